@@ -1,0 +1,120 @@
+# cloze: masked-language-model fine-tuning as Unix filters. `make help` lists the targets.
+
+VERSION = 0.1.0
+PREFIX = /usr/local
+BUILD = build
+BIN = bin
+
+CFLAGS ?= -O2 -g
+WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+PACKAGES = zlib jansson openblas
+
+# Where the libraries are. pkg-config may not be there yet: `make deps` comes first then, in a make of its own.
+package_cflags := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+package_libs := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+
+ifdef SANITIZE
+BUILD = build/sanitize
+BIN = build/sanitize/bin
+sanitize = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+endif
+# PORTABLE=1 leaves every intrinsic out, as on a processor that has none.
+ifdef PORTABLE
+BUILD = build/portable
+BIN = build/portable/bin
+portable = -DCLOZE_PORTABLE
+endif
+
+compile = $(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -Icommon $(package_cflags) $(CPPFLAGS) $(CFLAGS) \
+	$(sanitize) $(portable) -DCLOZE_VERSION='"$(VERSION)"' -pthread -MMD -MP
+link = $(CC) $(CFLAGS) $(sanitize) -pthread $(LDFLAGS)
+libraries = -Wl,--as-needed $(package_libs) -lm
+
+ifndef V
+say = @echo '  $(1)' $(2);
+endif
+
+tools := $(patsubst tools/%.c,$(BIN)/%,$(wildcard tools/*.c))
+rooms := $(patsubst common/%.c,$(BUILD)/common/%.o,$(wildcard common/*/*.c))
+unit_tests := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*.c))
+
+all: $(tools)
+
+help:
+	@echo 'make              build the tools into $(BIN)/'
+	@echo 'make run          the whole pipeline on a corpus made on the spot, each command shown'
+	@echo 'make check        the tests (SANITIZE=1: under AddressSanitizer; PORTABLE=1: without intrinsics)'
+	@echo 'make imdb         fine-tune MODEL (default $(MODEL)) on DATA (default: download aclImdb)'
+	@echo 'make bench        cloze beside the reference, as a table'
+	@echo 'make install      into PREFIX (default $(PREFIX)), below DESTDIR; make uninstall takes it back'
+	@echo 'make deps         install what building and testing need'
+	@echo 'make clean        remove what was built (run/ stays)'
+	@echo 'V=1 shows whole command lines'
+
+$(BIN)/%: $(BUILD)/tools/%.o $(BUILD)/libcloze.a
+	@mkdir -p $(@D)
+	$(call say,link   ,$@) $(link) -o $@ $^ $(libraries)
+
+$(BUILD)/libcloze.a: $(rooms)
+	$(call say,archive,$@) rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(call say,compile,$<) $(compile) $(flags_$(basename $(<F))) -c -o $@ $<
+
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libcloze.a
+	$(call say,link   ,$@) $(link) -o $@ $^ $(libraries) $(shell pkg-config --libs cmocka)
+
+# Kernels for one processor family are compiled for it, and run only where it is found (common/math/kernels.c).
+flags_kernels_portable = -O3
+ifeq ($(portable)$(shell uname -m),x86_64)
+flags_kernels_avx2 = -O3 -mavx2 -mfma
+flags_kernels_avx512 = -O3 -mavx512f -mavx512vl -mavx512bw -mavx512dq -mavx2 -mfma -mprefer-vector-width=512
+endif
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+
+# ---- what it is for ------------------------------------------------------------------------------------------------
+
+# Libraries that were not there when this makefile was read are found by a make of its own.
+run:
+	@pipelines/install-dependencies build
+	@$(MAKE) --no-print-directory all
+	@PATH="$(abspath $(BIN)):$$PATH" pipelines/demo
+
+check:
+	@pipelines/install-dependencies build check
+	@$(MAKE) --no-print-directory all tests
+	@CLOZE_BIN="$(abspath $(BIN))" CLOZE_PYTHON="$${CLOZE_PYTHON-$$(pipelines/make-python build/python)}" \
+		CLOZE_BUILD="$(abspath $(BUILD))" CMOCKA_MESSAGE_OUTPUT=TAP \
+		prove --exec '' --timer -j 2 $(sort $(unit_tests)) $(sort $(wildcard tests/*/*.t))
+
+tests: $(unit_tests)
+
+deps:
+	@pipelines/install-dependencies build check imdb
+
+bench: all
+	@CLOZE_BIN="$(abspath $(BIN))" tests/bench/run
+
+include pipelines/imdb.mk
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(foreach section,1 5 7,$(DESTDIR)$(PREFIX)/share/man/man$(section))
+	install -m 755 $(tools) $(DESTDIR)$(PREFIX)/bin
+	for section in 1 5 7; do \
+		install -m 644 man/*.$$section $(DESTDIR)$(PREFIX)/share/man/man$$section || exit 1; \
+	done
+
+uninstall:
+	cd $(DESTDIR)$(PREFIX)/bin && rm -f $(notdir $(tools))
+	for section in 1 5 7; do \
+		(cd $(DESTDIR)$(PREFIX)/share/man/man$$section && rm -f $(notdir $(wildcard man/*))); \
+	done
+
+clean:
+	rm -rf build bin
+
+.PHONY: all help run check tests deps bench install uninstall clean
+.SECONDARY:

@@ -1,0 +1,22 @@
+/* failure: why a function of common/ did not do what it was asked.
+ *
+ * A function that can fail takes a `struct failure *` as its last argument and returns -1 (or NULL) after it
+ * has called fail(). It prints nothing: the tool decides, mostly by check() or die_failure() of cli/cli.h.
+ *
+ * The text reads `what: why (what to do)`; the tool's name is put before it when it is printed. */
+#ifndef CLOZE_CLI_FAILURE_H
+#define CLOZE_CLI_FAILURE_H
+
+#include <sysexits.h>
+
+struct failure {
+	int status;      /* the exit status it calls for, from <sysexits.h> */
+	char text[1024]; /* one line, no newline */
+};
+
+/* Describes a failure. Returns -1, so that `return fail(failure, EX_DATAERR, ...)` says it all. A text that
+ * does not fit is cut. Control characters in it are shown as '?', so that it stays one line. */
+__attribute__((format(printf, 3, 4)))
+int fail(struct failure *failure, int status, const char *format, ...);
+
+#endif

@@ -1,0 +1,120 @@
+/* Threads wait for a generation of work; an atomic counter hands its tasks out. */
+#include "cli/pool.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+struct member { struct pool *pool; int worker; pthread_t thread; };
+
+struct pool {
+	int threads;
+	struct member *members; /* [threads]; 0 is the caller, which has no thread of its own here */
+	pthread_mutex_t lock;
+	pthread_cond_t work, done;
+	unsigned long generation; /* of work; the fields below belong to it */
+	int busy;                 /* members that have not finished it */
+	bool ending;
+	pool_task *task;
+	void *context;
+	size_t count;
+	atomic_size_t next;
+};
+
+static void take_tasks(struct pool *pool, int worker) {
+	size_t index;
+	while ((index = atomic_fetch_add(&pool->next, 1)) < pool->count)
+		pool->task(pool->context, index, worker);
+}
+
+static void *work(void *argument) {
+	struct member *member = argument;
+	struct pool *pool = member->pool;
+	unsigned long seen = 0;
+	pthread_mutex_lock(&pool->lock);
+	for (;;) {
+		while (pool->generation == seen && !pool->ending)
+			pthread_cond_wait(&pool->work, &pool->lock);
+		if (pool->ending)
+			break;
+		seen = pool->generation;
+		pthread_mutex_unlock(&pool->lock);
+		take_tasks(pool, member->worker);
+		pthread_mutex_lock(&pool->lock);
+		if (--pool->busy == 0)
+			pthread_cond_signal(&pool->done);
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return NULL;
+}
+
+static int cores(void) {
+	cpu_set_t set;
+	return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+struct pool *pool_create(int threads) {
+	struct pool *pool = allocate(1, sizeof *pool);
+	pool->threads = threads > 0 ? threads : cores();
+	pool->members = allocate((size_t)pool->threads, sizeof *pool->members);
+	pthread_mutex_init(&pool->lock, NULL);
+	pthread_cond_init(&pool->work, NULL);
+	pthread_cond_init(&pool->done, NULL);
+	for (int i = 1; i < pool->threads; i++) {
+		pool->members[i] = (struct member){ .pool = pool, .worker = i };
+		int error = pthread_create(&pool->members[i].thread, NULL, work, &pool->members[i]);
+		if (error != 0)
+			die(EX_OSERR, "threads: %s (give a smaller --threads)", strerror(error));
+	}
+	if (verbose)
+		note("%d threads", pool->threads);
+	return pool;
+}
+
+int pool_threads(const struct pool *pool) {
+	return pool->threads;
+}
+
+void pool_run(struct pool *pool, size_t count, pool_task *task, void *context) {
+	if (pool->threads == 1 || count <= 1) {
+		for (size_t i = 0; i < count; i++)
+			task(context, i, 0);
+		return;
+	}
+	pthread_mutex_lock(&pool->lock);
+	pool->task = task;
+	pool->context = context;
+	pool->count = count;
+	atomic_store(&pool->next, 0);
+	pool->busy = pool->threads - 1;
+	pool->generation++;
+	pthread_cond_broadcast(&pool->work);
+	pthread_mutex_unlock(&pool->lock);
+
+	take_tasks(pool, 0);
+
+	pthread_mutex_lock(&pool->lock);
+	while (pool->busy > 0)
+		pthread_cond_wait(&pool->done, &pool->lock);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+void pool_destroy(struct pool *pool) {
+	if (pool == NULL)
+		return;
+	pthread_mutex_lock(&pool->lock);
+	pool->ending = true;
+	pthread_cond_broadcast(&pool->work);
+	pthread_mutex_unlock(&pool->lock);
+	for (int i = 1; i < pool->threads; i++)
+		pthread_join(pool->members[i].thread, NULL);
+	pthread_cond_destroy(&pool->done);
+	pthread_cond_destroy(&pool->work);
+	pthread_mutex_destroy(&pool->lock);
+	free(pool->members);
+	free(pool);
+}

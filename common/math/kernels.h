@@ -1,0 +1,80 @@
+/* kernels: the loops between the matrix products, serial, on rows of floats.
+ *
+ * Arrays are row-major; N rows, C columns unless said. A forward is followed by its backward, with the same order of
+ * arguments. Gradients of parameters (dweight, dbias) are added to; gradients of inputs are written, unless said.
+ *
+ * There are several versions: portable C, AVX2, AVX-512. kernels() picks the best that this processor runs; they agree
+ * to a few units in the last place, and the tests hold each against plain loops in double precision. The environment
+ * variable CLOZE_KERNELS=portable|avx2|avx512 overrides the choice, for tests. */
+#ifndef CLOZE_MATH_KERNELS_H
+#define CLOZE_MATH_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* hidden_act of config.json: gelu is x * Phi(x) by erf (Hendrycks & Gimpel 2016), gelu_new its tanh form. */
+enum activation { ACTIVATION_GELU, ACTIVATION_GELU_NEW, ACTIVATION_RELU, ACTIVATION_SILU };
+
+/* Dropout's coin: element i of a site is kept when the Philox word for (seed, RANDOM_DROPOUT, major = step, site, i) is
+ * at or above threshold; kept values are divided by 1 - probability (Srivastava et al. 2014). Forward and backward
+ * compute it anew, so no mask is stored. probability 0: nothing is dropped, nothing drawn. */
+struct dropout { uint64_t seed; uint64_t step; uint32_t site; float probability; };
+
+/* What an optimizer step has in common for all elements; `weight_decay` 0 spares biases and layer norms. */
+struct adamw_step {
+	float learning_rate, beta1, beta2, epsilon, weight_decay;
+	float bias_correction1, bias_correction2; /* 1 - beta^t */
+	float gradient_scale;                     /* what clipping multiplies the gradient by */
+};
+
+struct kernels {
+	const char *name; /* "portable", "avx2", "avx512" */
+
+	/* x[n, c] += bias[c], rows `stride` floats apart. */
+	void (*add_bias)(float *x, const float *bias, size_t N, size_t C, size_t stride);
+	/* dbias[c] += sum over n of dy[n, c]. */
+	void (*add_bias_backward)(float *dbias, const float *dy, size_t N, size_t C, size_t stride);
+
+	/* y = act(x), elementwise. */
+	void (*activate)(enum activation activation, float *y, const float *x, size_t count);
+	/* dx = dy * act'(x). dx may be dy. */
+	void (*activate_backward)(enum activation activation, float *dx, const float *dy, const float *x, size_t count);
+
+	/* Layer normalization (Ba et al. 2016) of each row: xhat = (x - mean) * rstd; y = xhat * weight + bias.
+	 * mean and rstd are [N]; variance is biased, eps added to it. y may be x. */
+	void (*layer_norm)(float *y, float *mean, float *rstd, const float *x, const float *weight, const float *bias,
+		size_t N, size_t C, float eps);
+	/* Takes x as it was before. dx may be dy. */
+	void (*layer_norm_backward)(float *dx, float *dweight, float *dbias, const float *dy, const float *x,
+		const float *mean, const float *rstd, const float *weight, size_t N, size_t C);
+
+	/* x[i] = dropout(x[i]) + residual[i]; residual may be NULL. `first` is the index of x[0] in its site. */
+	void (*dropout_add)(float *x, const float *residual, size_t count, const struct dropout *dropout, size_t first);
+	/* dx[i] = dy[i] through the same coins. dx may be dy. */
+	void (*dropout_backward)(float *dx, const float *dy, size_t count, const struct dropout *dropout, size_t first);
+
+	/* Each row p[n, :] = softmax(scale * scores[n, :]) over T columns, rows `stride` floats apart, in place. Column t
+	 * takes no part where keep[t] is 0; keep may be NULL. A row with nothing to attend to becomes zeros. */
+	void (*softmax)(float *scores, size_t N, size_t T, size_t stride, float scale, const uint8_t *keep);
+	/* dscores = scale * p * (dp - sum_t p * dp), in place of dp. */
+	void (*softmax_backward)(float *dp, const float *p, size_t N, size_t T, size_t stride, float scale);
+
+	/* Softmax cross-entropy of one row of V logits at `label`: returns -log softmax(logits)[label]. With gradient_scale
+	 * not 0, replaces the logits by their gradient times gradient_scale. */
+	float (*cross_entropy)(float *logits, size_t V, int32_t label, float gradient_scale);
+
+	/* The sum of squares, in double precision. */
+	double (*sum_of_squares)(const float *x, size_t count);
+
+	/* One step of AdamW (Loshchilov & Hutter 2019) as torch.optim.AdamW computes it, on g * gradient_scale. */
+	void (*adamw)(float *w, float *m, float *v, const float *g, size_t count, const struct adamw_step *step);
+};
+
+/* The best version for this processor, chosen at the first call. */
+const struct kernels *kernels(void);
+
+/* The versions that this build has and this processor runs, for tests, ended by NULL. */
+const struct kernels *const *kernels_available(void);
+
+#endif

@@ -1,0 +1,47 @@
+/* config: config.json of the two families, distilbert and bert, under one set of names. */
+#ifndef CLOZE_MODEL_CONFIG_H
+#define CLOZE_MODEL_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "cli/failure.h"
+#include "math/kernels.h"
+
+enum model_type { MODEL_DISTILBERT, MODEL_BERT };
+
+struct config {
+	enum model_type model_type;
+	size_t vocab_size;              /* V */
+	size_t max_position_embeddings;
+	size_t type_vocab_size;         /* 0 for distilbert */
+	size_t hidden_size;             /* C; `dim` of distilbert */
+	size_t num_hidden_layers;       /* `n_layers` */
+	size_t num_attention_heads;     /* `n_heads` */
+	size_t intermediate_size;       /* `hidden_dim` */
+	enum activation hidden_act;     /* `activation` */
+	float hidden_dropout;           /* `hidden_dropout_prob`, `dropout` */
+	float attention_dropout;        /* `attention_probs_dropout_prob` */
+	float layer_norm_eps;           /* 1e-12 for distilbert */
+	float initializer_range;
+	int32_t pad_token_id;
+	bool tie_word_embeddings;
+	json_t *json;                   /* the whole file as read, owned: what cloze does not know is kept when it is saved */
+};
+
+/* Reads and checks config.json: FILE. Missing keys take the defaults of DistilBertConfig and BertConfig. What cannot be
+ * computed here is refused by name (65): another model_type, another activation, position_embedding_type other than
+ * absolute, is_decoder, heads that do not divide the hidden size. -1: 65, 66. */
+int config_read(const char *path, struct config *config, struct failure *failure);
+
+/* Writes config.json into the folder, with `architectures` the masked-language-model class and dtype float32. */
+int config_write(const struct config *config, const char *folder, struct failure *failure);
+
+void config_clear(struct config *config);
+
+const char *model_type_name(enum model_type type); /* "distilbert" */
+
+#endif

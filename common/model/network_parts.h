@@ -1,0 +1,115 @@
+/* network_parts: what the files of the network share; nothing outside network*.c includes it.
+ *
+ * N = B T rows, C channels, H heads, F channels of the intermediate layer, V vocabulary, M labelled positions. R is the
+ * rows that a layer goes on with: N, and M in the last layer, of which only the labelled positions are read. Arrays are
+ * row-major. A forward is followed by its backward; `flow` holds the gradient on its way back through the layers.
+ *
+ * Work is cut into tasks by shape alone, and what tasks sum they sum in a fixed order, so that no result depends on
+ * the number of threads. */
+#ifndef CLOZE_MODEL_NETWORK_PARTS_H
+#define CLOZE_MODEL_NETWORK_PARTS_H
+
+#include "math/kernels.h"
+#include "math/matrix.h"
+#include "model/network.h"
+
+/* A layer norm's input, statistics and output, and where its parameters are in the block. */
+struct norm { float *x, *mean, *rstd, *y; size_t weight, bias; };
+
+struct layer {
+	const struct layer_offsets *offsets;
+	uint32_t site;                /* of its dropout: attention probabilities, + 1 attention output, + 2 output */
+	size_t R;
+	float *x;                     /* [N, C] */
+	float *residual;              /* [R, C]: x, or in the last layer its labelled rows */
+	float *query, *key, *value;   /* [R, ..], [N, ..], [N, ..]: C columns of wider rows */
+	size_t query_stride, key_stride; /* floats from row to row; a value's is its key's */
+	float *context;               /* [R, C] */
+	struct norm attention_norm;   /* [R, C] */
+	float *intermediate;          /* [R, F], before the activation */
+	struct norm output_norm;      /* [R, C]; its y is the next layer's x */
+};
+
+struct network {
+	const struct parameters *parameters;
+	const struct config *config;
+	struct pool *pool;
+	const struct kernels *kernels;
+	size_t C, H, F, V, L;
+	float hidden_dropout, attention_dropout;
+	uint64_t seed;
+
+	/* The batch at hand. */
+	const struct network_input *input;
+	size_t N;
+	bool training;                /* keep what the backward pass reads, and drop */
+	uint64_t step;
+	size_t *record_queries;       /* [B + 1]: positions of record b are [b] up to [b + 1] */
+
+	/* Activations and scratch, all in the arena. */
+	float *arena;
+	size_t arena_size, arena_used, arena_peak; /* floats */
+	struct norm embedding_norm;   /* [N, C]; its y is layers[0].x */
+	struct layer *layers;         /* [L] */
+	float *encoded;               /* [M, C], the last layer's output */
+	float *activated;             /* [N, F] of the layer at hand, [M, C] of the head */
+	float *scores;                /* two squares [T, T] for each of the pool's threads */
+	float *head_x;                /* [M, C], before the activation */
+	struct norm head_norm;        /* [M, C] */
+	float *logits;                /* some rows of V */
+	float *losses;                /* [M] */
+
+	float *flow, *spare;          /* [N, C] */
+	float *branch;                /* [N, C]: the flow behind a dropout */
+	float *wide;                  /* [N, max(F, 3 C)]: gradient of the intermediate layer; of queries, keys, values */
+	float *norm_partials;         /* [blocks, 2 C]: sums for a layer norm's weight and bias */
+};
+
+/* Applies `body` to blocks of `block` rows on the pool. */
+void run_rows(struct network *network, size_t rows, size_t block, rows_done *body, void *context);
+
+/* sums[c] = sum over n of x[n, c]; with `add`, added to what is there. Rows are `stride` floats apart. */
+void column_sums(struct network *network, float *sums, const float *x, size_t rows, size_t columns, size_t stride,
+	bool add);
+
+/* y[rows, outputs] = x[rows, inputs] weight^T, `done` on blocks of it: the bias is up to that. */
+void dense(struct network *network, float *y, size_t y_stride, const float *x, const float *weight, size_t rows,
+	size_t outputs, size_t inputs, rows_done *done, void *context);
+/* dx = dy weight, or, with `add`, added to dx. */
+void dense_backward_input(struct network *network, float *dx, const float *dy, size_t dy_stride, const float *weight,
+	size_t rows, size_t outputs, size_t inputs, bool add, rows_done *done, void *context);
+/* dweight = dy^T x and dbias = column sums of dy. */
+void dense_backward_weight(struct network *network, float *dweight, float *dbias, const float *dy, size_t dy_stride,
+	const float *x, size_t rows, size_t outputs, size_t inputs);
+
+/* The rows' layer norm, for use on blocks. */
+void norm_rows(struct network *network, const struct norm *norm, size_t first, size_t rows);
+/* dx from dy (may be the same) and the gradients of the norm's parameters. Returns dx behind the dropout that led into
+ * the norm's input, which is in `branch`, or dx itself where nothing is dropped. */
+const float *norm_backward(struct network *network, const struct norm *norm, float *dx, const float *dy, size_t rows,
+	const struct dropout *dropout, float *gradients);
+
+/* The coins of a site; none outside training. */
+struct dropout hidden_dropout(const struct network *network, uint32_t site);
+struct dropout attention_dropout(const struct network *network, uint32_t site);
+
+void embeddings_forward(struct network *network);
+/* Takes flow [N, C]; adds to the word embeddings' gradient and writes the others. */
+void embeddings_backward(struct network *network, float *gradients);
+
+/* context from query, key and value. */
+void attention_forward(struct network *network, const struct layer *layer);
+/* The gradients of query [R, ..], key and value [N, ..], laid out as the layer's own. */
+void attention_backward(struct network *network, const struct layer *layer, const float *dcontext, float *dquery,
+	float *dkey, float *dvalue);
+
+void layer_forward(struct network *network, const struct layer *layer);
+/* Takes flow [R, C] and leaves flow [N, C]. */
+void layer_backward(struct network *network, const struct layer *layer, float *gradients);
+
+/* From `encoded` to the rows that the decoder takes. */
+void head_forward(struct network *network);
+/* The sum of the losses, each in `losses`. With gradients, writes the head's, the decoder's, and flow [M, C]. */
+double head_loss(struct network *network, float *gradients);
+
+#endif

@@ -1,0 +1,49 @@
+/* safetensors: tensors in a file, read through a memory map, written in one pass.
+ *
+ * Source: the safetensors format: 8 bytes, little-endian, the length of a JSON header; the header, an object of
+ * {dtype, shape, data_offsets}; the data, which the offsets must cover without gap or overlap. A file that lies is
+ * refused with what and where (65). */
+#ifndef CLOZE_MODEL_SAFETENSORS_H
+#define CLOZE_MODEL_SAFETENSORS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "cli/failure.h"
+
+enum { TENSOR_MAX_DIMENSIONS = 8 };
+
+struct tensor {
+	char *name;
+	char dtype[8];            /* "F32", "F16", "BF16", "I64", ... */
+	size_t dimensions;
+	size_t shape[TENSOR_MAX_DIMENSIONS];
+	size_t elements;
+	const void *data;         /* in the map */
+	size_t bytes;
+};
+
+struct safetensors; /* a file, or the shards that a model.safetensors.index.json names */
+
+/* Opens FOLDER/model.safetensors, or the shards of FOLDER/model.safetensors.index.json. NULL: 66, 65. */
+struct safetensors *safetensors_open(const char *folder, struct failure *failure);
+size_t safetensors_count(const struct safetensors *file);
+const struct tensor *safetensors_at(const struct safetensors *file, size_t index);
+const struct tensor *safetensors_find(const struct safetensors *file, const char *name); /* NULL: none */
+/* The `__metadata__` object, borrowed; NULL: none. */
+const json_t *safetensors_metadata(const struct safetensors *file);
+void safetensors_close(struct safetensors *file);
+
+/* Converts an F32, F16 or BF16 tensor to floats. -1: 65, another dtype. */
+int tensor_to_floats(const struct tensor *tensor, float *values, struct failure *failure);
+
+/* What to write: F32 tensors, in this order. */
+struct tensor_source { const char *name; size_t dimensions; size_t shape[TENSOR_MAX_DIMENSIONS]; const float *values; };
+
+/* Writes PATH with the metadata (an object of strings; `format` is set to `pt`). -1: 73, 74. */
+int safetensors_write(const char *path, const struct tensor_source *tensors, size_t count, const json_t *metadata,
+	struct failure *failure);
+
+#endif

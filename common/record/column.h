@@ -1,0 +1,71 @@
+/* column: the values of one column in one batch, and the building of new ones.
+ *
+ * A struct column only points into a batch's memory (Arrow's physical layout: validity bits, offsets, values,
+ * children, see Columnar.html). Its offsets were verified when the batch was read, so they may be followed
+ * unchecked. A builder owns what it holds. */
+#ifndef CLOZE_RECORD_COLUMN_H
+#define CLOZE_RECORD_COLUMN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "record/schema.h"
+
+struct column {
+	const struct field *field;
+	int64_t length;           /* rows */
+	const uint8_t *validity;  /* bit i (least significant first) is 1 where row i is not null; NULL: no nulls */
+	const uint8_t *offsets;   /* length + 1 of int32 or int64, for variable-size types */
+	const uint8_t *values;    /* fixed-width values or the bytes of strings */
+	struct column *children;  /* as many as field->child_count */
+};
+
+bool column_is_null(const struct column *column, int64_t row);
+
+/* The bytes of a utf8, large_utf8, binary or large_binary row; a null row has length 0. Points into the batch. */
+const char *column_bytes(const struct column *column, int64_t row, size_t *length);
+
+/* The value of an integer row (any width, signed or not), or `missing` where it is null. */
+int64_t column_integer(const struct column *column, int64_t row, int64_t missing);
+
+/* Growable int32 values. Zero-initialize; free(values) releases it. */
+struct int32_list { int32_t *values; size_t count, room; };
+
+/* Puts a row of a list<integer>, large_list or fixed_size_list of any integer width into `list`, replacing what
+ * it held; null elements become `missing`, a null row an empty list. -1: a value does not fit in 32 bits (65; the
+ * text gives the value and its position, the caller knows the record). */
+int column_int32_list(const struct column *column, int64_t row, int32_t missing, struct int32_list *list,
+	struct failure *failure);
+
+/* ---- building ------------------------------------------------------------------------------------------ */
+
+struct builder; /* one column being built, rows appended at its end */
+
+/* A builder for that field, borrowed for the builder's life. */
+struct builder *builder_create(const struct field *field);
+void builder_destroy(struct builder *builder);
+
+void builder_append_null(struct builder *builder);
+void builder_append_integer(struct builder *builder, int64_t value);          /* for int columns */
+void builder_append_bytes(struct builder *builder, const char *bytes, size_t length); /* utf8, binary, large too */
+/* A row of a list of int32 column. */
+void builder_append_int32_list(struct builder *builder, const int32_t *values, size_t count);
+/* The same, values equal to `null_value` becoming null elements. */
+void builder_append_nullable_int32_list(struct builder *builder, const int32_t *values, size_t count,
+	int32_t null_value);
+
+/* Appends rows first .. first + count - 1 of a column of the same type: any type that passes through. */
+void builder_append_rows(struct builder *builder, const struct column *column, int64_t first, int64_t count);
+
+int64_t builder_length(const struct builder *builder); /* rows */
+size_t builder_size(const struct builder *builder);    /* bytes, about */
+
+/* Shows what was built as a column that points into the builder, valid until the next change to it. */
+void builder_view(const struct builder *builder, struct column *column);
+/* Releases what builder_view() allocated in the column (its array of children). */
+void column_clear(struct column *column);
+/* Forgets the rows, keeps the memory. */
+void builder_reset(struct builder *builder);
+
+#endif

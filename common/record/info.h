@@ -1,0 +1,45 @@
+/* info: what cloze says about a stream in its schema's metadata, under the key `cloze`, as JSON.
+ *
+ *     {"type": "masked", "records": 1000, "vocab_size": 30522, "vocab_fingerprint": "crc32:1c0588f4",
+ *      "special_ids": {"pad": 0, "unk": 100, "cls": 101, "sep": 102, "mask": 103}, "chunk_size": 128,
+ *      "lineage": [{"tool": "imdb-read", "version": "0.1.0", "arguments": ["--split", "train"], "seed": null}]}
+ *
+ * Every key may be missing; a stream from elsewhere has none. */
+#ifndef CLOZE_RECORD_INFO_H
+#define CLOZE_RECORD_INFO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "cli/failure.h"
+
+enum record_type { RECORD_OTHER, RECORD_TEXT, RECORD_TOKENS, RECORD_CHUNKS, RECORD_MASKED };
+
+struct stream_info {
+	enum record_type type;      /* RECORD_OTHER: not said */
+	int64_t records;            /* -1: not known */
+	int64_t vocab_size;         /* -1: not known */
+	char vocab_fingerprint[32]; /* "": not known */
+	int32_t pad_id, unk_id, cls_id, sep_id, mask_id; /* -1: not known */
+	int64_t chunk_size;         /* -1: not known */
+	json_t *lineage;            /* an array, owned; NULL: empty */
+};
+
+/* Everything not known. */
+void stream_info_init(struct stream_info *info);
+void stream_info_copy(struct stream_info *to, const struct stream_info *from);
+void stream_info_clear(struct stream_info *info);
+
+/* Adds this program (cli's program_name(), version, arguments) to the lineage; `seed` is -1 for a tool that has
+ * none. */
+void stream_info_add_stage(struct stream_info *info, int64_t seed);
+
+const char *record_type_name(enum record_type type); /* "text"; "records" for RECORD_OTHER */
+
+/* JSON text and back. free() releases the text. -1: 65. */
+char *stream_info_format(const struct stream_info *info);
+int stream_info_parse(const char *text, struct stream_info *info, struct failure *failure);
+
+#endif

@@ -1,0 +1,36 @@
+/* masked: batches of masked records as the network takes them, rectangular arrays of B records by T positions. */
+#ifndef CLOZE_RECORD_MASKED_H
+#define CLOZE_RECORD_MASKED_H
+
+#include "record/stream.h"
+
+struct masked_batch {
+	size_t B, T;              /* records, positions of the longest */
+	int32_t *input_ids;       /* [B, T]; pad_id beyond a record's end */
+	uint8_t *attention_mask;  /* [B, T]; 0 beyond a record's end, and where an `attention_mask` column has 0 */
+	size_t M;                 /* positions with a label */
+	int32_t *positions;       /* [M] b * T + t, ascending */
+	int32_t *labels;          /* [M] the vocabulary's ids */
+	int32_t *record_positions;/* [B + 1] the labels of record b are positions record_positions[b] up to [b + 1] */
+	int32_t epoch;            /* of its first record; 1 where the stream has no `epoch` column */
+	bool epoch_ends;          /* it holds the last record of an epoch: the next one belongs to another, or there is none */
+	size_t tokens;            /* positions with attention: what throughput counts */
+	int64_t first_record;     /* ordinal in the stream of record 0 */
+};
+
+struct masked_reader;
+
+/* Takes over the reader (closes it at the end). Needs `input_ids` and `labels`. `vocab_size` bounds ids and labels;
+ * `max_length` bounds a record (the model's max_position_embeddings). NULL: 65. */
+struct masked_reader *masked_reader_open(struct reader *reader, int64_t vocab_size, int64_t max_length, int32_t pad_id,
+	struct failure *failure);
+
+/* The next `batch_size` records in stream order; the last batch may be shorter. The arrays belong to the reader and
+ * last until the next call. Returns 1, 0 at the end, or -1: 65 for a record that is too long, an id or a label outside the vocabulary (record and position named), lists
+ * of unlike lengths; and whatever reader_next() gives. */
+int masked_reader_next(struct masked_reader *masked, size_t batch_size, struct masked_batch *batch,
+	struct failure *failure);
+
+void masked_reader_close(struct masked_reader *masked);
+
+#endif

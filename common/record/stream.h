@@ -1,0 +1,94 @@
+/* stream: reading and writing the streams that tools exchange, Apache Arrow's IPC streaming format.
+ *
+ * Source: https://arrow.apache.org/docs/format/Columnar.html#serialization-and-interprocess-communication-ipc,
+ * Message.fbs. cloze-records(5) tells what cloze adds. In short: a schema message, record batches, an empty last
+ * batch with the totals, the end-of-stream marker. A stream without the marker was cut short, and is refused. */
+#ifndef CLOZE_RECORD_STREAM_H
+#define CLOZE_RECORD_STREAM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cli/failure.h"
+#include "record/column.h"
+#include "record/info.h"
+#include "record/schema.h"
+
+/* ---- reading ------------------------------------------------------------------------------------------- */
+
+struct batch {
+	int64_t rows;
+	struct column *columns; /* one a field of the reader's schema */
+};
+void batch_free(struct batch *batch); /* with the memory its columns point into; NULL is allowed */
+
+struct reader;
+
+/* Reads the schema from the descriptor; `name` is what messages call the input. NULL: 65 for anything that is not
+ * a stream a stage can take, 74 for a failed read. */
+struct reader *reader_open(int descriptor, const char *name, struct failure *failure);
+void reader_close(struct reader *reader);
+
+const char *reader_name(const struct reader *reader);
+const struct schema *reader_schema(const struct reader *reader);     /* owned by the reader */
+const struct stream_info *reader_info(const struct reader *reader);  /* owned by the reader */
+
+/* Reads the next batch that has rows; the caller frees it by batch_free(). Returns 1 with a batch; 0 at the
+ * end-of-stream marker, *batch NULL; -1: 65, the text telling after which record, or 74. */
+int reader_next(struct reader *reader, struct batch **batch, struct failure *failure);
+
+/* Records read so far: in the batches that reader_next() returned. */
+int64_t reader_records(const struct reader *reader);
+
+/* How many records the whole stream holds: as its metadata says, or, where the input can be read twice (a regular
+ * file), by reading the headers ahead. -1: not to be known before the end. */
+int64_t reader_total(struct reader *reader);
+
+/* The digest of the batches read so far, in the form the last batch carries: "crc32:89abcdef". Of all the batches'
+ * bodies, one after the other. */
+void reader_digest(const struct reader *reader, char digest[static 16]);
+
+/* The column of that name, when it is a list of integers / an integer / a string. -1: 65; the text names the
+ * column, what was found instead, and what kind of stream has it. */
+int reader_find_int_list(const struct reader *reader, const char *name, struct failure *failure);
+int reader_find_int(const struct reader *reader, const char *name, struct failure *failure);
+int reader_find_text(const struct reader *reader, const char *name, struct failure *failure);
+
+/* ---- writing ------------------------------------------------------------------------------------------- */
+
+struct writer;
+
+/* Writes the schema. Schema and info are copied. NULL: 74 or 73. */
+struct writer *writer_open(int descriptor, const char *name, const struct schema *schema,
+	const struct stream_info *info, struct failure *failure);
+
+/* The builder of a column. A row is made by appending one value to each, then calling writer_end_row(). */
+struct builder *writer_column(struct writer *writer, size_t column);
+
+/* Ends a row. Batches are cut by rows and bytes alone, so that the bytes written do not depend on how the input
+ * was batched. -1: 74 or 73. */
+int writer_end_row(struct writer *writer, struct failure *failure);
+
+/* Rows written so far. */
+int64_t writer_records(const struct writer *writer);
+
+/* Writes what is left, the totals and the end-of-stream marker, and frees the writer; the descriptor stays open.
+ * Only to be called when the stage knows that its own input was whole. -1: 74 or 73. */
+int writer_close(struct writer *writer, struct failure *failure);
+
+/* For on_failure(): writes, where it still can, a message header that no reader can satisfy, so that readers who
+ * take a cut between messages for the end fail as well. `writer` is a struct writer *; it is not freed. */
+void writer_poison(void *writer);
+
+/* ---- both ---------------------------------------------------------------------------------------------- */
+
+/* The writer of a filter on standard output: refuses a terminal, adds this tool to the lineage (seed -1: none),
+ * opens, and registers writer_poison(). Ends the program where it cannot. */
+struct writer *open_output_stream(const struct schema *schema, struct stream_info *info, int64_t seed);
+/* The reader of a filter: opens the path, NULL for standard input. Ends the program where it cannot. */
+struct reader *open_input_stream(const char *path);
+/* Closes the writer of open_output_stream() and takes the poisoning back; then standard output through
+ * finish_output(). Returns main()'s status. */
+int close_output_stream(struct writer *writer);
+
+#endif

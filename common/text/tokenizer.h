@@ -1,0 +1,61 @@
+/* tokenizer: text to WordPiece ids and back, as Hugging Face's BERT tokenizers do it.
+ *
+ * Sources: Devlin et al. 2018; BertNormalizer, BertPreTokenizer and WordPiece of Hugging Face `tokenizers`, which this
+ * equals id for id; Song et al. 2021 (LinMaxMatch) where it helps speed. */
+#ifndef CLOZE_TEXT_TOKENIZER_H
+#define CLOZE_TEXT_TOKENIZER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cli/failure.h"
+#include "text/vocabulary.h"
+
+struct tokenizer;
+
+struct special_ids { int32_t pad, unk, cls, sep, mask; }; /* -1: the vocabulary has no such token */
+
+/* From a model folder: tokenizer.json, else vocab.txt with tokenizer_config.json where there is one. Settings read:
+ * lowercase, strip_accents, tokenize_chinese_chars, added tokens, special tokens. Truncation and padding that a
+ * tokenizer.json carries are not about this and are left aside. NULL: 66 when the folder has no tokenizer, 65 for one
+ * that is not WordPiece (named) or damaged. */
+struct tokenizer *tokenizer_load(const char *folder, struct failure *failure);
+
+/* From a vocab.txt alone, with bert-base-uncased's settings, or bert-base-cased's. NULL: as vocabulary_read(), and 65
+ * when it lacks [UNK], [CLS] or [SEP]. */
+struct tokenizer *tokenizer_from_vocabulary(const char *path, bool cased, struct failure *failure);
+
+void tokenizer_free(struct tokenizer *tokenizer);
+
+const struct vocabulary *tokenizer_vocabulary(const struct tokenizer *tokenizer);
+struct special_ids tokenizer_special_ids(const struct tokenizer *tokenizer);
+
+/* What one document became. Zero-initialize; encoding_clear() releases it; reused from document to document. */
+struct encoding {
+	int32_t *input_ids, *word_ids; /* [count]; a word id is -1 at special tokens that encoding added */
+	size_t count, room;
+	size_t replaced; /* invalid UTF-8 sequences read as U+FFFD, as Python's errors="replace" does */
+};
+void encoding_clear(struct encoding *encoding);
+
+/* One thread's working memory: buffers and the cache of words seen. */
+struct tokenizer_scratch;
+struct tokenizer_scratch *tokenizer_scratch_create(const struct tokenizer *tokenizer);
+void tokenizer_scratch_free(struct tokenizer_scratch *scratch);
+
+/* Encodes text, NULs and invalid UTF-8 included, with [CLS] and [SEP] around it, into `encoding`, replacing what it
+ * held. `max_length` bounds the tokens, the two included, by cutting at the end (0: no bound; else at least 2). A
+ * tokenizer may be used by several threads, each with its own scratch and encoding. */
+void tokenizer_encode(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, const char *text,
+	size_t length, size_t max_length, struct encoding *encoding);
+
+/* The text of ids, pieces joined and spaces before punctuation taken back, as `decode` with
+ * clean_up_tokenization_spaces does; special tokens left out when `skip_special`. free() releases it. */
+char *tokenizer_decode(const struct tokenizer *tokenizer, const int32_t *ids, size_t count, bool skip_special);
+
+/* Copies the tokenizer into a model folder: the files it was read from, or vocab.txt and a tokenizer_config.json
+ * for one that came from a vocabulary. -1: 73 or 74. */
+int tokenizer_save(const struct tokenizer *tokenizer, const char *folder, struct failure *failure);
+
+#endif

@@ -1,0 +1,39 @@
+/* vocabulary: the tokens of a WordPiece model and their ids.
+ *
+ * Source: vocab.txt as BERT ships it: a token a line, its id the line's number from 0, pieces within a word begun with
+ * `##`. Or the `model.vocab` object of a Hugging Face tokenizer.json. */
+#ifndef CLOZE_TEXT_VOCABULARY_H
+#define CLOZE_TEXT_VOCABULARY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cli/failure.h"
+
+struct vocabulary;
+
+/* Reads a vocab.txt. NULL: 66 or 65 (an empty file, invalid UTF-8; the line named). */
+struct vocabulary *vocabulary_read(const char *path, struct failure *failure);
+
+/* Builds one of tokens numbered from 0; the texts are copied. */
+struct vocabulary *vocabulary_create(const char *const *tokens, size_t count);
+
+void vocabulary_free(struct vocabulary *vocabulary);
+
+size_t vocabulary_size(const struct vocabulary *vocabulary);
+/* The id of a token, -1 if there is none. */
+int32_t vocabulary_id(const struct vocabulary *vocabulary, const char *token, size_t length);
+/* The longest token that the text begins with, in whole code points; `continuing`: of the pieces begun with `##`.
+ * *taken becomes the bytes of text it covers. -1 if there is none. */
+int32_t vocabulary_longest(const struct vocabulary *vocabulary, bool continuing, const char *text, size_t length,
+	size_t *taken);
+/* The token's text, owned by the vocabulary; NULL for an id that is out of range. */
+const char *vocabulary_token(const struct vocabulary *vocabulary, int32_t id);
+/* "crc32:" and the CRC-32 of the tokens, each ended by a newline, in the order of their ids. */
+void vocabulary_fingerprint(const struct vocabulary *vocabulary, char fingerprint[static 16]);
+
+/* Writes a vocab.txt to the descriptor. -1: 74 or 73. */
+int vocabulary_write(const struct vocabulary *vocabulary, int descriptor, const char *name, struct failure *failure);
+
+#endif

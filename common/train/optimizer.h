@@ -1,0 +1,29 @@
+/* optimizer: AdamW over the table of parameters, with clipping by the global norm.
+ *
+ * Sources: Loshchilov & Hutter 2019; torch.optim.AdamW and torch.nn.utils.clip_grad_norm_, whose arithmetic it follows. */
+#ifndef CLOZE_TRAIN_OPTIMIZER_H
+#define CLOZE_TRAIN_OPTIMIZER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cli/pool.h"
+#include "model/parameters.h"
+
+struct optimizer_options {
+	double beta1, beta2, epsilon, weight_decay; /* 0.9, 0.999, 1e-8, 0.01 */
+	double max_grad_norm;                       /* 0: no clipping */
+	bool decay_all;                             /* biases and layer norms too, as plain AdamW(model.parameters()) */
+};
+
+struct optimizer;
+
+struct optimizer *optimizer_create(struct parameters *parameters, const struct optimizer_options *options,
+	struct pool *pool);
+void optimizer_free(struct optimizer *optimizer);
+
+/* Clips the gradients, updates the parameters in place, and returns the norm before clipping. When the norm is not
+ * finite it returns it and changes nothing. */
+double optimizer_step(struct optimizer *optimizer, const float *gradients, double learning_rate);
+
+#endif

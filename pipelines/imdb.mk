@@ -1,0 +1,88 @@
+# imdb.mk: the tutorial's run, from the IMDB archive to a fine-tuned model. Each file is made once; make goes on where
+# it stopped.
+#
+#     make imdb DATA=aclImdb_v1.tar.gz MODEL=distilbert-base-uncased EPOCHS=3
+#
+# Without DATA the archive is downloaded, without MODEL distilbert-base-uncased from the hub (HF_ENDPOINT).
+
+IMDB = run/imdb
+DATA = run/downloads/aclImdb_v1.tar.gz
+MODEL = run/downloads/distilbert-base-uncased
+SPLIT = train
+CHUNK_SIZE = 128
+TRAIN_SIZE = 1000
+TEST_SIZE = 100
+EPOCHS = 3
+BATCH_SIZE = 64
+LEARNING_RATE = 5e-5
+WWM_PROBABILITY = 0.2
+SEED = 42
+
+HF_ENDPOINT ?= https://huggingface.co
+imdb_archive = https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz
+imdb_archive_md5 = 7c2ac02c03563afcf9b574c7e56c153a
+hub_files = config.json tokenizer.json tokenizer_config.json vocab.txt model.safetensors
+
+# A stage that fails must fail its pipe, and leave no file behind.
+imdb_shell = set -o pipefail; PATH="$(abspath $(BIN)):$(CURDIR)/pipelines:$$PATH";
+$(IMDB)/%: SHELL = /bin/bash
+run/downloads/%: SHELL = /bin/bash
+
+imdb:
+	@pipelines/install-dependencies build $(if $(wildcard $(DATA)),$(if $(wildcard $(MODEL)),,imdb),imdb)
+	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(IMDB)/report.txt
+	@cat $(IMDB)/report.txt
+
+run/downloads/aclImdb_v1.tar.gz:
+	$(imdb_shell) FETCH_MD5=$(imdb_archive_md5) fetch $(imdb_archive) $@
+
+run/downloads/distilbert-base-uncased:
+	$(imdb_shell) for file in $(hub_files); do \
+		fetch $(HF_ENDPOINT)/$(@F)/resolve/main/$$file $@.part/$$file || exit; \
+	done
+	mv $@.part $@
+
+$(IMDB)/chunks.arrows: | $(DATA) $(MODEL)
+	@mkdir -p $(@D)
+	$(imdb_shell) imdb-read --split $(SPLIT) $(DATA) | wordpiece --model $(MODEL) \
+		| group-texts --chunk-size $(CHUNK_SIZE) > $@.part
+	@mv $@.part $@
+
+$(IMDB)/train.arrows: $(IMDB)/chunks.arrows
+	$(imdb_shell) split-records --train-size $(TRAIN_SIZE) --test-size $(TEST_SIZE) --seed $(SEED) \
+		--test-out $(@D)/test.arrows < $< > $@.part
+	@mv $@.part $@
+
+$(IMDB)/eval.arrows: $(IMDB)/train.arrows
+	$(imdb_shell) wwm-mask --wwm-probability $(WWM_PROBABILITY) --seed 7 < $(@D)/test.arrows > $@.part
+	@mv $@.part $@
+
+$(IMDB)/before.txt: $(IMDB)/eval.arrows
+	$(imdb_shell) perplexity --model $(MODEL) < $< > $@.part
+	@mv $@.part $@
+
+# train-step puts the model in place when it is whole, and only then.
+$(IMDB)/metrics.jsonl: $(IMDB)/eval.arrows
+	$(imdb_shell) shuffle-records --epochs $(EPOCHS) --seed 1 < $(@D)/train.arrows \
+		| wwm-mask --wwm-probability $(WWM_PROBABILITY) --seed 2 \
+		| train-step --model $(MODEL) --out $(@D)/model --force --lr $(LEARNING_RATE) --batch-size $(BATCH_SIZE) \
+			--eval $(@D)/eval.arrows --seed 3 > $@.part
+	@mv $@.part $@
+
+$(IMDB)/after.txt: $(IMDB)/metrics.jsonl
+	$(imdb_shell) perplexity --model $(@D)/model < $(@D)/eval.arrows > $@.part
+	@mv $@.part $@
+
+$(IMDB)/report.txt: $(IMDB)/before.txt $(IMDB)/after.txt
+	@$(imdb_shell) { \
+		echo "before:  $$(cat $(@D)/before.txt)"; \
+		grep eval_loss $(@D)/metrics.jsonl; \
+		echo "after:   $$(cat $(@D)/after.txt)"; \
+		echo 'This is a great [MASK].'; \
+		echo 'This is a great [MASK].' | fill-mask --model $(@D)/model; \
+	} > $@.part
+	@mv $@.part $@
+
+.PHONY: imdb
+.DELETE_ON_ERROR:

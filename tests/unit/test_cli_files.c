@@ -1,0 +1,224 @@
+/* Files that appear whole or not at all, input read under a limit, failures as one line. */
+#include "test.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/staged.h"
+
+static char folder[] = "/tmp/cloze-test.XXXXXX";
+
+static int make_folder(void **state) {
+	(void)state;
+	return mkdtemp(folder) == NULL || chdir(folder) != 0;
+}
+
+static int remove_folder(void **state) {
+	(void)state;
+	char *command = format_text("rm -rf %s", folder);
+	int result = system(command);
+	free(command);
+	return result;
+}
+
+static int entries(void) {
+	int count = 0;
+	DIR *directory = opendir(".");
+	for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
+		count += entry->d_name[0] != '.';
+	closedir(directory);
+	return count;
+}
+
+static void expect_content(const char *path, const char *expected) {
+	struct failure failure;
+	size_t length;
+	char *bytes = read_file(path, 1000, &length, &failure);
+	assert_non_null(bytes);
+	assert_string_equal(bytes, expected);
+	assert_int_equal(length, strlen(expected));
+	free(bytes);
+}
+
+static void put(const char *path, const char *content) {
+	FILE *file = fopen(path, "w");
+	assert_non_null(file);
+	fputs(content, file);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void test_failure_is_one_line(void **state) {
+	(void)state;
+	struct failure failure;
+	assert_int_equal(fail(&failure, EX_DATAERR, "name\n%d\x1b[1m", 7), -1);
+	assert_int_equal(failure.status, EX_DATAERR);
+	assert_string_equal(failure.text, "name?7?[1m");
+	char long_text[3000];
+	memset(long_text, 'x', sizeof long_text);
+	long_text[sizeof long_text - 1] = '\0';
+	fail(&failure, EX_DATAERR, "%s", long_text);
+	assert_int_equal(strlen(failure.text), sizeof failure.text - 1);
+}
+
+static void test_memory(void **state) {
+	(void)state;
+	for (size_t size = 0; size < 300; size += 7) {
+		unsigned char *memory = allocate(size, 1);
+		assert_int_equal((uintptr_t)memory % 64, 0);
+		for (size_t i = 0; i < size; i++)
+			assert_int_equal(memory[i], 0);
+		free(memory);
+	}
+}
+
+static void test_read_file_limit(void **state) {
+	(void)state;
+	struct failure failure;
+	size_t length;
+	put("ten", "0123456789");
+	char *bytes = read_file("ten", 10, &length, &failure);
+	assert_non_null(bytes);
+	assert_int_equal(length, 10);
+	free(bytes);
+	assert_null(read_file("ten", 9, &length, &failure));
+	assert_int_equal(failure.status, EX_DATAERR);
+	assert_null(read_file("absent", 9, &length, &failure));
+	assert_int_equal(failure.status, EX_NOINPUT);
+	unlink("ten");
+}
+
+static void test_staged_file(void **state) {
+	(void)state;
+	struct failure failure;
+	put("file", "old");
+	struct staged *staged = staged_file("file", &failure);
+	assert_non_null(staged);
+	assert_int_equal(write_all(staged_descriptor(staged), "new", 3, "file", &failure), 0);
+	expect_content("file", "old");
+	assert_int_equal(staged_commit(staged, &failure), 0);
+	expect_content("file", "new");
+
+	staged = staged_file("file", &failure);
+	write_all(staged_descriptor(staged), "lost", 4, "file", &failure);
+	staged_discard(staged);
+	expect_content("file", "new");
+	assert_int_equal(entries(), 1);
+
+	symlink("file", "link");
+	staged = staged_file("link", &failure);
+	write_all(staged_descriptor(staged), "through", 7, "link", &failure);
+	assert_int_equal(staged_commit(staged, &failure), 0);
+	expect_content("file", "through");
+	unlink("link");
+	unlink("file");
+
+	assert_null(staged_file("no/such/folder", &failure));
+	assert_int_equal(failure.status, EX_CANTCREAT);
+}
+
+static void test_device_is_not_replaced(void **state) {
+	(void)state;
+	struct failure failure;
+	struct stat status;
+	struct staged *staged = staged_file("/dev/null", &failure);
+	assert_non_null(staged);
+	assert_int_equal(staged_commit(staged, &failure), 0);
+	assert_int_equal(stat("/dev/null", &status), 0);
+	assert_true(S_ISCHR(status.st_mode));
+}
+
+static void test_staged_folder(void **state) {
+	(void)state;
+	struct failure failure;
+	for (int round = 0; round < 2; round++) {
+		struct staged *staged = staged_folder("model/", round > 0, &failure);
+		assert_non_null(staged);
+		char *inside = format_text("%s/content", staged_path(staged));
+		put(inside, round ? "second" : "first");
+		free(inside);
+		assert_int_equal(staged_commit(staged, &failure), 0);
+		expect_content("model/content", round ? "second" : "first");
+		assert_int_equal(entries(), 1);
+	}
+	assert_null(staged_folder("model", false, &failure));
+	assert_int_equal(failure.status, EX_CANTCREAT);
+	unlink("model/content");
+	rmdir("model");
+}
+
+/* However the program ends, the suffixed name is gone. */
+static void expect_removed_after(void (*end)(void), bool by_signal, int number) {
+	pid_t child = fork();
+	if (child == 0) {
+		struct failure failure;
+		struct staged *file = staged_file("unfinished", &failure);
+		struct staged *made = staged_folder("unfinished-folder", false, &failure);
+		char *inside = format_text("%s/content", staged_path(made));
+		put(inside, "half");
+		free(inside);
+		if (file == NULL || entries() != 2)
+			_exit(1);
+		freopen("/dev/null", "w", stderr);
+		end();
+		_exit(2);
+	}
+	int status;
+	waitpid(child, &status, 0);
+	if (by_signal) {
+		assert_true(WIFSIGNALED(status));
+		assert_int_equal(WTERMSIG(status), number);
+	} else {
+		assert_int_equal(WEXITSTATUS(status), number);
+	}
+	assert_int_equal(entries(), 0);
+}
+
+static void end_by_die(void) {
+	die(EX_DATAERR, "the end");
+}
+
+static void end_by_terminate(void) {
+	raise(SIGTERM);
+}
+
+static void end_by_interrupt(void) {
+	raise(SIGINT);
+}
+
+static void test_unfinished_is_removed(void **state) {
+	(void)state;
+	expect_removed_after(end_by_die, false, EX_DATAERR);
+	expect_removed_after(end_by_terminate, true, SIGTERM);
+	expect_removed_after(end_by_interrupt, true, SIGINT);
+}
+
+static void test_full_disk(void **state) {
+	(void)state;
+	struct failure failure;
+	FILE *file = fopen("/dev/full", "w");
+	assert_non_null(file);
+	assert_int_equal(write_all(fileno(file), "x", 1, "full", &failure), -1);
+	assert_int_equal(failure.status, EX_CANTCREAT);
+	fclose(file);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_failure_is_one_line),
+		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_read_file_limit),
+		cmocka_unit_test(test_staged_file),
+		cmocka_unit_test(test_device_is_not_replaced),
+		cmocka_unit_test(test_staged_folder),
+		cmocka_unit_test(test_unfinished_is_removed),
+		cmocka_unit_test(test_full_disk),
+	};
+	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

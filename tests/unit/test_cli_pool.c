@@ -1,0 +1,56 @@
+/* Every task runs once, whatever the number of threads, and runs follow one another. */
+#include "test.h"
+
+#include <stdatomic.h>
+
+#include "cli/pool.h"
+
+enum { TASKS = 1000 };
+
+struct tally { atomic_int runs[TASKS]; atomic_int strangers; int threads; };
+
+static void count(void *context, size_t index, int worker) {
+	struct tally *tally = context;
+	tally->runs[index]++;
+	if (worker < 0 || worker >= tally->threads)
+		tally->strangers++;
+}
+
+static void test_each_task_once(void **state) {
+	(void)state;
+	static const int threads[] = { 1, 2, 3, 8 };
+	static const size_t counts[] = { 0, 1, 2, 7, TASKS };
+	for (size_t t = 0; t < 4; t++) {
+		struct pool *pool = pool_create(threads[t]);
+		assert_int_equal(pool_threads(pool), threads[t]);
+		for (int round = 0; round < 50; round++)
+			for (size_t c = 0; c < 5; c++) {
+				static struct tally tally;
+				for (size_t i = 0; i < TASKS; i++)
+					tally.runs[i] = 0;
+				tally.strangers = 0;
+				tally.threads = threads[t];
+				pool_run(pool, counts[c], count, &tally);
+				for (size_t i = 0; i < TASKS; i++)
+					assert_int_equal(tally.runs[i], i < counts[c]);
+				assert_int_equal(tally.strangers, 0);
+			}
+		pool_destroy(pool);
+	}
+}
+
+static void test_default_is_every_core(void **state) {
+	(void)state;
+	struct pool *pool = pool_create(0);
+	assert_true(pool_threads(pool) >= 1);
+	pool_destroy(pool);
+	pool_destroy(NULL);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_each_task_once),
+		cmocka_unit_test(test_default_is_every_core),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
