@@ -26,8 +26,13 @@ bool column_is_null(const struct column *column, int64_t row);
 /* The bytes of a utf8, large_utf8, binary or large_binary row; a null row has length 0. Points into the batch. */
 const char *column_bytes(const struct column *column, int64_t row, size_t *length);
 
-/* The value of an integer row (any width, signed or not), or `missing` where it is null. */
+/* The value of an integer row (any width, signed or not; a uint64 above INT64_MAX wraps round), or `missing` where
+ * it is null. */
 int64_t column_integer(const struct column *column, int64_t row, int64_t missing);
+
+/* Where the elements of a row of a list, large_list, map or fixed_size_list lie in children[0]; a null row has
+ * none. */
+void column_range(const struct column *column, int64_t row, int64_t *first, int64_t *count);
 
 /* Growable int32 values. Zero-initialize; free(values) releases it. */
 struct int32_list { int32_t *values; size_t count, room; };
@@ -54,6 +59,15 @@ void builder_append_int32_list(struct builder *builder, const int32_t *values, s
 /* The same, values equal to `null_value` becoming null elements. */
 void builder_append_nullable_int32_list(struct builder *builder, const int32_t *values, size_t count,
 	int32_t null_value);
+
+void builder_append_number(struct builder *builder, double value);            /* for float32, float64 columns */
+void builder_append_bool(struct builder *builder, bool value);
+
+/* The builder of a child, and the end of a row whose children were appended to: a list (of any size; not a
+ * fixed-size one) takes all that its child received since the row before, a struct one value of each child. A null
+ * row of a struct appends null to its children by itself. */
+struct builder *builder_child(struct builder *builder, size_t child);
+void builder_end_row(struct builder *builder);
 
 /* Appends rows first .. first + count - 1 of a column of the same type: any type that passes through. */
 void builder_append_rows(struct builder *builder, const struct column *column, int64_t first, int64_t count);

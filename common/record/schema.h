@@ -32,7 +32,7 @@ struct type {
 	char *timezone;   /* of a timestamp; NULL: none */
 };
 
-struct key_value { char *key, *value; };
+struct key_value { char *key, *value; size_t value_length; }; /* both end in NUL; a value may hold others */
 struct key_values { size_t count; struct key_value *pairs; };
 
 struct field {

@@ -1,0 +1,130 @@
+/* Values by row. Loads go through memcpy(), for a foreign writer's buffers need not be aligned. */
+#include "record/column.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "record/layout.h"
+
+struct layout type_layout(const struct type *type) {
+	switch (type->id) {
+	case TYPE_NULL:
+		return (struct layout){ LAYOUT_NULL, 0, 0 };
+	case TYPE_BOOL:
+		return (struct layout){ LAYOUT_BITS, 0, 0 };
+	case TYPE_BINARY:
+	case TYPE_UTF8:
+		return (struct layout){ LAYOUT_BYTES, 0, 4 };
+	case TYPE_LARGE_BINARY:
+	case TYPE_LARGE_UTF8:
+		return (struct layout){ LAYOUT_BYTES, 0, 8 };
+	case TYPE_LIST:
+	case TYPE_MAP:
+		return (struct layout){ LAYOUT_LIST, 0, 4 };
+	case TYPE_LARGE_LIST:
+		return (struct layout){ LAYOUT_LIST, 0, 8 };
+	case TYPE_FIXED_SIZE_LIST:
+		return (struct layout){ LAYOUT_FIXED_LIST, (size_t)type->size, 0 };
+	case TYPE_FIXED_SIZE_BINARY:
+		return (struct layout){ LAYOUT_FIXED, (size_t)type->size, 0 };
+	case TYPE_STRUCT:
+		return (struct layout){ LAYOUT_STRUCT, 0, 0 };
+	default:
+		return (struct layout){ LAYOUT_FIXED, (size_t)type->bit_width / 8, 0 };
+	}
+}
+
+size_t layout_buffers(enum layout_kind kind) {
+	static const size_t buffers[] = { [LAYOUT_NULL] = 0, [LAYOUT_BITS] = 2, [LAYOUT_FIXED] = 2, [LAYOUT_BYTES] = 3,
+		[LAYOUT_LIST] = 2, [LAYOUT_FIXED_LIST] = 1, [LAYOUT_STRUCT] = 1 };
+	return buffers[kind];
+}
+
+bool column_is_null(const struct column *column, int64_t row) {
+	return column->field->type.id == TYPE_NULL || (column->validity != NULL && !bit_is_set(column->validity, row));
+}
+
+const char *column_bytes(const struct column *column, int64_t row, size_t *length) {
+	size_t width = type_layout(&column->field->type).offset_width;
+	int64_t first = load_offset(column->offsets, width, row);
+	*length = column_is_null(column, row) ? 0 : (size_t)(load_offset(column->offsets, width, row + 1) - first);
+	return (const char *)column->values + first;
+}
+
+static int64_t load_integer(const uint8_t *values, int64_t row, int bit_width, bool is_signed) {
+	uint8_t narrow = values[row * (bit_width / 8)];
+	int16_t short_value;
+	int32_t value;
+	int64_t wide;
+	switch (bit_width) {
+	case 8:
+		return is_signed ? (int8_t)narrow : narrow;
+	case 16:
+		memcpy(&short_value, values + 2 * row, 2);
+		return is_signed ? short_value : (uint16_t)short_value;
+	case 32:
+		memcpy(&value, values + 4 * row, 4);
+		return is_signed ? value : (int64_t)(uint32_t)value;
+	default:
+		memcpy(&wide, values + 8 * row, 8);
+		return wide;
+	}
+}
+
+int64_t column_integer(const struct column *column, int64_t row, int64_t missing) {
+	if (column_is_null(column, row))
+		return missing;
+	return load_integer(column->values, row, column->field->type.bit_width, column->field->type.is_signed);
+}
+
+void column_range(const struct column *column, int64_t row, int64_t *first, int64_t *count) {
+	struct layout layout = type_layout(&column->field->type);
+	if (layout.kind == LAYOUT_FIXED_LIST) {
+		*first = row * (int64_t)layout.width;
+		*count = (int64_t)layout.width;
+	} else {
+		*first = load_offset(column->offsets, layout.offset_width, row);
+		*count = load_offset(column->offsets, layout.offset_width, row + 1) - *first;
+	}
+	if (column_is_null(column, row))
+		*count = 0;
+}
+
+/* Whether a 64-bit pattern is no int32 in its type. */
+static bool too_wide(const struct type *type, int64_t value) {
+	return value < INT32_MIN || value > INT32_MAX || (!type->is_signed && value < 0);
+}
+
+int column_int32_list(const struct column *column, int64_t row, int32_t missing, struct int32_list *list,
+	struct failure *failure) {
+	const struct column *child = &column->children[0];
+	const struct type *type = &child->field->type;
+	int64_t first, count;
+	column_range(column, row, &first, &count);
+	list->count = (size_t)count;
+	if (list->room < list->count)
+		list->values = grow(list->values, list->room = list->count * 2, sizeof *list->values);
+	if (count == 0)
+		return 0;
+	if (child->validity == NULL && type->bit_width == 32 && type->is_signed) {
+		memcpy(list->values, child->values + 4 * first, 4 * list->count);
+		return 0;
+	}
+	for (int64_t i = 0; i < count; i++) {
+		int64_t value = column_integer(child, first + i, missing);
+		if (too_wide(type, value) && !column_is_null(child, first + i))
+			return fail(failure, EX_DATAERR, "%s[%" PRId64 "]: %" PRId64 " does not fit in 32 bits",
+				column->field->name, i, value);
+		list->values[i] = (int32_t)value;
+	}
+	return 0;
+}
+
+void column_clear(struct column *column) {
+	for (size_t i = 0; column->children != NULL && i < column->field->child_count; i++)
+		column_clear(&column->children[i]);
+	free(column->children);
+	column->children = NULL;
+}

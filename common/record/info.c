@@ -1,0 +1,158 @@
+/* The `cloze` metadata by way of jansson. Keys that are not known to this version are dropped. */
+#include "record/info.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+static const char *const type_names[] = { "records", "text", "tokens", "chunks", "masked" };
+
+const char *record_type_name(enum record_type type) {
+	return type_names[type];
+}
+
+void stream_info_init(struct stream_info *info) {
+	*info = (struct stream_info){ .records = -1, .vocab_size = -1, .pad_id = -1, .unk_id = -1, .cls_id = -1,
+		.sep_id = -1, .mask_id = -1, .chunk_size = -1 };
+}
+
+void stream_info_copy(struct stream_info *to, const struct stream_info *from) {
+	*to = *from;
+	to->lineage = json_deep_copy(from->lineage);
+}
+
+void stream_info_clear(struct stream_info *info) {
+	json_decref(info->lineage);
+	stream_info_init(info);
+}
+
+/* An argument as JSON, which has no place for bytes that are not UTF-8. */
+static json_t *argument_json(const char *argument) {
+	json_t *json = json_string(argument);
+	if (json != NULL)
+		return json;
+	char *ascii = copy_text(argument);
+	for (char *c = ascii; *c; c++)
+		if ((unsigned char)*c >= 0x80)
+			*c = '?';
+	json = json_string(ascii);
+	free(ascii);
+	return json;
+}
+
+void stream_info_add_stage(struct stream_info *info, int64_t seed) {
+	json_t *arguments = json_array();
+	for (char *const *argument = program_arguments(); argument != NULL && *argument != NULL; argument++)
+		json_array_append_new(arguments, argument_json(*argument));
+	if (info->lineage == NULL)
+		info->lineage = json_array();
+	json_array_append_new(info->lineage, json_pack("{s:o, s:s, s:o, s:o}", "tool", argument_json(program_name()),
+		"version", program_version(), "arguments", arguments, "seed", seed < 0 ? json_null() : json_integer(seed)));
+}
+
+static void set_integer(json_t *object, const char *key, int64_t value) {
+	if (value >= 0)
+		json_object_set_new(object, key, json_integer(value));
+}
+
+char *stream_info_format(const struct stream_info *info) {
+	json_t *json = json_object(), *ids = json_object();
+	if (info->type != RECORD_OTHER)
+		json_object_set_new(json, "type", json_string(type_names[info->type]));
+	set_integer(json, "records", info->records);
+	set_integer(json, "vocab_size", info->vocab_size);
+	if (info->vocab_fingerprint[0] != '\0')
+		json_object_set_new(json, "vocab_fingerprint", json_string(info->vocab_fingerprint));
+	set_integer(ids, "pad", info->pad_id);
+	set_integer(ids, "unk", info->unk_id);
+	set_integer(ids, "cls", info->cls_id);
+	set_integer(ids, "sep", info->sep_id);
+	set_integer(ids, "mask", info->mask_id);
+	if (json_object_size(ids) > 0)
+		json_object_set(json, "special_ids", ids);
+	set_integer(json, "chunk_size", info->chunk_size);
+	if (info->lineage != NULL)
+		json_object_set(json, "lineage", info->lineage);
+	char *text = json_dumps(json, 0);
+	json_decref(ids);
+	json_decref(json);
+	if (text == NULL)
+		die(EX_OSERR, "memory: exhausted");
+	return text;
+}
+
+/* Keeps *value where the key is missing or null. */
+static int get_integer(const json_t *object, const char *key, int64_t maximum, int64_t *value,
+	struct failure *failure) {
+	const json_t *json = json_object_get(object, key);
+	if (json == NULL || json_is_null(json))
+		return 0;
+	if (!json_is_integer(json) || json_integer_value(json) < 0 || json_integer_value(json) > maximum)
+		return fail(failure, EX_DATAERR, "metadata `cloze`: \"%s\" is no number from 0 to %" PRId64
+			" (a stage that rewrites it may leave the key out)", key, maximum);
+	*value = json_integer_value(json);
+	return 0;
+}
+
+static int get_id(const json_t *ids, const char *key, int32_t *id, struct failure *failure) {
+	int64_t value = -1;
+	if (get_integer(ids, key, INT32_MAX, &value, failure) < 0)
+		return -1;
+	*id = (int32_t)value;
+	return 0;
+}
+
+static int get_type(const json_t *json, struct stream_info *info, struct failure *failure) {
+	const json_t *type = json_object_get(json, "type");
+	if (type == NULL)
+		return 0;
+	if (!json_is_string(type))
+		return fail(failure, EX_DATAERR, "metadata `cloze`: \"type\" is no string (text, tokens, chunks, masked)");
+	for (int i = RECORD_TEXT; i <= RECORD_MASKED; i++)
+		if (strcmp(json_string_value(type), type_names[i]) == 0)
+			info->type = (enum record_type)i;
+	return 0;
+}
+
+static int get_fingerprint(const json_t *json, struct stream_info *info, struct failure *failure) {
+	const json_t *text = json_object_get(json, "vocab_fingerprint");
+	if (text == NULL || json_is_null(text))
+		return 0;
+	if (!json_is_string(text) || json_string_length(text) >= sizeof info->vocab_fingerprint)
+		return fail(failure, EX_DATAERR, "metadata `cloze`: \"vocab_fingerprint\" is no string below %zu bytes",
+			sizeof info->vocab_fingerprint);
+	memcpy(info->vocab_fingerprint, json_string_value(text), json_string_length(text) + 1);
+	return 0;
+}
+
+static int get_all(json_t *json, struct stream_info *info, struct failure *failure) {
+	const json_t *ids = json_object_get(json, "special_ids");
+	if (!json_is_object(json))
+		return fail(failure, EX_DATAERR, "metadata `cloze`: no JSON object");
+	if (get_type(json, info, failure) < 0 || get_fingerprint(json, info, failure) < 0
+			|| get_integer(json, "records", INT64_MAX, &info->records, failure) < 0
+			|| get_integer(json, "vocab_size", INT32_MAX, &info->vocab_size, failure) < 0
+			|| get_integer(json, "chunk_size", INT32_MAX, &info->chunk_size, failure) < 0
+			|| get_id(ids, "pad", &info->pad_id, failure) < 0 || get_id(ids, "unk", &info->unk_id, failure) < 0
+			|| get_id(ids, "cls", &info->cls_id, failure) < 0 || get_id(ids, "sep", &info->sep_id, failure) < 0
+			|| get_id(ids, "mask", &info->mask_id, failure) < 0)
+		return -1;
+	json_t *lineage = json_object_get(json, "lineage");
+	if (lineage != NULL && !json_is_array(lineage))
+		return fail(failure, EX_DATAERR, "metadata `cloze`: \"lineage\" is no array");
+	info->lineage = json_incref(lineage);
+	return 0;
+}
+
+int stream_info_parse(const char *text, struct stream_info *info, struct failure *failure) {
+	json_error_t error;
+	stream_info_init(info);
+	json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, &error);
+	if (json == NULL)
+		return fail(failure, EX_DATAERR, "metadata `cloze`: no JSON: %s", error.text);
+	int result = get_all(json, info, failure);
+	json_decref(json);
+	return result;
+}

@@ -1,0 +1,389 @@
+/* The numbers of fields are those of the .fbs files, in the order of their declarations. */
+#include "record/message.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+enum { VERSION_V4 = 3, VERSION_V5 = 4 };
+enum { MESSAGE_VERSION, MESSAGE_HEADER_TYPE, MESSAGE_HEADER, MESSAGE_BODY_LENGTH, MESSAGE_CUSTOM_METADATA };
+enum { SCHEMA_ENDIANNESS, SCHEMA_FIELDS, SCHEMA_CUSTOM_METADATA };
+enum { BATCH_LENGTH, BATCH_NODES, BATCH_BUFFERS, BATCH_COMPRESSION };
+enum { FIELD_NAME, FIELD_NULLABLE, FIELD_TYPE_TYPE, FIELD_TYPE, FIELD_DICTIONARY, FIELD_CHILDREN,
+	FIELD_CUSTOM_METADATA };
+enum { KEY_VALUE_KEY, KEY_VALUE_VALUE };
+
+/* ---- decoding ------------------------------------------------------------------------------------------ */
+
+static int damaged(const struct flat_reader *reader, const char *name, struct failure *failure) {
+	return fail(failure, EX_DATAERR, "%s: damaged metadata: %s", name,
+		reader->damage != NULL ? reader->damage : "a part is missing");
+}
+
+/* The value of the custom metadata's key `cloze`; NULL: none. */
+static char *decode_cloze(const struct flat_table *table, int field) {
+	struct flat_vector pairs = flat_vector(table, field, 4);
+	for (size_t i = 0; i < pairs.count; i++) {
+		struct flat_table pair = flat_element(&pairs, i);
+		size_t key_length, value_length;
+		const char *key = flat_text(&pair, KEY_VALUE_KEY, &key_length);
+		const char *value = flat_text(&pair, KEY_VALUE_VALUE, &value_length);
+		if (key != NULL && value != NULL && key_length == 5 && memcmp(key, "cloze", 5) == 0)
+			return copy_bytes(value, value_length);
+	}
+	return NULL;
+}
+
+int message_decode(const void *metadata, size_t size, struct message *message, const char *name,
+	struct failure *failure) {
+	*message = (struct message){ 0 };
+	flat_reader_init(&message->reader, metadata, size);
+	struct flat_table root = flat_root(&message->reader);
+	int64_t version = flat_integer(&root, MESSAGE_VERSION, 2, 0);
+	message->kind = flat_integer(&root, MESSAGE_HEADER_TYPE, 1, 0);
+	message->header = flat_table(&root, MESSAGE_HEADER);
+	message->body_length = flat_integer(&root, MESSAGE_BODY_LENGTH, 8, 0);
+	if (message->reader.damage != NULL || message->header.at == 0 || message->body_length < 0)
+		return damaged(&message->reader, name, failure);
+	if (version != VERSION_V4 && version != VERSION_V5)
+		return fail(failure, EX_DATAERR, "%s: Arrow metadata of version V%" PRId64
+			" (V4 and V5 are read: rewrite it with a newer Arrow)", name, version + 1);
+	if (message->kind == MESSAGE_RECORD_BATCH) {
+		message->rows = flat_integer(&message->header, BATCH_LENGTH, 8, 0);
+		message->nodes = flat_vector(&message->header, BATCH_NODES, 16);
+		message->buffers = flat_vector(&message->header, BATCH_BUFFERS, 16);
+		if (flat_table(&message->header, BATCH_COMPRESSION).at != 0)
+			return fail(failure, EX_DATAERR, "%s: compressed batches (write the stream without compression: pyarrow "
+				"IpcWriteOptions(compression=None), polars compression=\"uncompressed\")", name);
+		if (message->rows < 0 || message->rows > INT32_MAX)
+			return fail(failure, EX_DATAERR, "%s: damaged metadata: a batch of %" PRId64 " rows", name, message->rows);
+	}
+	message->cloze = decode_cloze(&root, MESSAGE_CUSTOM_METADATA);
+	if (message->reader.damage == NULL)
+		return 0;
+	message_clear(message);
+	return damaged(&message->reader, name, failure);
+}
+
+void message_clear(struct message *message) {
+	free(message->cloze);
+	message->cloze = NULL;
+}
+
+/* A string as C has them; NULL where it is missing or holds NUL. */
+static char *decode_text(const struct flat_table *table, int field) {
+	size_t length;
+	const char *text = flat_text(table, field, &length);
+	return text == NULL || memchr(text, '\0', length) != NULL ? NULL : copy_bytes(text, length);
+}
+
+/* All pairs but the one whose key is `except`. */
+static void decode_key_values(const struct flat_table *table, int field, const char *except,
+	struct key_values *metadata) {
+	struct flat_vector pairs = flat_vector(table, field, 4);
+	*metadata = (struct key_values){ 0, allocate(pairs.count, sizeof *metadata->pairs) };
+	for (size_t i = 0; i < pairs.count && table->reader->damage == NULL; i++) {
+		struct flat_table pair = flat_element(&pairs, i);
+		size_t length;
+		const char *value = flat_text(&pair, KEY_VALUE_VALUE, &length);
+		char *key = decode_text(&pair, KEY_VALUE_KEY);
+		if (key == NULL || strcmp(key, except) == 0)
+			free(key);
+		else
+			metadata->pairs[metadata->count++] = (struct key_value){ key, copy_bytes(value, length), length };
+	}
+}
+
+/* The type's parameters; false for those that its layout cannot be told from. */
+static bool decode_type(const struct flat_table *table, struct type *type) {
+	static const int float_widths[] = { 16, 32, 64 }, interval_widths[] = { 32, 64, 128 };
+	switch (type->id) {
+	case TYPE_INT:
+		type->bit_width = (int)flat_integer(table, 0, 4, 0);
+		type->is_signed = flat_integer(table, 1, 1, 0) != 0;
+		return type->bit_width == 8 || type->bit_width == 16 || type->bit_width == 32 || type->bit_width == 64;
+	case TYPE_FLOAT:
+		type->unit = (int)flat_integer(table, 0, 2, 0);
+		if (type->unit < 0 || type->unit > 2)
+			return false;
+		type->bit_width = float_widths[type->unit];
+		type->unit = 0;
+		return true;
+	case TYPE_DECIMAL:
+		type->precision = (int)flat_integer(table, 0, 4, 0);
+		type->scale = (int)flat_integer(table, 1, 4, 0);
+		type->bit_width = (int)flat_integer(table, 2, 4, 128);
+		return type->bit_width == 32 || type->bit_width == 64 || type->bit_width == 128 || type->bit_width == 256;
+	case TYPE_DATE:
+		type->unit = (int)flat_integer(table, 0, 2, 1);
+		type->bit_width = type->unit == 0 ? 32 : 64;
+		return type->unit == 0 || type->unit == 1;
+	case TYPE_TIME:
+		type->unit = (int)flat_integer(table, 0, 2, 1);
+		type->bit_width = (int)flat_integer(table, 1, 4, 32);
+		return type->unit >= 0 && type->unit <= 3 && (type->bit_width == 32 || type->bit_width == 64);
+	case TYPE_TIMESTAMP:
+		type->unit = (int)flat_integer(table, 0, 2, 0);
+		type->timezone = decode_text(table, 1);
+		type->bit_width = 64;
+		return type->unit >= 0 && type->unit <= 3;
+	case TYPE_DURATION:
+		type->unit = (int)flat_integer(table, 0, 2, 1);
+		type->bit_width = 64;
+		return type->unit >= 0 && type->unit <= 3;
+	case TYPE_INTERVAL:
+		type->unit = (int)flat_integer(table, 0, 2, 0);
+		if (type->unit < 0 || type->unit > 2)
+			return false;
+		type->bit_width = interval_widths[type->unit];
+		return true;
+	case TYPE_FIXED_SIZE_BINARY:
+	case TYPE_FIXED_SIZE_LIST:
+		type->size = (int32_t)flat_integer(table, 0, 4, 0);
+		return type->size >= 0;
+	case TYPE_MAP:
+		type->keys_sorted = flat_integer(table, 0, 1, 0) != 0;
+		return true;
+	default:
+		return true;
+	}
+}
+
+/* How to be rid of a type that no stage takes; NULL: it is taken. */
+static const char *refusal(int64_t id) {
+	switch (id) {
+	case TYPE_UTF8_VIEW:
+	case TYPE_BINARY_VIEW:
+		return "a string view (cast it: pyarrow column.cast(pyarrow.string()), polars "
+			"compat_level=pl.CompatLevel.oldest())";
+	case TYPE_LIST_VIEW:
+	case TYPE_LARGE_LIST_VIEW:
+		return "a list view (cast it to a list, as pyarrow column.cast() does)";
+	case TYPE_UNION:
+		return "a union (write its children as columns of their own)";
+	case TYPE_RUN_END_ENCODED:
+		return "run-end encoded (decode it: pyarrow.compute.run_end_decode(column))";
+	default:
+		return id >= TYPE_NULL && id <= TYPE_LARGE_LIST_VIEW ? NULL : "of a type unknown to this version";
+	}
+}
+
+static int decode_fields(const struct flat_vector *tables, struct field **fields, size_t *count, const char *column,
+	const char *name, int depth, struct failure *failure);
+
+static bool right_children(const struct field *field) {
+	switch (field->type.id) {
+	case TYPE_LIST:
+	case TYPE_LARGE_LIST:
+	case TYPE_FIXED_SIZE_LIST:
+		return field->child_count == 1;
+	case TYPE_MAP:
+		return field->child_count == 1 && field->children[0].type.id == TYPE_STRUCT
+			&& field->children[0].child_count == 2;
+	case TYPE_STRUCT:
+		return true;
+	default:
+		return field->child_count == 0;
+	}
+}
+
+/* `column` names the top-level column in texts; NULL: this is it. */
+static int decode_field(const struct flat_table *table, struct field *field, const char *column, const char *name,
+	int depth, struct failure *failure) {
+	int64_t id = flat_integer(table, FIELD_TYPE_TYPE, 1, 0);
+	struct flat_table type = flat_table(table, FIELD_TYPE);
+	struct flat_vector children = flat_vector(table, FIELD_CHILDREN, 4);
+	size_t name_length;
+	if (flat_text(table, FIELD_NAME, &name_length) == NULL)
+		field->name = copy_text("");
+	else if ((field->name = decode_text(table, FIELD_NAME)) == NULL)
+		return fail(failure, EX_DATAERR, "%s: a column's name holds NUL (rename it)", name);
+	field->nullable = flat_integer(table, FIELD_NULLABLE, 1, 0) != 0;
+	if (column == NULL)
+		column = field->name;
+	if (table->reader->damage != NULL)
+		return damaged(table->reader, name, failure);
+	if (flat_table(table, FIELD_DICTIONARY).at != 0)
+		return fail(failure, EX_DATAERR, "%s: column %s is dictionary-encoded (decode it: pyarrow "
+			"column.dictionary_decode(), polars cast(pl.String))", name, column);
+	if (refusal(id) != NULL)
+		return fail(failure, EX_DATAERR, "%s: column %s is %s", name, column, refusal(id));
+	field->type.id = (enum type_id)id;
+	if (!decode_type(&type, &field->type) || depth > FIELD_DEPTH_LIMIT)
+		return fail(failure, EX_DATAERR, "%s: column %s: damaged metadata: %s", name, column,
+			depth > FIELD_DEPTH_LIMIT ? "nested too deep" : "a type out of range");
+	decode_key_values(table, FIELD_CUSTOM_METADATA, "", &field->metadata);
+	if (decode_fields(&children, &field->children, &field->child_count, column, name, depth + 1, failure) < 0)
+		return -1;
+	if (!right_children(field))
+		return fail(failure, EX_DATAERR, "%s: column %s: damaged metadata: a wrong number of children", name, column);
+	return 0;
+}
+
+static int decode_fields(const struct flat_vector *tables, struct field **fields, size_t *count, const char *column,
+	const char *name, int depth, struct failure *failure) {
+	*fields = allocate(tables->count, sizeof **fields);
+	while (*count < tables->count) {
+		struct flat_table table = flat_element(tables, *count);
+		if (decode_field(&table, &(*fields)[(*count)++], column, name, depth, failure) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int message_decode_schema(struct message *message, struct schema *schema, char **cloze, const char *name,
+	struct failure *failure) {
+	struct flat_vector fields = flat_vector(&message->header, SCHEMA_FIELDS, 4);
+	*schema = (struct schema){ 0 };
+	*cloze = NULL;
+	if (flat_integer(&message->header, SCHEMA_ENDIANNESS, 2, 0) != 0)
+		return fail(failure, EX_DATAERR, "%s: big-endian values (write it on, or as for, a little-endian machine)", name);
+	if (decode_fields(&fields, &schema->fields, &schema->count, NULL, name, 0, failure) < 0) {
+		schema_clear(schema);
+		return -1;
+	}
+	decode_key_values(&message->header, SCHEMA_CUSTOM_METADATA, "cloze", &schema->metadata);
+	*cloze = decode_cloze(&message->header, SCHEMA_CUSTOM_METADATA);
+	if (message->reader.damage == NULL)
+		return 0;
+	schema_clear(schema);
+	free(*cloze);
+	return damaged(&message->reader, name, failure);
+}
+
+/* ---- encoding ------------------------------------------------------------------------------------------ */
+
+static void encode_text(struct bytes *out, size_t table, int field, const char *text, size_t length) {
+	flat_link(out, flat_slot(out, table, field), flat_add_text(out, text, length));
+}
+
+/* A vector of tables, each to be linked at its slot. */
+static size_t encode_vector(struct bytes *out, size_t table, int field, size_t count) {
+	size_t vector = flat_add_vector(out, count, 4);
+	flat_link(out, flat_slot(out, table, field), vector);
+	return vector + 4;
+}
+
+static void encode_key_value(struct bytes *out, size_t slot, const char *key, const char *value, size_t length) {
+	size_t pair = flat_add_table(out, (const uint8_t[]){ 4, 4 }, 2);
+	flat_link(out, slot, pair);
+	encode_text(out, pair, KEY_VALUE_KEY, key, strlen(key));
+	encode_text(out, pair, KEY_VALUE_VALUE, value, length);
+}
+
+static void encode_key_values(struct bytes *out, size_t table, int field, const struct key_values *metadata,
+	const char *cloze) {
+	size_t slots = encode_vector(out, table, field, metadata->count + (cloze != NULL));
+	for (size_t i = 0; i < metadata->count; i++)
+		encode_key_value(out, slots + 4 * i, metadata->pairs[i].key, metadata->pairs[i].value,
+			metadata->pairs[i].value_length);
+	if (cloze != NULL)
+		encode_key_value(out, slots + 4 * metadata->count, "cloze", cloze, strlen(cloze));
+}
+
+/* A type whose fields all are integers, `widths` bytes each. */
+static size_t encode_integers(struct bytes *out, const uint8_t *widths, const int64_t *values, int count) {
+	size_t table = flat_add_table(out, widths, (size_t)count);
+	for (int i = 0; i < count; i++)
+		flat_set(out, table, i, values[i], widths[i]);
+	return table;
+}
+
+static size_t encode_type(struct bytes *out, const struct type *type) {
+	const uint8_t two[] = { 2, 4 }, four[] = { 4, 4, 4 }, one[] = { 1 }, four_one[] = { 4, 1 };
+	switch (type->id) {
+	case TYPE_INT:
+		return encode_integers(out, four_one, (const int64_t[]){ type->bit_width, type->is_signed }, 2);
+	case TYPE_FLOAT:
+		return encode_integers(out, two, (const int64_t[]){ type->bit_width / 32 }, 1);
+	case TYPE_DECIMAL:
+		return encode_integers(out, four, (const int64_t[]){ type->precision, type->scale, type->bit_width }, 3);
+	case TYPE_TIME:
+		return encode_integers(out, two, (const int64_t[]){ type->unit, type->bit_width }, 2);
+	case TYPE_TIMESTAMP: {
+		size_t table = flat_add_table(out, two, type->timezone != NULL ? 2 : 1);
+		flat_set(out, table, 0, type->unit, 2);
+		if (type->timezone != NULL)
+			encode_text(out, table, 1, type->timezone, strlen(type->timezone));
+		return table;
+	}
+	case TYPE_DATE:
+	case TYPE_DURATION:
+	case TYPE_INTERVAL:
+		return encode_integers(out, two, (const int64_t[]){ type->unit }, 1);
+	case TYPE_FIXED_SIZE_BINARY:
+	case TYPE_FIXED_SIZE_LIST:
+		return encode_integers(out, four, (const int64_t[]){ type->size }, 1);
+	case TYPE_MAP:
+		return encode_integers(out, one, (const int64_t[]){ type->keys_sorted }, 1);
+	default:
+		return flat_add_table(out, NULL, 0);
+	}
+}
+
+static void encode_field(struct bytes *out, size_t slot, const struct field *field) {
+	size_t table = flat_add_table(out, (const uint8_t[]){ 4, 1, 1, 4, 0, 4, field->metadata.count > 0 ? 4 : 0 }, 7);
+	flat_link(out, slot, table);
+	flat_set(out, table, FIELD_NULLABLE, field->nullable, 1);
+	flat_set(out, table, FIELD_TYPE_TYPE, field->type.id, 1);
+	encode_text(out, table, FIELD_NAME, field->name, strlen(field->name));
+	flat_link(out, flat_slot(out, table, FIELD_TYPE), encode_type(out, &field->type));
+	size_t slots = encode_vector(out, table, FIELD_CHILDREN, field->child_count);
+	for (size_t i = 0; i < field->child_count; i++)
+		encode_field(out, slots + 4 * i, &field->children[i]);
+	if (field->metadata.count > 0)
+		encode_key_values(out, table, FIELD_CUSTOM_METADATA, &field->metadata, NULL);
+}
+
+/* The continuation marker, the root's offset and the Message table. Returns the table's place. `out` must be aligned
+ * to 8. */
+static size_t begin_message(struct bytes *out, int kind, int64_t body_length, bool has_metadata) {
+	bytes_append(out, &(uint32_t){ 0xffffffff }, 4);
+	bytes_append_zeros(out, 4);
+	size_t root = out->size;
+	bytes_append_zeros(out, 4);
+	size_t table = flat_add_table(out, (const uint8_t[]){ 2, 1, 4, 8, has_metadata ? 4 : 0 }, 5);
+	flat_link(out, root, table);
+	flat_set(out, table, MESSAGE_VERSION, VERSION_V5, 2);
+	flat_set(out, table, MESSAGE_HEADER_TYPE, kind, 1);
+	flat_set(out, table, MESSAGE_BODY_LENGTH, body_length, 8);
+	return table;
+}
+
+static void end_message(struct bytes *out, size_t start) {
+	bytes_align(out, 8);
+	memcpy(out->data + start + 4, &(uint32_t){ (uint32_t)(out->size - start - CONTINUATION_SIZE) }, 4);
+}
+
+void message_encode_schema(struct bytes *out, const struct schema *schema, const char *cloze) {
+	size_t start = out->size, message = begin_message(out, MESSAGE_SCHEMA, 0, false);
+	size_t table = flat_add_table(out, (const uint8_t[]){ 2, 4, 4 }, 3);
+	flat_link(out, flat_slot(out, message, MESSAGE_HEADER), table);
+	size_t slots = encode_vector(out, table, SCHEMA_FIELDS, schema->count);
+	for (size_t i = 0; i < schema->count; i++)
+		encode_field(out, slots + 4 * i, &schema->fields[i]);
+	encode_key_values(out, table, SCHEMA_CUSTOM_METADATA, &schema->metadata, cloze);
+	end_message(out, start);
+}
+
+/* A vector of structs of two int64. */
+static void encode_pairs(struct bytes *out, size_t table, int field, const void *pairs, size_t count) {
+	size_t vector = flat_add_vector(out, count, 16);
+	flat_link(out, flat_slot(out, table, field), vector);
+	if (count > 0)
+		memcpy(out->data + vector + 4, pairs, 16 * count);
+}
+
+void message_encode_batch(struct bytes *out, int64_t rows, const struct node *nodes, size_t node_count,
+	const struct buffer *buffers, size_t buffer_count, int64_t body_length, const char *cloze) {
+	size_t start = out->size, message = begin_message(out, MESSAGE_RECORD_BATCH, body_length, true);
+	size_t table = flat_add_table(out, (const uint8_t[]){ 8, 4, 4 }, 3);
+	flat_link(out, flat_slot(out, message, MESSAGE_HEADER), table);
+	flat_set(out, table, BATCH_LENGTH, rows, 8);
+	encode_pairs(out, table, BATCH_NODES, nodes, node_count);
+	encode_pairs(out, table, BATCH_BUFFERS, buffers, buffer_count);
+	encode_key_values(out, message, MESSAGE_CUSTOM_METADATA, &(struct key_values){ 0 }, cloze);
+	end_message(out, start);
+}

@@ -1,0 +1,185 @@
+/* Rows gather in a builder a column; a batch is their buffers, one after the other. Every message is put together in
+ * memory before the first byte of it is written, so that an error elsewhere never leaves half of one behind. */
+#include "record/stream.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "cli/cli.h"
+#include "record/layout.h"
+#include "record/message.h"
+
+enum { BATCH_ROWS = 1000, BATCH_BYTES = 1 << 20, BUFFER_ALIGNMENT = 64 };
+
+struct writer {
+	int descriptor;
+	char *name;
+	struct schema schema;
+	struct builder **builders;
+	int64_t records, batches;
+	int64_t rows; /* in the builders */
+	uint32_t digest;
+	bool broken;  /* a write failed: no message can be begun any more */
+	struct bytes header, body, nodes, buffers; /* of the message in the making */
+};
+
+static int write_bytes(struct writer *writer, const struct bytes *bytes, struct failure *failure) {
+	writer->broken = write_all(writer->descriptor, bytes->data, bytes->size, writer->name, failure) < 0;
+	return writer->broken ? -1 : 0;
+}
+
+static void writer_free(struct writer *writer) {
+	for (size_t i = 0; i < writer->schema.count; i++)
+		builder_destroy(writer->builders[i]);
+	free(writer->builders);
+	schema_clear(&writer->schema);
+	free(writer->header.data);
+	free(writer->body.data);
+	free(writer->nodes.data);
+	free(writer->buffers.data);
+	free(writer->name);
+	free(writer);
+}
+
+struct writer *writer_open(int descriptor, const char *name, const struct schema *schema,
+	const struct stream_info *info, struct failure *failure) {
+	struct writer *writer = allocate(1, sizeof *writer);
+	*writer = (struct writer){ .descriptor = descriptor, .name = copy_text(name),
+		.builders = allocate(schema->count, sizeof *writer->builders) };
+	schema_copy(&writer->schema, schema);
+	for (size_t i = 0; i < schema->count; i++)
+		writer->builders[i] = builder_create(&writer->schema.fields[i]);
+	char *cloze = stream_info_format(info);
+	message_encode_schema(&writer->header, schema, cloze);
+	free(cloze);
+	if (write_bytes(writer, &writer->header, failure) == 0)
+		return writer;
+	writer_free(writer);
+	return NULL;
+}
+
+struct builder *writer_column(struct writer *writer, size_t column) {
+	return writer->builders[column];
+}
+
+int64_t writer_records(const struct writer *writer) {
+	return writer->records + writer->rows;
+}
+
+static void add_buffer(struct writer *writer, const uint8_t *bytes, size_t size) {
+	struct buffer buffer = { (int64_t)writer->body.size, (int64_t)size };
+	bytes_append(&writer->buffers, &buffer, sizeof buffer);
+	bytes_append(&writer->body, bytes, size);
+	bytes_align(&writer->body, BUFFER_ALIGNMENT);
+}
+
+static void add_column(struct writer *writer, const struct column *column) {
+	struct layout layout = type_layout(&column->field->type);
+	size_t rows = (size_t)column->length, bits = (rows + 7) / 8;
+	int64_t nulls = layout.kind == LAYOUT_NULL ? column->length : 0;
+	for (int64_t i = 0; column->validity != NULL && i < column->length; i++)
+		nulls += !bit_is_set(column->validity, i);
+	bytes_append(&writer->nodes, &(struct node){ column->length, nulls }, sizeof(struct node));
+	if (layout.kind != LAYOUT_NULL)
+		add_buffer(writer, column->validity, column->validity != NULL ? bits : 0);
+	if (layout.kind == LAYOUT_BITS)
+		add_buffer(writer, column->values, bits);
+	if (layout.kind == LAYOUT_FIXED)
+		add_buffer(writer, column->values, rows * layout.width);
+	if (layout.kind == LAYOUT_BYTES || layout.kind == LAYOUT_LIST)
+		add_buffer(writer, column->offsets, (rows + 1) * layout.offset_width);
+	if (layout.kind == LAYOUT_BYTES)
+		add_buffer(writer, column->values, (size_t)load_offset(column->offsets, layout.offset_width, column->length));
+	for (size_t i = 0; i < column->field->child_count; i++)
+		add_column(writer, &column->children[i]);
+}
+
+/* Writes the rows in the builders, none of them for the totals, as one message. */
+static int write_batch(struct writer *writer, bool totals, struct failure *failure) {
+	char cloze[128];
+	writer->header.size = writer->body.size = writer->nodes.size = writer->buffers.size = 0;
+	for (size_t i = 0; i < writer->schema.count; i++) {
+		struct column column;
+		assert(builder_length(writer->builders[i]) == writer->rows); /* a stage forgot a column */
+		builder_view(writer->builders[i], &column);
+		add_column(writer, &column);
+		column_clear(&column);
+		builder_reset(writer->builders[i]);
+	}
+	uint32_t crc = (uint32_t)crc32_z(0, writer->body.data, writer->body.size);
+	if (totals) {
+		snprintf(cloze, sizeof cloze, "{\"sequence\": %" PRId64 ", \"records\": %" PRId64 ", \"digest\": \"crc32:%08" PRIx32
+			"\"}", writer->batches, writer->records, writer->digest);
+	} else {
+		snprintf(cloze, sizeof cloze, "{\"sequence\": %" PRId64 ", \"crc32\": \"%08" PRIx32 "\"}", writer->batches, crc);
+		writer->digest = (uint32_t)crc32_combine(writer->digest, crc, (z_off_t)writer->body.size);
+	}
+	message_encode_batch(&writer->header, writer->rows, (const struct node *)(const void *)writer->nodes.data,
+		writer->nodes.size / sizeof(struct node), (const struct buffer *)(const void *)writer->buffers.data,
+		writer->buffers.size / sizeof(struct buffer), (int64_t)writer->body.size, cloze);
+	writer->records += writer->rows;
+	writer->batches++;
+	writer->rows = 0;
+	return write_bytes(writer, &writer->header, failure) < 0 || write_bytes(writer, &writer->body, failure) < 0 ? -1 : 0;
+}
+
+int writer_end_row(struct writer *writer, struct failure *failure) {
+	size_t size = 0;
+	writer->rows++;
+	for (size_t i = 0; i < writer->schema.count; i++)
+		size += builder_size(writer->builders[i]);
+	if (size > INT32_MAX)
+		return fail(failure, EX_DATAERR, "%s: record %" PRId64 " is larger than 2 GiB (make smaller records)", writer->name,
+			writer_records(writer));
+	return writer->rows == BATCH_ROWS || size >= BATCH_BYTES ? write_batch(writer, false, failure) : 0;
+}
+
+int writer_close(struct writer *writer, struct failure *failure) {
+	static uint8_t marker[] = { 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0 };
+	int result = writer->rows > 0 ? write_batch(writer, false, failure) : 0;
+	if (result == 0)
+		result = write_batch(writer, true, failure);
+	if (result == 0)
+		result = write_bytes(writer, &(struct bytes){ marker, sizeof marker, sizeof marker }, failure);
+	writer_free(writer);
+	return result;
+}
+
+void writer_poison(void *context) {
+	static uint8_t poison[] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f };
+	struct writer *writer = context;
+	struct failure ignored;
+	if (!writer->broken)
+		write_bytes(writer, &(struct bytes){ poison, sizeof poison, sizeof poison }, &ignored);
+}
+
+struct writer *open_output_stream(const struct schema *schema, struct stream_info *info, int64_t seed) {
+	struct failure failure;
+	refuse_terminal(STDOUT_FILENO);
+	stream_info_add_stage(info, seed);
+	struct writer *writer = writer_open(STDOUT_FILENO, "standard output", schema, info, &failure);
+	if (writer == NULL)
+		die_failure(&failure);
+	on_failure(writer_poison, writer);
+	return writer;
+}
+
+struct reader *open_input_stream(const char *path) {
+	struct failure failure;
+	struct reader *reader = reader_open(open_input(path), input_name(path), &failure);
+	if (reader == NULL)
+		die_failure(&failure);
+	return reader;
+}
+
+int close_output_stream(struct writer *writer) {
+	struct failure failure;
+	on_failure(NULL, NULL); /* where the writer fails, it is past poisoning */
+	check(writer_close(writer, &failure), &failure);
+	return finish_output();
+}

@@ -1,0 +1,390 @@
+/* Rows become text in a buffer, by type; a batch's text is written before the next batch is read, so that all that
+ * arrived is shown even of a stream that was cut. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "cli/cli.h"
+#include "record/bytes.h"
+#include "record/stream.h"
+#include "text/utf8.h"
+
+static bool info_only;
+static int64_t limit = -1;
+
+static const struct option_entry options[] = {
+	OPTION_FLAG("info", &info_only, "print the columns and the metadata as one object, and no rows"),
+	OPTION_INTEGER("limit", &limit, 0, 9007199254740992.0, "N", "stop after N rows, without a look at the rest"),
+	OPTION_END
+};
+
+static const struct usage usage = {
+	.operands = "[FILE]",
+	.summary = "Prints a stream as JSON lines: one object a record, its keys the columns.",
+	.example = "rec-dump --limit 3 train.arrows | jq '.input_ids | length'",
+};
+
+static void put_text(struct bytes *out, const char *text) {
+	bytes_append(out, text, strlen(text));
+}
+
+/* ---- values -------------------------------------------------------------------------------------------- */
+
+static void put_unsigned(struct bytes *out, uint64_t value) {
+	char digits[20];
+	size_t at = sizeof digits;
+	do
+		digits[--at] = (char)('0' + value % 10);
+	while ((value /= 10) > 0);
+	bytes_append(out, digits + at, sizeof digits - at);
+}
+
+static void put_integer(struct bytes *out, int64_t value) {
+	if (value < 0)
+		put_text(out, "-");
+	put_unsigned(out, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
+}
+
+/* The fewest digits that read back as the same value of `width` bytes, with a point or exponent to tell it from an
+ * integer. JSON has no infinity and no NaN. */
+static void put_float(struct bytes *out, double value, size_t width) {
+	char text[40];
+	if (!isfinite(value)) {
+		put_text(out, "null");
+		return;
+	}
+	for (int digits = width == 8 ? 15 : 6;; digits++) {
+		snprintf(text, sizeof text, "%.*g", digits, value);
+		if (digits == 17 || (width < 8 ? strtof(text, NULL) == (float)value : strtod(text, NULL) == value))
+			break;
+	}
+	put_text(out, text);
+	if (strpbrk(text, ".e") == NULL)
+		put_text(out, ".0");
+}
+
+/* IEEE 754 binary16. */
+static double half_value(uint16_t half) {
+	int exponent = half >> 10 & 31;
+	double fraction = half & 1023;
+	double value = exponent == 31 ? (fraction > 0 ? NAN : INFINITY)
+		: exponent == 0 ? ldexp(fraction, -24) : ldexp(fraction + 1024, exponent - 25);
+	return half >> 15 ? -value : value;
+}
+
+/* A string in quotes. False: it is not UTF-8. */
+static bool put_string(struct bytes *out, const char *text, size_t length) {
+	static const char escapes[] = "btn.fr"; /* of 8 to 13 */
+	size_t done = 0; /* all before is in `out` */
+	put_text(out, "\"");
+	for (size_t i = 0; i < length;) {
+		unsigned char c = (unsigned char)text[i];
+		if (c >= 0x80) {
+			uint32_t point;
+			i += utf8_decode(text + i, length - i, &point);
+			if (point == UTF8_INVALID)
+				return false;
+			continue;
+		}
+		i++;
+		if (c >= ' ' && c != '"' && c != '\\')
+			continue;
+		bytes_append(out, text + done, i - 1 - done);
+		done = i;
+		char escape[8];
+		if (c >= ' ')
+			snprintf(escape, sizeof escape, "\\%c", c);
+		else if (c >= 8 && c <= 13 && c != 11)
+			snprintf(escape, sizeof escape, "\\%c", escapes[c - 8]);
+		else
+			snprintf(escape, sizeof escape, "\\u%04x", c);
+		put_text(out, escape);
+	}
+	bytes_append(out, text + done, length - done);
+	put_text(out, "\"");
+	return true;
+}
+
+/* RFC 4648, section 4. */
+static void put_base64(struct bytes *out, const uint8_t *bytes, size_t length) {
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	put_text(out, "\"");
+	for (size_t i = 0; i < length; i += 3) {
+		uint32_t group = (uint32_t)bytes[i] << 16 | (uint32_t)(i + 1 < length ? bytes[i + 1] : 0) << 8
+			| (i + 2 < length ? bytes[i + 2] : 0);
+		char four[4] = { digits[group >> 18], digits[group >> 12 & 63], i + 1 < length ? digits[group >> 6 & 63] : '=',
+			i + 2 < length ? digits[group & 63] : '=' };
+		bytes_append(out, four, sizeof four);
+	}
+	put_text(out, "\"");
+}
+
+/* A two's-complement integer of up to 32 bytes, `scale` of whose decimal digits follow the point. */
+static void put_decimal(struct bytes *out, const uint8_t *value, size_t width, int scale) {
+	uint32_t limbs[8] = { 0 };
+	char digits[96]; /* 2^256 has 78; the least significant first */
+	size_t count = 0, words = width / 4;
+	memcpy(limbs, value, width);
+	bool negative = limbs[words - 1] >> 31;
+	for (size_t i = 0, carry = 1; negative && i < words; i++) {
+		uint64_t sum = (uint64_t)~limbs[i] + carry;
+		limbs[i] = (uint32_t)sum;
+		carry = (size_t)(sum >> 32);
+	}
+	for (bool more = true; more || (scale > 0 && count <= (size_t)scale && count < sizeof digits - 1);) {
+		uint64_t rest = 0;
+		more = false;
+		for (size_t i = words; i-- > 0;) {
+			rest = rest << 32 | limbs[i];
+			limbs[i] = (uint32_t)(rest / 10);
+			rest %= 10;
+			more |= limbs[i] != 0;
+		}
+		digits[count++] = (char)('0' + rest);
+	}
+	put_text(out, negative ? "\"-" : "\"");
+	while (count-- > 0) {
+		bytes_append(out, &digits[count], 1);
+		if (scale > 0 && count == (size_t)scale)
+			put_text(out, ".");
+	}
+	for (int i = 0; i > scale; i--)
+		put_text(out, "0");
+	put_text(out, "\"");
+}
+
+/* Its parts as Arrow has them: months; [days, milliseconds]; or [months, days, nanoseconds]. */
+static void put_interval(struct bytes *out, const uint8_t *value, size_t width) {
+	int32_t parts[2] = { 0 };
+	int64_t nanoseconds;
+	memcpy(parts, value, width < 8 ? 4 : 8);
+	if (width == 4) {
+		put_integer(out, parts[0]);
+		return;
+	}
+	put_text(out, "[");
+	put_integer(out, parts[0]);
+	put_text(out, ", ");
+	put_integer(out, parts[1]);
+	if (width == 16) {
+		memcpy(&nanoseconds, value + 8, 8);
+		put_text(out, ", ");
+		put_integer(out, nanoseconds);
+	}
+	put_text(out, "]");
+}
+
+/* A value of fixed width that is no integer, date or time. */
+static void put_fixed(struct bytes *out, const struct column *column, int64_t row) {
+	const struct type *type = &column->field->type;
+	size_t width = type->id == TYPE_FIXED_SIZE_BINARY ? (size_t)type->size : (size_t)type->bit_width / 8;
+	const uint8_t *value = column->values + (size_t)row * width;
+	uint16_t half;
+	float single;
+	double number;
+	if (type->id == TYPE_FIXED_SIZE_BINARY) {
+		put_base64(out, value, width);
+	} else if (type->id == TYPE_DECIMAL) {
+		put_decimal(out, value, width, type->scale);
+	} else if (type->id == TYPE_INTERVAL) {
+		put_interval(out, value, width);
+	} else if (width == 2) {
+		memcpy(&half, value, width);
+		put_float(out, half_value(half), width);
+	} else if (width == 4) {
+		memcpy(&single, value, width);
+		put_float(out, (double)single, width);
+	} else {
+		memcpy(&number, value, width);
+		put_float(out, number, width);
+	}
+}
+
+/* A date, time, timestamp or duration: a count of its units. */
+static void put_time(struct bytes *out, const struct column *column, int64_t row) {
+	int32_t narrow;
+	int64_t wide;
+	if (column->field->type.bit_width == 32) {
+		memcpy(&narrow, column->values + 4 * row, 4);
+		put_integer(out, narrow);
+	} else {
+		memcpy(&wide, column->values + 8 * row, 8);
+		put_integer(out, wide);
+	}
+}
+
+static bool put_value(struct bytes *out, const struct column *column, int64_t row);
+
+/* A row of lists; integers, by far the most, without a call a type. */
+static bool put_list(struct bytes *out, const struct column *column, int64_t row) {
+	const struct column *child = &column->children[0];
+	bool is_int = child->field->type.id == TYPE_INT && child->field->type.is_signed;
+	int64_t first, count;
+	column_range(column, row, &first, &count);
+	put_text(out, "[");
+	for (int64_t i = 0; i < count; i++) {
+		if (i > 0)
+			bytes_append(out, ", ", 2);
+		if (is_int && !column_is_null(child, first + i))
+			put_integer(out, column_integer(child, first + i, 0));
+		else if (!put_value(out, child, first + i))
+			return false;
+	}
+	put_text(out, "]");
+	return true;
+}
+
+static bool put_struct(struct bytes *out, const struct column *column, int64_t row) {
+	put_text(out, "{");
+	for (size_t i = 0; i < column->field->child_count; i++) {
+		const char *name = column->field->children[i].name;
+		put_text(out, i > 0 ? ", " : "");
+		if (!put_string(out, name, strlen(name)))
+			return false;
+		put_text(out, ": ");
+		if (!put_value(out, &column->children[i], row))
+			return false;
+	}
+	put_text(out, "}");
+	return true;
+}
+
+/* False: a string in it is not UTF-8. */
+static bool put_value(struct bytes *out, const struct column *column, int64_t row) {
+	const struct type *type = &column->field->type;
+	size_t length;
+	const char *bytes;
+	if (column_is_null(column, row)) {
+		put_text(out, "null");
+		return true;
+	}
+	switch (type->id) {
+	case TYPE_UTF8:
+	case TYPE_LARGE_UTF8:
+		bytes = column_bytes(column, row, &length);
+		return put_string(out, bytes, length);
+	case TYPE_BINARY:
+	case TYPE_LARGE_BINARY:
+		bytes = column_bytes(column, row, &length);
+		put_base64(out, (const uint8_t *)bytes, length);
+		return true;
+	case TYPE_LIST:
+	case TYPE_LARGE_LIST:
+	case TYPE_FIXED_SIZE_LIST:
+	case TYPE_MAP:
+		return put_list(out, column, row);
+	case TYPE_STRUCT:
+		return put_struct(out, column, row);
+	case TYPE_BOOL:
+		put_text(out, column->values[row / 8] >> row % 8 & 1 ? "true" : "false");
+		return true;
+	case TYPE_INT:
+		if (type->is_signed)
+			put_integer(out, column_integer(column, row, 0));
+		else
+			put_unsigned(out, (uint64_t)column_integer(column, row, 0));
+		return true;
+	case TYPE_DATE:
+	case TYPE_TIME:
+	case TYPE_TIMESTAMP:
+	case TYPE_DURATION:
+		put_time(out, column, row);
+		return true;
+	default:
+		put_fixed(out, column, row);
+		return true;
+	}
+}
+
+/* ---- rows ---------------------------------------------------------------------------------------------- */
+
+static void write_text(struct bytes *out) {
+	struct failure failure;
+	check(write_all(STDOUT_FILENO, out->data, out->size, "standard output", &failure), &failure);
+	out->size = 0;
+}
+
+/* `"name": ` of each column. */
+static struct bytes *column_keys(const struct reader *reader) {
+	const struct schema *schema = reader_schema(reader);
+	struct bytes *keys = allocate(schema->count, sizeof *keys);
+	for (size_t i = 0; i < schema->count; i++) {
+		const char *name = schema->fields[i].name;
+		put_text(&keys[i], i > 0 ? ", " : "");
+		if (!put_string(&keys[i], name, strlen(name)))
+			die(EX_DATAERR, "%s: the name of column %zu is not UTF-8 (rename it)", reader_name(reader), i + 1);
+		put_text(&keys[i], ": ");
+	}
+	return keys;
+}
+
+static void print_rows(struct reader *reader) {
+	enum { WRITE_SIZE = 1 << 16 };
+	const struct schema *schema = reader_schema(reader);
+	struct bytes *keys = column_keys(reader), out = { 0 };
+	struct batch *batch;
+	struct failure failure;
+	int64_t rows = 0;
+	while (rows != limit && check(reader_next(reader, &batch, &failure), &failure) > 0) {
+		for (int64_t row = 0; row < batch->rows && rows != limit; row++, rows++) {
+			size_t line = out.size;
+			put_text(&out, "{");
+			for (size_t i = 0; i < schema->count; i++) {
+				bytes_append(&out, keys[i].data, keys[i].size);
+				if (put_value(&out, &batch->columns[i], row))
+					continue;
+				out.size = line;
+				write_text(&out);
+				die(EX_DATAERR, "%s: record %" PRId64 ": column %s is not UTF-8 (make it a binary column)",
+					reader_name(reader), rows + 1, schema->fields[i].name);
+			}
+			put_text(&out, "}\n");
+			if (out.size >= WRITE_SIZE)
+				write_text(&out);
+		}
+		write_text(&out);
+		batch_free(batch);
+	}
+	for (size_t i = 0; i < schema->count; i++)
+		free(keys[i].data);
+	free(keys);
+	free(out.data);
+}
+
+/* {"columns": [{"name": ..., "type": ...}, ...], "cloze": {...}, "metadata": {...}} */
+static void print_info(const struct reader *reader) {
+	const struct schema *schema = reader_schema(reader);
+	json_t *columns = json_array(), *metadata = json_object();
+	for (size_t i = 0; i < schema->count; i++) {
+		char *type = type_text(&schema->fields[i]);
+		json_array_append_new(columns, json_pack("{s:s*, s:s*}", "name", schema->fields[i].name, "type", type));
+		free(type);
+	}
+	for (size_t i = 0; i < schema->metadata.count; i++) {
+		const struct key_value *pair = &schema->metadata.pairs[i];
+		json_object_set_new(metadata, pair->key, json_stringn(pair->value, pair->value_length));
+	}
+	char *cloze = stream_info_format(reader_info(reader));
+	json_t *info = json_pack("{s:o, s:o, s:o}", "columns", columns, "cloze", json_loads(cloze, 0, NULL), "metadata",
+		metadata);
+	char *text = json_dumps(info, JSON_INDENT(2));
+	puts(text);
+	free(text);
+	free(cloze);
+	json_decref(info);
+}
+
+int main(int argc, char **argv) {
+	struct reader *reader = open_input_stream(parse_options_with_input(argc, argv, &usage, options));
+	if (info_only)
+		print_info(reader);
+	else
+		print_rows(reader);
+	reader_close(reader);
+	return finish_output();
+}
