@@ -24,10 +24,10 @@ void vocabulary_free(struct vocabulary *vocabulary);
 size_t vocabulary_size(const struct vocabulary *vocabulary);
 /* The id of a token, -1 if there is none. */
 int32_t vocabulary_id(const struct vocabulary *vocabulary, const char *token, size_t length);
-/* The longest token that the text begins with, in whole code points; `continuing`: of the pieces begun with `##`.
- * *taken becomes the bytes of text it covers. -1 if there is none. */
-int32_t vocabulary_longest(const struct vocabulary *vocabulary, bool continuing, const char *text, size_t length,
-	size_t *taken);
+/* The longest token that the text begins with, in whole code points, of those with an id below `below`;
+ * `continuing`: of the pieces begun with `##`. *taken becomes the bytes of text it covers. -1 if there is none. */
+int32_t vocabulary_longest(const struct vocabulary *vocabulary, int32_t below, bool continuing, const char *text,
+	size_t length, size_t *taken);
 /* The token's text, owned by the vocabulary; NULL for an id that is out of range. */
 const char *vocabulary_token(const struct vocabulary *vocabulary, int32_t id);
 /* "crc32:" and the CRC-32 of the tokens, each ended by a newline, in the order of their ids. */
