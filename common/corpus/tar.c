@@ -1,0 +1,301 @@
+/* One pass over 512-byte blocks. What a pax or GNU header says about the member after it is kept in `next_name`
+ * and `next_size` until that member's own header comes. */
+#include "corpus/tar.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+enum { BLOCK = 512, EXTENDED_HEADER_LIMIT = 1 << 20, FIRST_PIECE = 1 << 16 };
+
+/* The fields of a header block, at their offsets. */
+struct header {
+	char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], checksum[8], type, link[100];
+	char magic[6], version[2], user[32], group[32], device_major[8], device_minor[8], prefix[155], padding[12];
+};
+_Static_assert(sizeof(struct header) == BLOCK, "a tar header is one block");
+
+struct tar_reader {
+	struct inflate_reader *input;
+	const char *archive;
+	char *name;           /* of the current member; NULL before the first */
+	uint64_t unread;      /* of its content, padding included */
+	uint64_t size;
+	char *next_name;      /* NULL: the header's own */
+	bool next_size_given;
+	uint64_t next_size;
+};
+
+struct tar_reader *tar_open(struct inflate_reader *input, const char *name) {
+	struct tar_reader *tar = allocate(1, sizeof *tar);
+	tar->input = input;
+	tar->archive = name;
+	return tar;
+}
+
+/* Where in the archive a failure was found. */
+static const char *place(const struct tar_reader *tar) {
+	return tar->name != NULL ? tar->name : "its beginning";
+}
+
+static int read_whole(struct tar_reader *tar, void *buffer, size_t size, struct failure *failure) {
+	ptrdiff_t got = inflate_read(tar->input, buffer, size, failure);
+	if (got < 0)
+		return -1;
+	if ((size_t)got < size)
+		return fail(failure, EX_DATAERR, "%s: cut short in or after %s (copy or download it again)", tar->archive,
+			place(tar));
+	return 0;
+}
+
+static int skip_unread(struct tar_reader *tar, struct failure *failure) {
+	char scratch[1 << 14];
+	while (tar->unread > 0) {
+		size_t part = tar->unread < sizeof scratch ? (size_t)tar->unread : sizeof scratch;
+		if (read_whole(tar, scratch, part, failure) < 0)
+			return -1;
+		tar->unread -= part;
+	}
+	return 0;
+}
+
+/* Octal digits, ended by a space, a NUL or the field's end; or, GNU's way for large ones, a set first bit and
+ * a big-endian number after it. */
+static bool read_number(const char *field, size_t width, uint64_t *number) {
+	const unsigned char *bytes = (const unsigned char *)field;
+	size_t i = 0;
+	*number = 0;
+	if (bytes[0] & 0x80) {
+		*number = bytes[0] & 0x7f;
+		for (i = 1; i < width; i++) {
+			if (*number >> 56 != 0)
+				return false;
+			*number = *number << 8 | bytes[i];
+		}
+		return *number <= INT64_MAX;
+	}
+	while (i < width && bytes[i] == ' ')
+		i++;
+	for (; i < width && bytes[i] >= '0' && bytes[i] <= '7'; i++)
+		*number = *number << 3 | (uint64_t)(bytes[i] - '0');
+	return i == width || bytes[i] == ' ' || bytes[i] == '\0';
+}
+
+/* The sum of the block's bytes, its own field read as spaces; some old archives summed signed bytes. */
+static bool checksum_holds(const struct header *header) {
+	const char *bytes = (const char *)header;
+	const size_t first = offsetof(struct header, checksum), last = first + sizeof header->checksum;
+	int64_t plain = 0, with_sign = 0;
+	uint64_t stored;
+	for (size_t i = 0; i < BLOCK; i++) {
+		char byte = i >= first && i < last ? ' ' : bytes[i];
+		plain += (unsigned char)byte;
+		with_sign += (signed char)byte;
+	}
+	return read_number(header->checksum, sizeof header->checksum, &stored)
+		&& ((int64_t)stored == plain || (int64_t)stored == with_sign);
+}
+
+static bool is_zero(const char *bytes, size_t length) {
+	for (size_t i = 0; i < length; i++)
+		if (bytes[i] != 0)
+			return false;
+	return true;
+}
+
+/* After the block of zeros that ends an archive only zeros may follow. Reading them lets gzip check its sum,
+ * and keeps the program that writes the pipe from a broken one. */
+static int read_end(struct tar_reader *tar, struct failure *failure) {
+	char scratch[1 << 14];
+	ptrdiff_t got;
+	while ((got = inflate_read(tar->input, scratch, sizeof scratch, failure)) > 0)
+		if (!is_zero(scratch, (size_t)got))
+			return fail(failure, EX_DATAERR, "%s: more bytes after the archive's end, which is after %s (split what "
+				"was joined)", tar->archive, place(tar));
+	return got < 0 ? -1 : 0;
+}
+
+static uint64_t padded(uint64_t size) {
+	return (size + BLOCK - 1) / BLOCK * BLOCK;
+}
+
+/* The name in a header. POSIX puts the start of a long one into the prefix; GNU's magic, "ustar  ", has other
+ * things there. */
+static char *header_name(const struct header *header) {
+	int prefix = memcmp(header->magic, "ustar", sizeof header->magic) == 0
+		? (int)strnlen(header->prefix, sizeof header->prefix) : 0;
+	return format_text("%.*s%s%.*s", prefix, header->prefix, prefix > 0 ? "/" : "",
+		(int)strnlen(header->name, sizeof header->name), header->name);
+}
+
+static void set_name(char **name, char *value) {
+	free(*name);
+	*name = value;
+}
+
+/* The content as it arrives: memory grows with it, not with the size that the header claims. */
+static char *read_content(struct tar_reader *tar, struct failure *failure) {
+	size_t size = (size_t)tar->size, room = size < FIRST_PIECE ? size : FIRST_PIECE, got = 0;
+	char *content = grow(NULL, room + 1, 1);
+	for (;;) {
+		if (read_whole(tar, content + got, room - got, failure) < 0) {
+			free(content);
+			return NULL;
+		}
+		got = room;
+		if (got == size)
+			break;
+		room = size - got < got ? size : 2 * got;
+		content = grow(content, room + 1, 1);
+	}
+	tar->unread -= size;
+	content[size] = '\0';
+	return content;
+}
+
+static bool decimal(const char *text, uint64_t *number) {
+	*number = 0;
+	for (; *text >= '0' && *text <= '9'; text++) {
+		if (*number > (INT64_MAX - 9) / 10)
+			return false;
+		*number = *number * 10 + (uint64_t)(*text - '0');
+	}
+	return *text == '\0';
+}
+
+static int pax_record(struct tar_reader *tar, bool global, const char *key, const char *value, size_t length,
+	struct failure *failure) {
+	bool is_path = strcmp(key, "path") == 0, is_size = strcmp(key, "size") == 0;
+	if (strncmp(key, "GNU.sparse.", 11) == 0)
+		return fail(failure, EX_DATAERR, "%s: after %s: a sparse file (make the archive without --sparse)",
+			tar->archive, place(tar));
+	if (global && (is_path || is_size))
+		return fail(failure, EX_DATAERR, "%s: after %s: a header that gives every file one %s", tar->archive,
+			place(tar), key);
+	if (is_path && (length == 0 || strlen(value) != length))
+		return fail(failure, EX_DATAERR, "%s: after %s: a name that is empty or has a NUL in it", tar->archive,
+			place(tar));
+	if (is_path)
+		set_name(&tar->next_name, copy_text(value));
+	if (is_size) {
+		if (length == 0 || !decimal(value, &tar->next_size))
+			return fail(failure, EX_DATAERR, "%s: after %s: the size %s is no number", tar->archive, place(tar),
+				value);
+		tar->next_size_given = true;
+	}
+	return 0;
+}
+
+/* Records of "LENGTH KEY=VALUE\n", the length counting all of it. */
+static int pax_records(struct tar_reader *tar, bool global, char *records, size_t size,
+	struct failure *failure) {
+	while (size > 0) {
+		char *key = records + strspn(records, "0123456789"), *end;
+		uint64_t length;
+		if (*key != ' ' || key == records)
+			break;
+		*key++ = '\0';
+		if (!decimal(records, &length) || length > size || length < (uint64_t)(key - records) + 2)
+			break;
+		end = records + length - 1;
+		char *equals = memchr(key, '=', (size_t)(end - key));
+		if (*end != '\n' || equals == NULL)
+			break;
+		*end = *equals = '\0';
+		if (pax_record(tar, global, key, equals + 1, (size_t)(end - equals) - 1, failure) < 0)
+			return -1;
+		records += length;
+		size -= (size_t)length;
+	}
+	if (size > 0)
+		return fail(failure, EX_DATAERR, "%s: damaged pax header after %s", tar->archive, place(tar));
+	return 0;
+}
+
+/* A header that describes the next one: pax ('x' for the next file, 'g' for all), GNU long name ('L'). */
+static int read_extended(struct tar_reader *tar, char type, struct failure *failure) {
+	if (tar->size > EXTENDED_HEADER_LIMIT)
+		return fail(failure, EX_DATAERR, "%s: a header of %llu bytes after %s (at most %d are taken)", tar->archive,
+			(unsigned long long)tar->size, place(tar), EXTENDED_HEADER_LIMIT);
+	char *content = read_content(tar, failure);
+	if (content == NULL)
+		return -1;
+	if (type == 'L') {
+		set_name(&tar->next_name, content);
+		return 0;
+	}
+	int result = pax_records(tar, type == 'g', content, (size_t)tar->size, failure);
+	free(content);
+	return result;
+}
+
+/* Old archives tell folders by the end of their names alone. */
+static bool is_file(char type, const char *name) {
+	size_t length = strlen(name);
+	return (type == '0' || type == '\0' || type == '7') && length > 0 && name[length - 1] != '/';
+}
+
+/* Links, devices, folders and pipes have no content, whatever their size field says. */
+static bool has_content(char type, const char *name) {
+	return is_file(type, name) || type > '7';
+}
+
+/* What the extended headers said is used up by the member they came before. */
+static void begin_member(struct tar_reader *tar, const struct header *header) {
+	set_name(&tar->name, tar->next_name != NULL ? tar->next_name : header_name(header));
+	tar->next_name = NULL;
+	if (tar->next_size_given)
+		tar->size = tar->next_size;
+	tar->next_size_given = false;
+	if (!has_content(header->type, tar->name))
+		tar->size = 0;
+	tar->unread = padded(tar->size);
+}
+
+int tar_next(struct tar_reader *tar, struct tar_member *member, struct failure *failure) {
+	struct header header;
+	for (;;) {
+		if (skip_unread(tar, failure) < 0 || read_whole(tar, &header, sizeof header, failure) < 0)
+			return -1;
+		if (is_zero((const char *)&header, sizeof header))
+			return read_end(tar, failure);
+		if (!checksum_holds(&header) || !read_number(header.size, sizeof header.size, &tar->size))
+			return fail(failure, EX_DATAERR, "%s: damaged tar header after %s (or not a tar archive)", tar->archive,
+				place(tar));
+		if (header.type == 'x' || header.type == 'g' || header.type == 'L') {
+			tar->unread = padded(tar->size);
+			if (read_extended(tar, header.type, failure) < 0)
+				return -1;
+			continue;
+		}
+		begin_member(tar, &header);
+		if (header.type == 'S' || header.type == 'M')
+			return fail(failure, EX_DATAERR, "%s: %s: %s (make the archive without it)", tar->archive, tar->name,
+				header.type == 'S' ? "a sparse file" : "continued from another volume");
+		if (is_file(header.type, tar->name)) {
+			member->name = tar->name;
+			member->size = tar->size;
+			return 1;
+		}
+	}
+}
+
+char *tar_content(struct tar_reader *tar, size_t limit, size_t *length, struct failure *failure) {
+	if (tar->size > limit) {
+		fail(failure, EX_DATAERR, "%s: %s: %llu bytes (at most %zu are taken)", tar->archive, tar->name,
+			(unsigned long long)tar->size, limit);
+		return NULL;
+	}
+	*length = (size_t)tar->size;
+	return read_content(tar, failure);
+}
+
+void tar_close(struct tar_reader *tar) {
+	if (tar == NULL)
+		return;
+	free(tar->name);
+	free(tar->next_name);
+	free(tar);
+}
