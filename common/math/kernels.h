@@ -16,16 +16,23 @@
 /* hidden_act of config.json: gelu is x * Phi(x) by erf (Hendrycks & Gimpel 2016), gelu_new its tanh form. */
 enum activation { ACTIVATION_GELU, ACTIVATION_GELU_NEW, ACTIVATION_RELU, ACTIVATION_SILU };
 
-/* Dropout's coin: element i of a site is kept when the Philox word for (seed, RANDOM_DROPOUT, major = step, site, i) is
- * at or above threshold; kept values are divided by 1 - probability (Srivastava et al. 2014). Forward and backward
- * compute it anew, so no mask is stored. probability 0: nothing is dropped, nothing drawn. */
+/* Dropout (Srivastava et al. 2014): an element is kept when its coin is at or above probability * 2^32, and kept values
+ * are divided by 1 - probability. Forward and backward compute the coins anew, so no mask is stored. Element i's coin is
+ * word i / 16 % 4 of the Philox block b = i / 64 * 16 + i % 16, with the seed as the key and the counter
+ *
+ *     { b, RANDOM_DROPOUT + (site << 8), step's low 32 bits, step's high 32 bits }
+ *
+ * so that 64 elements take 16 blocks, whose words lie in the order of the elements; site 0's blocks are random_words()'s.
+ * probability is below 1; 0: nothing is dropped, nothing drawn. A site is a place in the network, below 2^24, and has
+ * at most 2^34 elements. */
 struct dropout { uint64_t seed; uint64_t step; uint32_t site; float probability; };
 
-/* What an optimizer step has in common for all elements; `weight_decay` 0 spares biases and layer norms. */
+/* What an optimizer step has in common for all elements; `weight_decay` 0 spares biases and layer norms. In double
+ * precision, because 1 - beta2 is not what it should be once beta2 = 0.999 is rounded. */
 struct adamw_step {
-	float learning_rate, beta1, beta2, epsilon, weight_decay;
-	float bias_correction1, bias_correction2; /* 1 - beta^t */
-	float gradient_scale;                     /* what clipping multiplies the gradient by */
+	double learning_rate, beta1, beta2, epsilon, weight_decay;
+	double bias_correction1, bias_correction2; /* 1 - beta^t */
+	double gradient_scale;                     /* what clipping multiplies the gradient by */
 };
 
 struct kernels {

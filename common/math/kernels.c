@@ -1,0 +1,47 @@
+/* The choice among the versions, made once: the widest that the processor, and the environment, allow. */
+#include "math/kernels.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "math/kernels_versions.h"
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static const struct kernels *available[4]; /* best first, ended by NULL */
+static const struct kernels *chosen;
+
+static void choose(void) {
+	size_t count = 0;
+#ifdef CLOZE_X86_KERNELS
+	bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+	if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+		__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq"))
+		available[count++] = &kernels_avx512;
+	if (avx2)
+		available[count++] = &kernels_avx2;
+#endif
+	available[count] = &kernels_portable;
+
+	const char *name = getenv("CLOZE_KERNELS");
+	if (name == NULL || *name == '\0') {
+		chosen = available[0];
+		return;
+	}
+	for (size_t i = 0; i <= count; i++)
+		if (strcmp(name, available[i]->name) == 0)
+			chosen = available[i];
+	if (chosen == NULL)
+		die(EX_UNAVAILABLE, "CLOZE_KERNELS: this build or processor has no '%s' version (unset it)", name);
+}
+
+const struct kernels *kernels(void) {
+	pthread_once(&once, choose);
+	return chosen;
+}
+
+const struct kernels *const *kernels_available(void) {
+	pthread_once(&once, choose);
+	return available;
+}
