@@ -27,17 +27,18 @@ struct config {
 	float attention_dropout;        /* `attention_probs_dropout_prob` */
 	float layer_norm_eps;           /* 1e-12 for distilbert */
 	float initializer_range;
-	int32_t pad_token_id;
+	int32_t pad_token_id;           /* -1: null in the file, no padding token */
 	bool tie_word_embeddings;
 	json_t *json;                   /* the whole file as read, owned: what cloze does not know is kept when it is saved */
 };
 
 /* Reads and checks config.json: FILE. Missing keys take the defaults of DistilBertConfig and BertConfig. What cannot be
  * computed here is refused by name (65): another model_type, another activation, position_embedding_type other than
- * absolute, is_decoder, heads that do not divide the hidden size. -1: 65, 66. */
+ * absolute, is_decoder, heads that do not divide the hidden size. -1: 65, 66; *config then owns nothing. */
 int config_read(const char *path, struct config *config, struct failure *failure);
 
-/* Writes config.json into the folder, with `architectures` the masked-language-model class and dtype float32. */
+/* Writes config.json into the folder: `json` with `architectures` the masked-language-model class, dtype float32, and
+ * vocab_size and tie_word_embeddings as the members say. -1: 73, 74. */
 int config_write(const struct config *config, const char *folder, struct failure *failure);
 
 void config_clear(struct config *config);

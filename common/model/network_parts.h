@@ -13,6 +13,11 @@
 #include "math/matrix.h"
 #include "model/network.h"
 
+/* Positions that have their logits in memory at a time: 512 of BERT's vocabulary take 62 MB. */
+enum { LOGIT_ROWS = 512 };
+/* Rows in each task of a layer norm's backward pass, which has sums of its own. */
+enum { NORM_ROWS = 32 };
+
 /* A layer norm's input, statistics and output, and where its parameters are in the block. */
 struct norm { float *x, *mean, *rstd, *y; size_t weight, bias; };
 
@@ -62,7 +67,7 @@ struct network {
 	float *flow, *spare;          /* [N, C] */
 	float *branch;                /* [N, C]: the flow behind a dropout */
 	float *wide;                  /* [N, max(F, 3 C)]: gradient of the intermediate layer; of queries, keys, values */
-	float *norm_partials;         /* [blocks, 2 C]: sums for a layer norm's weight and bias */
+	float *norm_partials;         /* [N / NORM_ROWS, 2 C]: sums for a layer norm's weight and bias */
 };
 
 /* Applies `body` to blocks of `block` rows on the pool. */
@@ -111,5 +116,7 @@ void layer_backward(struct network *network, const struct layer *layer, float *g
 void head_forward(struct network *network);
 /* The sum of the losses, each in `losses`. With gradients, writes the head's, the decoder's, and flow [M, C]. */
 double head_loss(struct network *network, float *gradients);
+/* logits [M, V]. */
+void head_logits(struct network *network, float *logits);
 
 #endif

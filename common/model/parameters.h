@@ -20,9 +20,10 @@ struct parameter {
 	size_t dimensions;  /* 1 or 2 */
 	size_t shape[2];    /* a weight is [outputs, inputs] */
 	size_t elements;
-	size_t offset;      /* floats from the block's start; a multiple of 16 */
+	size_t offset;      /* floats from the block's start; a multiple of 16, but for a key or value after its query */
 	bool decays;        /* a weight that weight decay applies to: no bias, no layer norm */
 	bool initialized;   /* was not in the file, and came from --seed */
+	char dtype[8];      /* of the file it was read from; "F32" for a new one */
 };
 
 /* Offsets, in floats, of one encoder layer's parameters. The names follow BERT's roles. */
@@ -60,15 +61,18 @@ struct parameters *parameters_create(struct config *config);
 void parameters_initialize(struct parameters *parameters, uint64_t seed);
 
 /* Reads FOLDER/config.json and the tensors. Names may lack the `bert.` or `distilbert.` prefix, norms may be called
- * gamma and beta; a decoder weight of its own is kept unless the configuration ties it; pooler, seq_relationship and
- * position_ids are left aside. A missing head is initialized from `seed` and one line on standard error names its
- * tensors; any other missing tensor, a shape that does not fit, a duplicate, is refused (65). */
+ * gamma and beta. A decoder weight that differs from the embeddings is kept apart, as transformers does, and
+ * config.tie_word_embeddings is then false, whatever the file said. pooler, seq_relationship and position_ids are left
+ * aside. A missing head is initialized from `seed`, and one line on standard error names its tensors; any other missing
+ * tensor, a shape that does not fit, a duplicate, a value that is not finite, is refused. NULL: 65, 66. */
 struct parameters *parameters_load(const char *folder, uint64_t seed, struct failure *failure);
 
-/* Writes FOLDER/config.json and FOLDER/model.safetensors; the folder exists. -1: 73, 74. */
+/* Writes FOLDER/config.json and FOLDER/model.safetensors; the folder exists. An untied BERT's output bias is written
+ * under both its names, cls.predictions.bias and cls.predictions.decoder.bias, and one parameter here. -1: 73, 74. */
 int parameters_save(const struct parameters *parameters, const char *folder, struct failure *failure);
 
-/* Numbers in the model as the reference counts them: tied weights once, no padding. */
+/* Numbers in the model as the reference counts them: tied weights once, no padding; an untied BERT's output bias
+ * twice. */
 size_t parameters_total(const struct parameters *parameters);
 
 void parameters_free(struct parameters *parameters);

@@ -39,6 +39,10 @@ void safetensors_close(struct safetensors *file);
 /* Converts an F32, F16 or BF16 tensor to floats. -1: 65, another dtype. */
 int tensor_to_floats(const struct tensor *tensor, float *values, struct failure *failure);
 
+/* Gives the memory that the tensor's data took back to the system; they can be read again. What is copied out tensor by
+ * tensor is so never in memory twice. */
+void tensor_release(const struct tensor *tensor);
+
 /* What to write: F32 tensors, in this order. */
 struct tensor_source { const char *name; size_t dimensions; size_t shape[TENSOR_MAX_DIMENSIONS]; const float *values; };
 

@@ -1,0 +1,209 @@
+/* The passes, and where their arrays lie.
+ *
+ * All activations live in one arena. It is laid out anew for each batch, first to count, then to point; memory is
+ * allocated only when a batch needs more than any before it. A training pass gives every layer arrays of its own. An
+ * evaluation gives all layers the same ones, and two inputs to alternate between. */
+#include "model/network_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+struct network *network_create(const struct parameters *parameters, struct pool *pool) {
+	struct network *network = allocate(1, sizeof *network);
+	const struct config *config = &parameters->config;
+	network->parameters = parameters;
+	network->config = config;
+	network->pool = pool;
+	network->kernels = kernels();
+	network->C = config->hidden_size;
+	network->H = config->num_attention_heads;
+	network->F = config->intermediate_size;
+	network->V = config->vocab_size;
+	network->L = config->num_hidden_layers;
+	network->layers = allocate(network->L, sizeof *network->layers);
+	for (size_t l = 0; l < network->L; l++) {
+		struct layer *layer = &network->layers[l];
+		layer->offsets = &parameters->layers[l];
+		layer->site = (uint32_t)(1 + 3 * l);
+		layer->attention_norm.weight = layer->offsets->attention_norm_weight;
+		layer->attention_norm.bias = layer->offsets->attention_norm_bias;
+		layer->output_norm.weight = layer->offsets->output_norm_weight;
+		layer->output_norm.bias = layer->offsets->output_norm_bias;
+	}
+	network->embedding_norm.weight = parameters->embedding_norm_weight;
+	network->embedding_norm.bias = parameters->embedding_norm_bias;
+	network->head_norm.weight = parameters->head_norm_weight;
+	network->head_norm.bias = parameters->head_norm_bias;
+	return network;
+}
+
+void network_free(struct network *network) {
+	if (network == NULL)
+		return;
+	free(network->arena);
+	free(network->record_queries);
+	free(network->layers);
+	free(network);
+}
+
+void network_set_dropout(struct network *network, float hidden, float attention, uint64_t seed) {
+	network->hidden_dropout = hidden;
+	network->attention_dropout = attention;
+	network->seed = seed;
+}
+
+/* ---- the arena ----------------------------------------------------------------------------------------- */
+
+/* The next `count` floats of the arena; NULL while it is only being measured. */
+static float *carve(struct network *network, size_t count) {
+	float *at = network->arena != NULL ? network->arena + network->arena_used : NULL;
+	network->arena_used += (count + 15) / 16 * 16;
+	if (network->arena_used > network->arena_peak)
+		network->arena_peak = network->arena_used;
+	return at;
+}
+
+static void carve_norm(struct network *network, struct norm *norm, size_t rows, float *y) {
+	norm->x = carve(network, rows * network->C);
+	norm->mean = carve(network, rows);
+	norm->rstd = carve(network, rows);
+	norm->y = y;
+}
+
+static void carve_layer(struct network *network, struct layer *layer, bool last, float *y) {
+	size_t C = network->C, N = network->N;
+	layer->R = last ? network->input->M : N;
+	layer->residual = last ? carve(network, layer->R * C) : layer->x;
+	layer->query = carve(network, last ? layer->R * C : 3 * N * C);
+	float *keys = last ? carve(network, 2 * N * C) : layer->query;
+	layer->query_stride = last ? C : 3 * C;
+	layer->key_stride = last ? 2 * C : 3 * C;
+	layer->context = carve(network, layer->R * C);
+	carve_norm(network, &layer->attention_norm, layer->R, carve(network, layer->R * C));
+	layer->intermediate = carve(network, layer->R * network->F);
+	carve_norm(network, &layer->output_norm, layer->R, y);
+	if (network->arena != NULL) {
+		layer->key = last ? keys : keys + C;
+		layer->value = layer->key + C;
+	}
+}
+
+static void carve_gradients(struct network *network) {
+	size_t C = network->C, N = network->N, F = network->F;
+	network->flow = carve(network, N * C);
+	network->spare = carve(network, N * C);
+	network->branch = carve(network, N * C);
+	network->wide = carve(network, N * (F > 3 * C ? F : 3 * C));
+	network->norm_partials = carve(network, (N + NORM_ROWS - 1) / NORM_ROWS * 2 * C);
+}
+
+static void lay_out(struct network *network, size_t logit_rows) {
+	size_t C = network->C, N = network->N, L = network->L, M = network->input->M, T = network->input->T;
+	network->arena_used = network->arena_peak = 0;
+	for (size_t l = 0; l < L; l++)
+		network->layers[l].x = network->training || l < 2 ? carve(network, N * C) : network->layers[l - 2].x;
+	carve_norm(network, &network->embedding_norm, N, network->layers[0].x);
+	network->encoded = carve(network, M * C);
+	network->activated = carve(network, N * network->F);
+	network->scores = carve(network, (size_t)pool_threads(network->pool) * 2 * T * T);
+	network->head_x = carve(network, M * C);
+	carve_norm(network, &network->head_norm, M, carve(network, M * C));
+	network->losses = carve(network, M);
+	network->logits = carve(network, logit_rows * network->V);
+	if (network->training)
+		carve_gradients(network);
+	size_t common = network->arena_used;
+	for (size_t l = 0; l < L; l++) {
+		if (!network->training)
+			network->arena_used = common;
+		bool last = l == L - 1;
+		carve_layer(network, &network->layers[l], last, last ? network->encoded : network->layers[l + 1].x);
+	}
+}
+
+static void find_record_queries(struct network *network) {
+	const struct network_input *input = network->input;
+	network->record_queries = grow(network->record_queries, input->B + 1, sizeof *network->record_queries);
+	size_t m = 0;
+	for (size_t b = 0; b < input->B; b++) {
+		network->record_queries[b] = m;
+		while (m < input->M && (size_t)input->positions[m] < (b + 1) * input->T)
+			m++;
+	}
+	network->record_queries[input->B] = m;
+}
+
+static void take_batch(struct network *network, const struct network_input *input, bool training, size_t logit_rows) {
+	network->input = input;
+	network->N = input->B * input->T;
+	network->training = training;
+	find_record_queries(network);
+
+	float *arena = network->arena;
+	network->arena = NULL;
+	lay_out(network, logit_rows);
+	if (network->arena_peak > network->arena_size) {
+		free(arena);
+		network->arena_size = network->arena_peak;
+		arena = allocate(network->arena_size, sizeof *arena);
+	}
+	network->arena = arena;
+	lay_out(network, logit_rows);
+}
+
+/* ---- the passes ---------------------------------------------------------------------------------------- */
+
+static void forward(struct network *network) {
+	embeddings_forward(network);
+	for (size_t l = 0; l < network->L; l++)
+		layer_forward(network, &network->layers[l]);
+	head_forward(network);
+}
+
+static size_t logit_rows(size_t M) {
+	return M < LOGIT_ROWS ? M : LOGIT_ROWS;
+}
+
+double network_loss(struct network *network, const struct network_input *input, float *losses) {
+	if (input->M == 0)
+		return 0;
+	take_batch(network, input, false, logit_rows(input->M));
+	forward(network);
+	double sum = head_loss(network, NULL);
+	if (losses != NULL)
+		memcpy(losses, network->losses, input->M * sizeof *losses);
+	return sum;
+}
+
+static void zero_rows(void *context, size_t first, size_t rows) {
+	memset((float *)context + first, 0, rows * sizeof(float));
+}
+
+double network_gradients(struct network *network, const struct network_input *input, uint64_t step, float *gradients) {
+	const struct parameters *p = network->parameters;
+	enum { ZERO_FLOATS = 1 << 16 };
+	if (input->M == 0) {
+		run_rows(network, p->size, ZERO_FLOATS, zero_rows, gradients);
+		return 0;
+	}
+	network->step = step;
+	take_batch(network, input, true, logit_rows(input->M));
+	forward(network);
+	double sum = head_loss(network, gradients);
+	for (size_t l = network->L; l-- > 0;)
+		layer_backward(network, &network->layers[l], gradients);
+	if (p->decoder_weight != p->word_embeddings)
+		run_rows(network, network->V * network->C, ZERO_FLOATS, zero_rows, gradients + p->word_embeddings);
+	embeddings_backward(network, gradients);
+	return sum / (double)input->M;
+}
+
+void network_logits(struct network *network, const struct network_input *input, float *logits) {
+	if (input->M == 0)
+		return;
+	take_batch(network, input, false, 0);
+	forward(network);
+	head_logits(network, logits);
+}

@@ -1,0 +1,115 @@
+/* Rows: work on blocks of them, dense layers, layer norms. */
+#include "model/network_parts.h"
+
+#include <string.h>
+
+enum { SUM_COLUMNS = 64 };
+
+struct row_blocks { size_t rows, block; rows_done *body; void *context; };
+
+static void run_block(void *context, size_t index, int worker) {
+	const struct row_blocks *blocks = context;
+	size_t first = index * blocks->block;
+	size_t left = blocks->rows - first;
+	(void)worker;
+	blocks->body(blocks->context, first, left < blocks->block ? left : blocks->block);
+}
+
+void run_rows(struct network *network, size_t rows, size_t block, rows_done *body, void *context) {
+	struct row_blocks blocks = { rows, block, body, context };
+	pool_run(network->pool, (rows + block - 1) / block, run_block, &blocks);
+}
+
+/* ---- column sums --------------------------------------------------------------------------------------- */
+
+struct column_slices {
+	const struct kernels *kernels;
+	float *sums;
+	const float *x;
+	size_t rows, stride;
+	bool add;
+};
+
+static void sum_columns(void *context, size_t first, size_t columns) {
+	const struct column_slices *slices = context;
+	float *sums = slices->sums + first;
+	if (!slices->add)
+		memset(sums, 0, columns * sizeof *sums);
+	slices->kernels->add_bias_backward(sums, slices->x + first, slices->rows, columns, slices->stride);
+}
+
+void column_sums(struct network *network, float *sums, const float *x, size_t rows, size_t columns, size_t stride,
+	bool add) {
+	struct column_slices slices = { network->kernels, sums, x, rows, stride, add };
+	run_rows(network, columns, SUM_COLUMNS, sum_columns, &slices);
+}
+
+/* ---- dense layers -------------------------------------------------------------------------------------- */
+
+void dense(struct network *network, float *y, size_t y_stride, const float *x, const float *weight, size_t rows,
+	size_t outputs, size_t inputs, rows_done *done, void *context) {
+	multiply_rows(network->pool, false, true, rows, outputs, inputs, 1, x, inputs, weight, inputs, 0, y, y_stride,
+		done, context);
+}
+
+void dense_backward_input(struct network *network, float *dx, const float *dy, size_t dy_stride, const float *weight,
+	size_t rows, size_t outputs, size_t inputs, bool add, rows_done *done, void *context) {
+	multiply_rows(network->pool, false, false, rows, inputs, outputs, 1, dy, dy_stride, weight, inputs,
+		add ? 1 : 0, dx, inputs, done, context);
+}
+
+void dense_backward_weight(struct network *network, float *dweight, float *dbias, const float *dy, size_t dy_stride,
+	const float *x, size_t rows, size_t outputs, size_t inputs) {
+	multiply_tiles(network->pool, true, false, outputs, inputs, rows, 1, dy, dy_stride, x, inputs, 0, dweight, inputs);
+	column_sums(network, dbias, dy, rows, outputs, dy_stride, false);
+}
+
+/* ---- layer norms --------------------------------------------------------------------------------------- */
+
+void norm_rows(struct network *network, const struct norm *norm, size_t first, size_t rows) {
+	size_t C = network->C;
+	const float *values = network->parameters->values;
+	network->kernels->layer_norm(norm->y + first * C, norm->mean + first, norm->rstd + first, norm->x + first * C,
+		values + norm->weight, values + norm->bias, rows, C, network->config->layer_norm_eps);
+}
+
+struct norm_gradient {
+	struct network *network;
+	const struct norm *norm;
+	float *dx;
+	const float *dy;
+	const struct dropout *dropout;
+};
+
+static void norm_rows_backward(void *context, size_t first, size_t rows) {
+	const struct norm_gradient *gradient = context;
+	struct network *network = gradient->network;
+	const struct norm *norm = gradient->norm;
+	size_t C = network->C, at = first * C;
+	float *partials = network->norm_partials + first / NORM_ROWS * 2 * C;
+	memset(partials, 0, 2 * C * sizeof *partials);
+	network->kernels->layer_norm_backward(gradient->dx + at, partials, partials + C, gradient->dy + at, norm->x + at,
+		norm->mean + first, norm->rstd + first, network->parameters->values + norm->weight, rows, C);
+	if (gradient->dropout->probability > 0)
+		network->kernels->dropout_backward(network->branch + at, gradient->dx + at, rows * C, gradient->dropout, at);
+}
+
+const float *norm_backward(struct network *network, const struct norm *norm, float *dx, const float *dy, size_t rows,
+	const struct dropout *dropout, float *gradients) {
+	struct norm_gradient gradient = { network, norm, dx, dy, dropout };
+	size_t C = network->C, blocks = (rows + NORM_ROWS - 1) / NORM_ROWS;
+	run_rows(network, rows, NORM_ROWS, norm_rows_backward, &gradient);
+	column_sums(network, gradients + norm->weight, network->norm_partials, blocks, C, 2 * C, false);
+	column_sums(network, gradients + norm->bias, network->norm_partials + C, blocks, C, 2 * C, false);
+	return dropout->probability > 0 ? network->branch : dx;
+}
+
+/* ---- dropout ------------------------------------------------------------------------------------------- */
+
+struct dropout hidden_dropout(const struct network *network, uint32_t site) {
+	return (struct dropout){ network->seed, network->step, site, network->training ? network->hidden_dropout : 0 };
+}
+
+struct dropout attention_dropout(const struct network *network, uint32_t site) {
+	return (struct dropout){ network->seed, network->step, site, network->training ? network->attention_dropout : 0 };
+}

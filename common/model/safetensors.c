@@ -1,0 +1,426 @@
+/* Each file is mapped whole; its header becomes a table of tensors that point into the map. The tables of all shards
+ * are joined and sorted by name. */
+#include "model/safetensors.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-endian, and mapped as it is");
+
+enum { HEADER_LIMIT = 100000000, INDEX_LIMIT = 100000000, DATA_ALIGNMENT = 64 };
+
+struct mapped { void *bytes; size_t length; };
+
+struct safetensors {
+	struct mapped *files;
+	size_t file_count;
+	struct tensor *tensors; /* sorted by name */
+	size_t count;
+	json_t *metadata;
+};
+
+static const struct { const char *name; size_t bytes; } dtypes[] = {
+	{ "F32", 4 }, { "F16", 2 }, { "BF16", 2 }, { "F64", 8 }, { "I64", 8 }, { "U64", 8 }, { "I32", 4 }, { "U32", 4 },
+	{ "I16", 2 }, { "U16", 2 }, { "I8", 1 }, { "U8", 1 }, { "BOOL", 1 }, { "C64", 8 }, { "F8_E4M3", 1 },
+	{ "F8_E5M2", 1 }, { "F8_E8M0", 1 },
+};
+
+/* ---- one file ------------------------------------------------------------------------------------------ */
+
+/* A whole number from 0; -1 for anything else. */
+static json_int_t whole_number(const json_t *value) {
+	return json_is_integer(value) && json_integer_value(value) >= 0 ? json_integer_value(value) : -1;
+}
+
+static int read_shape(const char *path, const json_t *shape, struct tensor *tensor, struct failure *failure) {
+	tensor->dimensions = json_array_size(shape);
+	if (!json_is_array(shape) || tensor->dimensions > TENSOR_MAX_DIMENSIONS)
+		return fail(failure, EX_DATAERR, "%s: tensor %s: its shape is not a list of at most %d sizes", path,
+			tensor->name, TENSOR_MAX_DIMENSIONS);
+	tensor->elements = 1;
+	for (size_t i = 0; i < tensor->dimensions; i++) {
+		json_int_t size = whole_number(json_array_get(shape, i));
+		if (size < 0 || __builtin_mul_overflow(tensor->elements, (size_t)size, &tensor->elements))
+			return fail(failure, EX_DATAERR, "%s: tensor %s: its shape has a size that cannot be", path, tensor->name);
+		tensor->shape[i] = (size_t)size;
+	}
+	return 0;
+}
+
+/* Reads {"dtype", "shape", "data_offsets"}; the offsets count from `data`, of `length` bytes. */
+static int read_entry(const char *path, const json_t *entry, const unsigned char *data, size_t length,
+	struct tensor *tensor, struct failure *failure) {
+	const char *dtype = json_string_value(json_object_get(entry, "dtype"));
+	size_t kind = 0;
+	while (dtype != NULL && kind < sizeof dtypes / sizeof *dtypes && strcmp(dtype, dtypes[kind].name) != 0)
+		kind++;
+	if (dtype == NULL || kind == sizeof dtypes / sizeof *dtypes)
+		return fail(failure, EX_DATAERR, "%s: tensor %s: dtype %s is not known", path, tensor->name,
+			dtype == NULL ? "(none)" : dtype);
+	strcpy(tensor->dtype, dtype);
+	if (read_shape(path, json_object_get(entry, "shape"), tensor, failure) < 0)
+		return -1;
+	const json_t *offsets = json_object_get(entry, "data_offsets");
+	json_int_t begin = whole_number(json_array_get(offsets, 0)), end = whole_number(json_array_get(offsets, 1));
+	if (json_array_size(offsets) != 2 || begin < 0 || end < begin)
+		return fail(failure, EX_DATAERR, "%s: tensor %s: its data_offsets are not a beginning and an end", path,
+			tensor->name);
+	if ((size_t)end > length)
+		return fail(failure, EX_DATAERR, "%s: tensor %s: its data end at byte %zu, but the file has %zu (cut short?)",
+			path, tensor->name, (size_t)end, length);
+	tensor->data = data + begin;
+	tensor->bytes = (size_t)(end - begin);
+	size_t needed;
+	if (__builtin_mul_overflow(tensor->elements, dtypes[kind].bytes, &needed) || needed != tensor->bytes)
+		return fail(failure, EX_DATAERR, "%s: tensor %s: %zu bytes of data do not fit its shape and dtype %s", path,
+			tensor->name, tensor->bytes, dtype);
+	return 0;
+}
+
+static int compare_places(const void *left, const void *right) {
+	const struct tensor *a = left, *b = right;
+	if (a->data != b->data)
+		return (const char *)a->data < (const char *)b->data ? -1 : 1;
+	return (a->bytes > b->bytes) - (a->bytes < b->bytes);
+}
+
+/* The data must be covered from beginning to end, each byte once. */
+static int check_cover(const char *path, struct tensor *tensors, size_t count, const unsigned char *data,
+	size_t length, struct failure *failure) {
+	const unsigned char *next = data;
+	qsort(tensors, count, sizeof *tensors, compare_places);
+	for (size_t i = 0; i < count; i++) {
+		const unsigned char *begin = tensors[i].data;
+		if (begin != next)
+			return fail(failure, EX_DATAERR, "%s: tensor %s: its data begin at byte %td, where %td was due (%s)", path,
+				tensors[i].name, begin - data, next - data, begin < next ? "an overlap" : "a gap");
+		next = begin + tensors[i].bytes;
+	}
+	if (next != data + length)
+		return fail(failure, EX_DATAERR, "%s: %td bytes after the last tensor belong to none", path,
+			data + length - next);
+	return 0;
+}
+
+/* Adds the tensors of a parsed header to the table. */
+static int read_header(struct safetensors *file, const char *path, json_t *header, const unsigned char *data,
+	size_t length, struct failure *failure) {
+	size_t first = file->count, room = first + json_object_size(header);
+	file->tensors = grow(file->tensors, room, sizeof *file->tensors);
+	const char *name;
+	json_t *entry;
+	json_object_foreach(header, name, entry) {
+		if (strcmp(name, "__metadata__") == 0) {
+			if (!json_is_object(entry))
+				return fail(failure, EX_DATAERR, "%s: __metadata__ is not an object", path);
+			json_object_update_missing(file->metadata, entry);
+			continue;
+		}
+		struct tensor *tensor = &file->tensors[file->count++];
+		*tensor = (struct tensor){ .name = copy_text(name) };
+		if (read_entry(path, entry, data, length, tensor, failure) < 0)
+			return -1;
+	}
+	return check_cover(path, file->tensors + first, file->count - first, data, length, failure);
+}
+
+static int map_file(const char *path, struct mapped *mapped, struct failure *failure) {
+	int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+	if (descriptor < 0)
+		return fail(failure, EX_NOINPUT, "%s: %s", path, strerror(errno));
+	struct stat status;
+	int result = 0;
+	if (fstat(descriptor, &status) < 0 || !S_ISREG(status.st_mode))
+		result = fail(failure, EX_NOINPUT, "%s: is not a file", path);
+	else if (status.st_size < 8)
+		result = fail(failure, EX_DATAERR, "%s: is not a safetensors file: it has less than 8 bytes", path);
+	else {
+		mapped->length = (size_t)status.st_size;
+		mapped->bytes = mmap(NULL, mapped->length, PROT_READ, MAP_PRIVATE, descriptor, 0);
+		if (mapped->bytes == MAP_FAILED)
+			result = fail(failure, EX_OSERR, "%s: %s", path, strerror(errno));
+	}
+	close(descriptor);
+	return result;
+}
+
+static int add_file(struct safetensors *file, const char *path, struct failure *failure) {
+	struct mapped mapped;
+	if (map_file(path, &mapped, failure) < 0)
+		return -1;
+	file->files = grow(file->files, file->file_count + 1, sizeof *file->files);
+	file->files[file->file_count++] = mapped;
+	uint64_t length;
+	memcpy(&length, mapped.bytes, sizeof length);
+	const unsigned char *bytes = (const unsigned char *)mapped.bytes + sizeof length;
+	size_t rest = mapped.length - sizeof length;
+	if (length > HEADER_LIMIT || length > rest)
+		return fail(failure, EX_DATAERR, "%s: is not a safetensors file, or cut short: a header of %llu bytes in a file "
+			"of %zu", path, (unsigned long long)length, mapped.length);
+	if (length == 0 || bytes[0] != '{')
+		return fail(failure, EX_DATAERR, "%s: is not a safetensors file: its header is no JSON object", path);
+	json_error_t error;
+	json_t *header = json_loadb((const char *)bytes, (size_t)length, JSON_REJECT_DUPLICATES, &error);
+	if (header == NULL)
+		return fail(failure, EX_DATAERR, "%s: header, byte %d: %s", path, error.position, error.text);
+	int result = read_header(file, path, header, bytes + length, rest - (size_t)length, failure);
+	json_decref(header);
+	return result;
+}
+
+/* ---- shards -------------------------------------------------------------------------------------------- */
+
+static json_t *read_index(const char *path, struct failure *failure) {
+	size_t length;
+	char *text = read_file(path, INDEX_LIMIT, &length, failure);
+	if (text == NULL)
+		return NULL;
+	json_error_t error;
+	json_t *index = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
+	free(text);
+	if (index == NULL)
+		fail(failure, EX_DATAERR, "%s: line %d: %s", path, error.line, error.text);
+	else if (!json_is_object(json_object_get(index, "weight_map"))) {
+		fail(failure, EX_DATAERR, "%s: has no weight_map", path);
+		json_decref(index);
+		index = NULL;
+	}
+	return index;
+}
+
+/* Opens each file that the weight_map names, once. */
+static int add_shards(struct safetensors *file, const char *folder, const char *path, const json_t *weight_map,
+	json_t *opened, struct failure *failure) {
+	const char *name;
+	json_t *value;
+	json_object_foreach((json_t *)weight_map, name, value) {
+		const char *shard = json_string_value(value);
+		if (shard == NULL || *shard == '\0' || strchr(shard, '/') != NULL || strcmp(shard, "..") == 0)
+			return fail(failure, EX_DATAERR, "%s: tensor %s: its file must be one of this folder, not %s", path, name,
+				shard == NULL ? "something else" : shard);
+		if (json_object_get(opened, shard) != NULL)
+			continue;
+		json_object_set_new(opened, shard, json_true());
+		char *shard_path = format_text("%s/%s", folder, shard);
+		int result = add_file(file, shard_path, failure);
+		free(shard_path);
+		if (result < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int compare_names(const void *left, const void *right) {
+	return strcmp(((const struct tensor *)left)->name, ((const struct tensor *)right)->name);
+}
+
+static int sort_by_name(struct safetensors *file, const char *path, struct failure *failure) {
+	qsort(file->tensors, file->count, sizeof *file->tensors, compare_names);
+	for (size_t i = 1; i < file->count; i++)
+		if (strcmp(file->tensors[i - 1].name, file->tensors[i].name) == 0)
+			return fail(failure, EX_DATAERR, "%s: tensor %s: is in two files", path, file->tensors[i].name);
+	return 0;
+}
+
+static int open_shards(struct safetensors *file, const char *folder, const char *path, struct failure *failure) {
+	json_t *index = read_index(path, failure);
+	if (index == NULL)
+		return -1;
+	const json_t *weight_map = json_object_get(index, "weight_map");
+	json_t *opened = json_object();
+	int result = add_shards(file, folder, path, weight_map, opened, failure);
+	json_decref(opened);
+	if (result == 0)
+		result = sort_by_name(file, path, failure);
+	const char *name;
+	json_t *value;
+	json_object_foreach((json_t *)weight_map, name, value)
+		if (result == 0 && safetensors_find(file, name) == NULL)
+			result = fail(failure, EX_DATAERR, "%s: tensor %s: is not in %s", path, name, json_string_value(value));
+	json_decref(index);
+	return result;
+}
+
+/* ---- the folder ---------------------------------------------------------------------------------------- */
+
+static bool exists(const char *folder, const char *name) {
+	char *path = format_text("%s/%s", folder, name);
+	bool found = access(path, F_OK) == 0;
+	free(path);
+	return found;
+}
+
+static int open_folder(struct safetensors *file, const char *folder, struct failure *failure) {
+	static const char single[] = "model.safetensors", shards[] = "model.safetensors.index.json";
+	char *path = NULL;
+	int result;
+	if (exists(folder, single)) {
+		path = format_text("%s/%s", folder, single);
+		result = add_file(file, path, failure);
+		if (result == 0)
+			result = sort_by_name(file, path, failure);
+	} else if (exists(folder, shards)) {
+		path = format_text("%s/%s", folder, shards);
+		result = open_shards(file, folder, path, failure);
+	} else if (exists(folder, "pytorch_model.bin") || exists(folder, "pytorch_model.bin.index.json"))
+		result = fail(failure, EX_DATAERR, "%s: has pytorch_model.bin but no model.safetensors (convert it: in Python, "
+			"transformers.AutoModelForMaskedLM.from_pretrained(FOLDER).save_pretrained(OTHER))", folder);
+	else
+		result = fail(failure, EX_NOINPUT, "%s: has no %s (name a model folder)", folder, single);
+	free(path);
+	return result;
+}
+
+struct safetensors *safetensors_open(const char *folder, struct failure *failure) {
+	struct safetensors *file = allocate(1, sizeof *file);
+	file->metadata = json_object();
+	if (open_folder(file, folder, failure) < 0) {
+		safetensors_close(file);
+		return NULL;
+	}
+	return file;
+}
+
+size_t safetensors_count(const struct safetensors *file) {
+	return file->count;
+}
+
+const struct tensor *safetensors_at(const struct safetensors *file, size_t index) {
+	return &file->tensors[index];
+}
+
+const struct tensor *safetensors_find(const struct safetensors *file, const char *name) {
+	if (file->count == 0)
+		return NULL;
+	const struct tensor key = { .name = (char *)name };
+	return bsearch(&key, file->tensors, file->count, sizeof key, compare_names);
+}
+
+const json_t *safetensors_metadata(const struct safetensors *file) {
+	return json_object_size(file->metadata) == 0 ? NULL : file->metadata;
+}
+
+void safetensors_close(struct safetensors *file) {
+	if (file == NULL)
+		return;
+	for (size_t i = 0; i < file->file_count; i++)
+		munmap(file->files[i].bytes, file->files[i].length);
+	for (size_t i = 0; i < file->count; i++)
+		free(file->tensors[i].name);
+	free(file->files);
+	free(file->tensors);
+	json_decref(file->metadata);
+	free(file);
+}
+
+/* ---- numbers ------------------------------------------------------------------------------------------- */
+
+static float from_bits(uint32_t bits) {
+	float value;
+	memcpy(&value, &bits, sizeof value);
+	return value;
+}
+
+static float from_bf16(uint16_t bits) {
+	return from_bits((uint32_t)bits << 16);
+}
+
+/* IEEE 754 binary16: 1 sign, 5 exponent, 10 fraction bits. */
+static float from_f16(uint16_t bits) {
+	uint32_t sign = (uint32_t)(bits & 0x8000) << 16, exponent = (bits >> 10) & 31, fraction = bits & 1023;
+	if (exponent == 31) /* infinity, or not a number */
+		return from_bits(sign | 0x7f800000 | fraction << 13);
+	if (exponent > 0)
+		return from_bits(sign | (exponent + 112) << 23 | fraction << 13);
+	float subnormal = (float)fraction * 0x1p-24f;
+	return sign ? -subnormal : subnormal;
+}
+
+int tensor_to_floats(const struct tensor *tensor, float *values, struct failure *failure) {
+	const unsigned char *data = tensor->data;
+	bool half = strcmp(tensor->dtype, "F16") == 0;
+	if (strcmp(tensor->dtype, "F32") == 0) {
+		if (tensor->bytes > 0)
+			memcpy(values, data, tensor->bytes);
+		return 0;
+	}
+	if (!half && strcmp(tensor->dtype, "BF16") != 0)
+		return fail(failure, EX_DATAERR, "tensor %s: its dtype is %s (F32, F16 and BF16 are read)", tensor->name,
+			tensor->dtype);
+	for (size_t i = 0; i < tensor->elements; i++) {
+		uint16_t bits;
+		memcpy(&bits, data + 2 * i, sizeof bits); /* the format does not promise alignment */
+		values[i] = half ? from_f16(bits) : from_bf16(bits);
+	}
+	return 0;
+}
+
+void tensor_release(const struct tensor *tensor) {
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)tensor->data;
+	uintptr_t first = (begin + page - 1) / page * page, end = (begin + tensor->bytes) / page * page;
+	if (first < end)
+		madvise((char *)tensor->data + (first - begin), end - first, MADV_DONTNEED);
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------- */
+
+static size_t source_bytes(const struct tensor_source *source) {
+	size_t elements = 1;
+	for (size_t i = 0; i < source->dimensions; i++)
+		elements *= source->shape[i];
+	return elements * sizeof(float);
+}
+
+/* The length and the header, padded with spaces so that the data after them are aligned in a map. free() releases it. */
+static char *format_header(const struct tensor_source *tensors, size_t count, const json_t *metadata,
+	size_t *length) {
+	json_t *header = json_object();
+	json_t *strings = metadata == NULL ? json_object() : json_copy((json_t *)metadata);
+	json_object_set_new(strings, "format", json_string("pt"));
+	json_object_set_new(header, "__metadata__", strings);
+	size_t offset = 0;
+	for (size_t i = 0; i < count; i++) {
+		json_t *shape = json_array();
+		for (size_t d = 0; d < tensors[i].dimensions; d++)
+			json_array_append_new(shape, json_integer((json_int_t)tensors[i].shape[d]));
+		size_t end = offset + source_bytes(&tensors[i]);
+		json_object_set_new(header, tensors[i].name, json_pack("{s:s, s:o, s:[I, I]}", "dtype", "F32", "shape", shape,
+			"data_offsets", (json_int_t)offset, (json_int_t)end));
+		offset = end;
+	}
+	char *text = json_dumps(header, JSON_COMPACT);
+	json_decref(header);
+	size_t text_length = strlen(text);
+	*length = (sizeof(uint64_t) + text_length + DATA_ALIGNMENT - 1) / DATA_ALIGNMENT * DATA_ALIGNMENT;
+	uint64_t header_length = *length - sizeof header_length;
+	char *bytes = allocate(*length, 1);
+	memset(bytes, ' ', *length);
+	memcpy(bytes, &header_length, sizeof header_length);
+	memcpy(bytes + sizeof header_length, text, text_length);
+	free(text);
+	return bytes;
+}
+
+int safetensors_write(const char *path, const struct tensor_source *tensors, size_t count, const json_t *metadata,
+	struct failure *failure) {
+	int descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (descriptor < 0)
+		return fail(failure, EX_CANTCREAT, "%s: %s", path, strerror(errno));
+	size_t length;
+	char *header = format_header(tensors, count, metadata, &length);
+	int result = write_all(descriptor, header, length, path, failure);
+	free(header);
+	for (size_t i = 0; i < count && result == 0; i++)
+		result = write_all(descriptor, tensors[i].values, source_bytes(&tensors[i]), path, failure);
+	if (close(descriptor) < 0 && result == 0)
+		result = fail(failure, EX_IOERR, "%s: %s", path, strerror(errno));
+	return result;
+}

@@ -1,0 +1,43 @@
+/* Which vocabulary a stream was made with is told by its metadata, where it has any. */
+#include "train/batches.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+int optional_tokenizer(const char *folder, struct tokenizer **tokenizer, struct failure *failure) {
+	*tokenizer = tokenizer_load(folder, failure);
+	return *tokenizer == NULL && failure->status != EX_NOINPUT ? -1 : 0;
+}
+
+static int check_vocabulary(const struct reader *reader, const struct config *config,
+	const struct tokenizer *tokenizer, struct failure *failure) {
+	const struct stream_info *info = reader_info(reader);
+	if (tokenizer != NULL && info->vocab_fingerprint[0] != '\0') {
+		char fingerprint[16];
+		vocabulary_fingerprint(tokenizer_vocabulary(tokenizer), fingerprint);
+		if (strcmp(fingerprint, info->vocab_fingerprint) != 0)
+			return fail(failure, EX_DATAERR, "%s: made with vocabulary %s, but the model's is %s (tokenize with "
+				"wordpiece --model and the model's folder)", reader_name(reader), info->vocab_fingerprint, fingerprint);
+	}
+	if (info->vocab_size > (int64_t)config->vocab_size)
+		return fail(failure, EX_DATAERR, "%s: made with a vocabulary of %" PRId64 " tokens, but the model has %zu "
+			"(tokenize with wordpiece --model and the model's folder)", reader_name(reader), info->vocab_size,
+			config->vocab_size);
+	return 0;
+}
+
+struct masked_reader *batches_open(struct reader *reader, const struct config *config,
+	const struct tokenizer *tokenizer, struct failure *failure) {
+	if (check_vocabulary(reader, config, tokenizer, failure) < 0) {
+		reader_close(reader);
+		return NULL;
+	}
+	return masked_reader_open(reader, (int64_t)config->vocab_size, (int64_t)config->max_position_embeddings,
+		config->pad_token_id, failure);
+}
+
+struct network_input batch_input(const struct masked_batch *batch) {
+	return (struct network_input){ .B = batch->B, .T = batch->T, .input_ids = batch->input_ids,
+		.attention_mask = batch->attention_mask, .M = batch->M, .positions = batch->positions,
+		.labels = batch->labels };
+}
