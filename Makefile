@@ -93,9 +93,11 @@ check:
 tests: $(unit_tests)
 
 deps:
-	@pipelines/install-dependencies build check imdb
+	@pipelines/install-dependencies build check bench imdb
 
-bench: all
+bench:
+	@pipelines/install-dependencies build bench
+	@$(MAKE) --no-print-directory all
 	@CLOZE_BIN="$(abspath $(BIN))" tests/bench/run
 
 include pipelines/imdb.mk

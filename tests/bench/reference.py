@@ -1,0 +1,111 @@
+"""reference.py: the reference's side of `make bench`, each measurement in a process of its own.
+
+    reference.py tokenize MODEL TEXTS.jsonl             tokenizers.encode_batch, ids and word_ids: bytes and seconds
+    reference.py text ARCHIVE MODEL                     read, tokenize, group_texts with datasets: seconds
+    reference.py train MODEL MASKED.jsonl BATCH STEPS   a plain PyTorch loop, dropout off: tokens a second
+    reference.py fill MODEL                             the fill-mask pipeline on one sentence
+
+Prints one JSON object. BENCH_THREADS bounds the threads.
+"""
+import json
+import os
+import statistics
+import sys
+import time
+
+threads = int(os.environ.get("BENCH_THREADS", os.cpu_count()))
+os.environ["RAYON_NUM_THREADS"] = str(threads)
+os.environ["TOKENIZERS_PARALLELISM"] = "true"
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def tokenizer_of(model):
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(model + "/tokenizer.json")
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def tokenize(model, texts):
+    text = [json.loads(line)["text"] for line in open(texts, encoding="utf-8")]
+    tokenizer = tokenizer_of(model)
+    start = time.perf_counter()
+    encodings = tokenizer.encode_batch(text)
+    tokens = sum(len(e.ids) + 0 * len(e.word_ids) for e in encodings)
+    return dict(seconds=time.perf_counter() - start, bytes=sum(len(t.encode()) for t in text), tokens=tokens)
+
+
+def text(archive, model):
+    import tarfile
+    import tempfile
+
+    import datasets
+    from transformers import PreTrainedTokenizerFast
+
+    datasets.disable_progress_bars()
+    start = time.perf_counter()
+    documents = {"neg": [], "pos": []}
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            parts = member.name.split("/")
+            if member.isfile() and len(parts) == 4 and parts[1] == "train" and parts[2] in documents:
+                documents[parts[2]].append((parts[3], tar.extractfile(member).read().decode()))
+    rows = [content for label in documents for _, content in sorted(documents[label])]
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=tokenizer_of(model))
+
+    def to_tokens(batch):
+        result = tokenizer(batch["text"])
+        result["word_ids"] = [result.word_ids(i) for i in range(len(result["input_ids"]))]
+        return result
+
+    def to_chunks(batch, size=128):
+        joined = {k: sum(batch[k], []) for k in batch}
+        whole = len(joined["input_ids"]) // size * size
+        return {k: [v[i : i + size] for i in range(0, whole, size)] for k, v in joined.items()}
+
+    with tempfile.TemporaryDirectory() as cache:
+        datasets.config.HF_DATASETS_CACHE = cache
+        tokens = datasets.Dataset.from_dict({"text": rows}).map(to_tokens, batched=True, remove_columns=["text"])
+        chunks = tokens.map(to_chunks, batched=True)
+        return dict(seconds=time.perf_counter() - start, chunks=len(chunks))
+
+
+def train(model, masked, batch, steps):
+    import torch
+    from transformers import AutoModelForMaskedLM
+
+    torch.set_num_threads(threads)
+    torch.manual_seed(5)
+    network = AutoModelForMaskedLM.from_pretrained(model)
+    for module in network.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    network.train()
+    rows = [json.loads(line) for line in open(masked)]
+    optimizer = torch.optim.AdamW(network.parameters(), lr=5e-5)
+    seconds = []
+    for step in range(int(steps)):
+        part = rows[step * int(batch) : (step + 1) * int(batch)]
+        ids = torch.tensor([row["input_ids"] for row in part])
+        labels = torch.tensor([row["labels"] for row in part])
+        start = time.perf_counter()
+        loss = network(input_ids=ids, attention_mask=torch.ones_like(ids), labels=labels).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        seconds.append(time.perf_counter() - start)
+    return dict(tokens_per_second=ids.numel() / statistics.median(seconds[1:]))
+
+
+def fill(model):
+    from transformers import pipeline
+
+    answers = pipeline("fill-mask", model=model)("This is a great [MASK].")
+    return dict(answer=answers[0]["token_str"])
+
+
+command = dict(tokenize=tokenize, text=text, train=train, fill=fill)[sys.argv[1]]
+print(json.dumps(command(*sys.argv[2:])))
