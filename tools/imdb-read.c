@@ -1,6 +1,13 @@
-/* Documents come from the archive or the folder in any order, are held, sorted and written. */
-#include <dirent.h>
+/* Documents flow from a source through the filters to the output. Two things stop them on the way: sorting, which holds
+ * all of them, and the sample, which holds as many as it is to have. */
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <locale.h>
+#include <pthread.h>
+#include <regex.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -8,180 +15,252 @@
 
 #include "cli/cli.h"
 #include "cli/progress.h"
-#include "corpus/inflate.h"
-#include "corpus/tar.h"
+#include "corpus/buffer.h"
+#include "corpus/source.h"
+#include "math/random.h"
 #include "record/stream.h"
 #include "text/utf8.h"
 
-enum { DOCUMENT_LIMIT = 64 << 20 }; /* bytes: no review, and no bomb that fills the memory by itself */
+enum order { BY_NAME, AS_STORED };
 
 static const char *split_list = "all";
+static int format = FORMAT_AUTO;
+static int order = BY_NAME;
+static struct columns columns;
+static const char *label_list;
+static const char *match;
+static int64_t sample = 0;
+static int64_t seed = 0;
 static int64_t limit = 0;
 
 static const struct option_entry options[] = {
 	OPTION_TEXT("split", &split_list, "LIST", "train, test, unsupervised, several with commas between, or all"),
-	OPTION_INTEGER("limit", &limit, 1, INT64_C(1) << 53, "N", "only the first N documents"),
+	OPTION_CHOICE("format", &format, "auto|imdb|csv|tsv|jsonl|lines|paragraphs|arrow", "what the input is"),
+	OPTION_CHOICE("order", &order, "name|archive", "of an archive or folder: sorted, or as it is stored, holding nothing"),
+	OPTION_TEXT("text-column", &columns.text, "NAME", "the text's column or key (else text, or review)"),
+	OPTION_TEXT("label-column", &columns.label, "NAME", "the label's column or key (else label, or sentiment)"),
+	OPTION_TEXT("label", &label_list, "LIST", "only documents of these labels: neg, pos, unsup, or numbers"),
+	OPTION_TEXT("match", &match, "REGEX", "only documents whose text this extended regular expression matches"),
+	OPTION_INTEGER("sample", &sample, 1, INT64_C(1) << 31, "N", "only N of the documents left, drawn by chance"),
+	OPTION_SEED(&seed),
+	OPTION_INTEGER("limit", &limit, 1, INT64_C(1) << 53, "N", "only the first N of the documents left"),
 	OPTION_END
 };
 
 static const struct usage usage = {
-	.operands = "[ARCHIVE|FOLDER]",
-	.summary = "Reads the reviews of an aclImdb archive or folder as text records.",
+	.operands = "[FILE|FOLDER]",
+	.summary = "Reads reviews, or other documents, as text records.",
 	.example = "imdb-read --split train aclImdb_v1.tar.gz | rec-dump | head -n 1",
 };
 
-/* Where documents of a class are, and where they stand in the output. */
-enum { SPLITS = 3, CLASSES = 5 };
-static const char *const split_names[SPLITS] = { "train", "test", "unsupervised" };
-static const struct class { const char *folder; int split; int64_t label; } classes[CLASSES] = {
-	{ "train/neg/", 0, 0 }, { "train/pos/", 0, 1 }, { "test/neg/", 1, 0 }, { "test/pos/", 1, 1 },
-	{ "train/unsup/", 2, -1 },
+/* ---- Arrow streams as a source ----------------------------------------------------------------------------- */
+
+/* The record room reads from a descriptor: what was inflated comes through a pipe, written by a thread of its own. */
+struct arrow_source {
+	struct source source;
+	struct inflate_reader *input;
+	int pipe[2];
+	pthread_t pump;
+	struct failure pump_failure;
+	atomic_bool pump_failed; /* set before the pipe is closed, so before the reader can see its end */
+	const char *path;
+	struct reader *reader;
+	int text, label, name;   /* columns; -1: not there */
+	bool label_is_text;
+	struct batch *batch;
+	int64_t row, before;     /* of the batch; records in those before it */
+	struct buffer place;
 };
 
-struct document {
-	char *name; /* "train/neg/0_3.txt" */
-	char *text;
-	size_t length;
-	const struct class *class;
-};
-
-struct corpus {
-	const char *source;
-	int rank[SPLITS]; /* the place of a split in the output, -1 if it was not asked for */
-	bool all;
-	struct document *documents;
-	size_t count, room;
-};
-
-static void parse_splits(struct corpus *corpus) {
-	int given = 0;
-	for (int split = 0; split < SPLITS; split++)
-		corpus->rank[split] = -1;
-	corpus->all = strcmp(split_list, "all") == 0;
-	for (const char *word = corpus->all ? "train,test,unsupervised" : split_list; word != NULL;) {
-		size_t length = strcspn(word, ",");
-		int split = 0;
-		while (split < SPLITS && !(strlen(split_names[split]) == length
-			&& strncmp(word, split_names[split], length) == 0))
-			split++;
-		if (split == SPLITS)
-			die(EX_USAGE, "--split: %.*s is none of train, test, unsupervised, all (see --help)", (int)length, word);
-		if (corpus->rank[split] >= 0)
-			die(EX_USAGE, "--split: %s is named twice", split_names[split]);
-		corpus->rank[split] = given++;
-		word = word[length] == ',' ? word + length + 1 : NULL;
-	}
+static struct arrow_source *arrow_source(struct source *source) {
+	return (struct arrow_source *)source;
 }
 
-/* Whether a file of that name is a review. */
-static bool is_review(const char *file) {
-	size_t length = strlen(file);
-	return file[0] != '.' && length > 4 && strcmp(file + length - 4, ".txt") == 0;
-}
-
-/* The class of a member by the last two folders of its path; *name is where they begin. NULL: no document that
- * was asked for. */
-static const struct class *find_class(const struct corpus *corpus, const char *path, const char **name) {
-	const char *slash = strrchr(path, '/');
-	if (slash == NULL || !is_review(slash + 1))
-		return NULL;
-	for (const struct class *class = classes; class < classes + CLASSES; class++) {
-		size_t length = strlen(class->folder), before = (size_t)(slash + 1 - path);
-		if (corpus->rank[class->split] < 0 || before < length)
-			continue;
-		*name = slash + 1 - length;
-		if (strncmp(*name, class->folder, length) == 0 && (*name == path || (*name)[-1] == '/'))
-			return class;
+static void *pump(void *context) {
+	struct arrow_source *source = context;
+	const char *bytes;
+	ptrdiff_t got;
+	while ((got = inflate_peek(source->input, &bytes, &source->pump_failure)) > 0) {
+		if (write_all(source->pipe[1], bytes, (size_t)got, "pipe", &source->pump_failure) < 0)
+			break;
+		inflate_skip(source->input, (size_t)got);
 	}
+	atomic_store(&source->pump_failed, got != 0);
+	close(source->pipe[1]);
 	return NULL;
 }
 
-static void keep(struct corpus *corpus, const struct class *class, char *name, char *text, size_t length) {
-	if (corpus->count == corpus->room)
-		corpus->documents = grow(corpus->documents, corpus->room = corpus->room * 2 + 1024,
-			sizeof *corpus->documents);
-	corpus->documents[corpus->count++] = (struct document){ name, text, length, class };
-	progress((int64_t)corpus->count, -1, "documents");
+/* The pipe's end may be the reader's failure, but what ended it is the reason. */
+static int arrow_failed(struct arrow_source *source, struct failure *failure) {
+	if (atomic_load(&source->pump_failed))
+		*failure = source->pump_failure;
+	return -1;
 }
 
-static void read_archive(struct corpus *corpus, const char *path) {
+static bool is_text(const struct reader *reader, int column) {
+	enum type_id id = reader_schema(reader)->fields[column].type.id;
+	return id == TYPE_UTF8 || id == TYPE_LARGE_UTF8;
+}
+
+/* The column of that name, or the first of the usual names there is; -1: none of them. */
+static int find_column(const struct reader *reader, const char *wanted, const char *const *usual) {
+	int found = -1;
+	if (wanted != NULL)
+		return schema_find(reader_schema(reader), wanted);
+	for (size_t i = 0; usual[i] != NULL && found < 0; i++)
+		found = schema_find(reader_schema(reader), usual[i]);
+	return found;
+}
+
+static int find_columns(struct arrow_source *source, struct failure *failure) {
+	const struct reader *reader = source->reader;
+	source->text = find_column(reader, columns.text, usual_text_columns);
+	source->label = find_column(reader, columns.label, usual_label_columns);
+	source->name = schema_find(reader_schema(reader), "name");
+	const char *text_name = source->text >= 0 ? reader_schema(reader)->fields[source->text].name
+		: columns.text != NULL ? columns.text : "text";
+	if (reader_find_text(reader, text_name, failure) < 0)
+		return -1;
+	if (source->label < 0 && columns.label != NULL)
+		return reader_find_int(reader, columns.label, failure);
+	source->label_is_text = source->label >= 0 && is_text(reader, source->label);
+	if (source->label >= 0 && !source->label_is_text)
+		return reader_find_int(reader, reader_schema(reader)->fields[source->label].name, failure);
+	return 0;
+}
+
+static int read_label(const struct arrow_source *source, struct document *document, struct failure *failure) {
+	document->label = -1;
+	if (source->label < 0)
+		return 0;
+	const struct column *column = &source->batch->columns[source->label];
+	if (!source->label_is_text) {
+		document->label = column_integer(column, source->row, -1);
+		return 0;
+	}
+	size_t length;
+	const char *text = column_bytes(column, source->row, &length);
+	if (!label_parse(text, length, &document->label))
+		return fail(failure, EX_DATAERR, "%s: record %" PRId64 ": the label %.*s is neither a whole number nor neg, pos or "
+			"unsup (--label-column names another column)", reader_name(source->reader), source->before + source->row + 1,
+			length < 80 ? (int)length : 80, text);
+	return 0;
+}
+
+static int next_row(struct source *base, struct document *document, struct failure *failure) {
+	struct arrow_source *source = arrow_source(base);
+	if (source->batch != NULL && ++source->row == source->batch->rows) {
+		source->before += source->row;
+		batch_free(source->batch);
+		source->batch = NULL;
+	}
+	if (source->batch == NULL) {
+		int result = reader_next(source->reader, &source->batch, failure);
+		source->row = 0;
+		if (result < 0)
+			return arrow_failed(source, failure);
+		if (result == 0)
+			return 0;
+	}
+	const struct column *column = source->batch->columns, *name = column + source->name;
+	if (column_is_null(column + source->text, source->row))
+		return fail(failure, EX_DATAERR, "%s: record %" PRId64 ": no text but null", reader_name(source->reader),
+			source->before + source->row + 1);
+	*document = (struct document){ .rank = 0 };
+	document->text = column_bytes(column + source->text, source->row, &document->text_length);
+	if (source->name >= 0 && is_text(source->reader, source->name) && !column_is_null(name, source->row)) {
+		document->name = column_bytes(name, source->row, &document->name_length);
+	} else {
+		buffer_name(&source->place, source->path, source->before + source->row + 1);
+		document->name = source->place.bytes;
+		document->name_length = source->place.length;
+	}
+	return read_label(source, document, failure) < 0 ? -1 : 1;
+}
+
+/* The pump may wait for input that never comes; it ends with the program. */
+static void close_arrow(struct source *base) {
+	struct arrow_source *source = arrow_source(base);
+	batch_free(source->batch);
+	reader_close(source->reader);
+}
+
+/* Copies what the stream says about itself to `info`. */
+static struct source *open_arrow(struct inflate_reader *input, const char *path, struct stream_info *info) {
+	struct arrow_source *source = allocate(1, sizeof *source);
 	struct failure failure;
-	struct tar_member member;
-	int descriptor = open_input(path);
-	struct inflate_reader *input = inflate_open(descriptor, corpus->source);
-	struct tar_reader *tar = tar_open(input, corpus->source);
-	while (check(tar_next(tar, &member, &failure), &failure) == 1) {
-		const char *name;
-		const struct class *class = find_class(corpus, member.name, &name);
-		if (class == NULL)
-			continue;
-		size_t length;
-		char *text = tar_content(tar, DOCUMENT_LIMIT, &length, &failure);
-		if (text == NULL)
-			die_failure(&failure);
-		keep(corpus, class, copy_text(name), text, length);
+	sigset_t pipe_signal, before;
+	*source = (struct arrow_source){ { next_row, close_arrow }, .input = input, .path = path };
+	if (pipe2(source->pipe, O_CLOEXEC) < 0)
+		die(EX_OSERR, "%s: no pipe: %s", input_name(path), strerror(errno));
+	sigemptyset(&pipe_signal);
+	sigaddset(&pipe_signal, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
+	int error = pthread_create(&source->pump, NULL, pump, source);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (error != 0)
+		die(EX_OSERR, "%s: no thread: %s", input_name(path), strerror(error));
+	source->reader = reader_open(source->pipe[0], input_name(path), &failure);
+	if (source->reader == NULL || find_columns(source, &failure) < 0) {
+		arrow_failed(source, &failure);
+		die_failure(&failure);
 	}
-	tar_close(tar);
-	inflate_close(input);
-	close(descriptor);
+	stream_info_copy(info, reader_info(source->reader));
+	return &source->source;
 }
 
-static void read_class(struct corpus *corpus, const struct class *class) {
-	char *folder = format_text("%s/%s", corpus->source, class->folder);
-	DIR *directory = opendir(folder);
-	if (directory == NULL && errno != ENOENT)
-		die(EX_NOINPUT, "%s: %s", folder, strerror(errno));
-	for (struct dirent *entry; directory != NULL && (errno = 0, entry = readdir(directory)) != NULL;) {
-		struct failure failure;
-		struct stat status;
-		size_t length;
-		char *path = format_text("%s%s", folder, entry->d_name);
-		if (is_review(entry->d_name) && stat(path, &status) == 0 && S_ISREG(status.st_mode)) {
-			char *text = read_file(path, DOCUMENT_LIMIT, &length, &failure);
-			if (text == NULL)
-				die_failure(&failure);
-			keep(corpus, class, format_text("%s%s", class->folder, entry->d_name), text, length);
-		}
-		free(path);
+/* ---- the input --------------------------------------------------------------------------------------------- */
+
+struct input {
+	const char *path;
+	int format;
+	int descriptor;                 /* -1: a folder */
+	struct inflate_reader *inflate; /* NULL: a folder */
+	struct source *source;
+};
+
+static void open_source(struct input *input, const struct splits *splits, struct stream_info *info) {
+	struct stat status;
+	struct failure failure;
+	input->format = format;
+	input->descriptor = -1;
+	if (input->path != NULL && stat(input->path, &status) == 0 && S_ISDIR(status.st_mode)) {
+		if (format != FORMAT_AUTO && format != FORMAT_IMDB)
+			die(EX_USAGE, "%s: a folder (only --format imdb reads one)", input->path);
+		input->format = FORMAT_IMDB;
+		input->source = source_folder(input->path, splits);
+		return;
 	}
-	if (directory != NULL && errno != 0)
-		die(EX_IOERR, "%s: %s", folder, strerror(errno));
-	if (directory != NULL)
-		closedir(directory);
-	free(folder);
+	input->descriptor = open_input(input->path);
+	input->inflate = inflate_open(input->descriptor, input_name(input->path));
+	if (format == FORMAT_AUTO)
+		input->format = check(find_format(input->inflate, input->path, &columns, &failure), &failure);
+	if (input->format != FORMAT_IMDB && !splits->all)
+		die(EX_USAGE, "--split: %s has no splits (only an archive or a folder has)", input_name(input->path));
+	if (input->format == FORMAT_IMDB)
+		input->source = source_archive(input->inflate, input_name(input->path), splits);
+	else if (input->format == FORMAT_ARROW)
+		input->source = open_arrow(input->inflate, input->path, info);
+	else
+		input->source = source_open((enum format)input->format, input->inflate, input->path, &columns);
 }
 
-static const struct corpus *compared;
-
-static int in_order(const void *left, const void *right) {
-	const struct document *a = left, *b = right;
-	int rank_a = compared->rank[a->class->split], rank_b = compared->rank[b->class->split];
-	return rank_a != rank_b ? (rank_a > rank_b) - (rank_a < rank_b) : strcmp(a->name, b->name);
+static void close_source(struct input *input) {
+	input->source->close(input->source);
+	if (input->format != FORMAT_ARROW) /* its pump may still use it */
+		inflate_close(input->inflate);
+	if (input->descriptor >= 0 && input->format != FORMAT_ARROW)
+		close(input->descriptor);
 }
 
-/* By split, then by name: neg comes before pos. */
-static void sort_documents(struct corpus *corpus) {
-	compared = corpus;
-	if (corpus->count > 0)
-		qsort(corpus->documents, corpus->count, sizeof *corpus->documents, in_order);
-	for (size_t i = 1; i < corpus->count; i++)
-		if (strcmp(corpus->documents[i].name, corpus->documents[i - 1].name) == 0)
-			die(EX_DATAERR, "%s: %s is there twice (make an archive that has it once)", corpus->source,
-				corpus->documents[i].name);
-}
+/* ---- repair ------------------------------------------------------------------------------------------------ */
 
-static void check_splits(const struct corpus *corpus) {
-	bool found[SPLITS] = { false };
-	for (size_t i = 0; i < corpus->count; i++)
-		found[corpus->documents[i].class->split] = true;
-	for (int split = 0; split < SPLITS && !corpus->all; split++)
-		if (corpus->rank[split] >= 0 && !found[split])
-			die(EX_DATAERR, "%s: no documents of the split %s (looked for %s)", corpus->source, split_names[split],
-				split == 0 ? "train/neg/*.txt and train/pos/*.txt"
-				: split == 1 ? "test/neg/*.txt and test/pos/*.txt" : "train/unsup/*.txt");
-	if (corpus->count == 0)
-		die(EX_DATAERR, "%s: no documents (looked for train/neg/*.txt and the like)", corpus->source);
-}
+/* Of what was not UTF-8, to tell at the end. */
+struct repairs {
+	int64_t sequences, documents, seen;
+	char *first; /* the name of the first document that had any */
+	struct buffer text, name;
+};
 
 /* How many of the first bytes are ASCII, counted by eights. */
 static size_t ascii_run(const char *text, size_t length) {
@@ -204,84 +283,315 @@ static int64_t count_invalid(const char *text, size_t length) {
 	return invalid;
 }
 
-/* Puts U+FFFD for what is not UTF-8, as Python's errors="replace" does. Returns how many. */
-static int64_t repair(struct document *document) {
-	int64_t invalid = count_invalid(document->text, document->length);
+/* Puts U+FFFD for what is not UTF-8, as Python's errors="replace" does; the bytes are then in the buffer. Returns how
+ * many. */
+static int64_t repair(const char **text, size_t *length, struct buffer *buffer) {
+	int64_t invalid = count_invalid(*text, *length);
 	if (invalid == 0)
 		return 0;
-	char *text = allocate(document->length + (size_t)invalid * UTF8_LONGEST, 1);
-	size_t written = 0;
-	for (size_t i = 0, taken; i < document->length; i += taken) {
+	buffer->length = 0;
+	for (size_t i = 0; i < *length;) {
 		uint32_t point;
-		taken = utf8_decode(document->text + i, document->length - i, &point);
-		written += utf8_encode(point == UTF8_INVALID ? 0xfffd : point, text + written);
+		size_t taken = utf8_decode(*text + i, *length - i, &point);
+		if (point == UTF8_INVALID)
+			buffer_append(buffer, "\xef\xbf\xbd", 3);
+		else
+			buffer_append(buffer, *text + i, taken);
+		i += taken;
 	}
-	free(document->text);
-	document->text = text;
-	document->length = written;
+	*text = buffer->bytes;
+	*length = buffer->length;
 	return invalid;
 }
 
-static void write_documents(const struct corpus *corpus, size_t count, struct writer *out) {
-	int64_t replaced = 0, damaged = 0;
-	const char *first_damaged = NULL;
-	struct failure failure;
-	for (size_t i = 0; i < count; i++) {
-		struct document *document = &corpus->documents[i];
-		int64_t here = repair(document);
-		replaced += here;
-		damaged += here > 0;
-		if (here > 0 && first_damaged == NULL)
-			first_damaged = document->name;
-		builder_append_bytes(writer_column(out, 0), document->text, document->length);
-		builder_append_integer(writer_column(out, 1), document->class->label);
-		builder_append_bytes(writer_column(out, 2), document->name, strlen(document->name));
-		check(writer_end_row(out, &failure), &failure);
-	}
-	if (replaced > 0)
-		note("%s: %lld invalid UTF-8 sequences became U+FFFD, in %lld of %zu documents, first in %s", corpus->source,
-			(long long)replaced, (long long)damaged, count, first_damaged);
+static void repair_document(struct document *document, struct repairs *repairs) {
+	int64_t invalid = repair(&document->name, &document->name_length, &repairs->name)
+		+ repair(&document->text, &document->text_length, &repairs->text);
+	repairs->seen++;
+	repairs->sequences += invalid;
+	repairs->documents += invalid > 0;
+	if (invalid > 0 && repairs->first == NULL)
+		repairs->first = copy_bytes(document->name, document->name_length);
 }
 
-static void free_documents(struct corpus *corpus) {
-	for (size_t i = 0; i < corpus->count; i++) {
-		free(corpus->documents[i].name);
-		free(corpus->documents[i].text);
-	}
-	free(corpus->documents);
+static void report_repairs(const struct repairs *repairs, const char *name) {
+	if (repairs->sequences > 0)
+		note("%s: %" PRId64 " invalid UTF-8 sequences became U+FFFD, in %" PRId64 " of %" PRId64 " documents, first in %s",
+			name, repairs->sequences, repairs->documents, repairs->seen, repairs->first);
 }
 
-int main(int argc, char **argv) {
-	const char *path = parse_options_with_input(argc, argv, &usage, options);
-	struct corpus corpus = { .source = input_name(path) };
-	struct stat status;
-	parse_splits(&corpus);
-	refuse_terminal(STDOUT_FILENO);
-	if (path != NULL && stat(path, &status) == 0 && S_ISDIR(status.st_mode)) {
-		for (const struct class *class = classes; class < classes + CLASSES; class++)
-			if (corpus.rank[class->split] >= 0)
-				read_class(&corpus, class);
-	} else {
-		read_archive(&corpus, path);
-	}
-	progress_end();
-	sort_documents(&corpus);
-	check_splits(&corpus);
+/* ---- filters ----------------------------------------------------------------------------------------------- */
 
-	size_t count = limit > 0 && (uint64_t)limit < corpus.count ? (size_t)limit : corpus.count;
+struct filter {
+	int64_t *labels;
+	size_t label_count;
+	bool matching;
+	regex_t regex;
+};
+
+static void parse_labels(struct filter *filter) {
+	for (const char *word = label_list; word != NULL;) {
+		size_t length = strcspn(word, ",");
+		filter->labels = grow(filter->labels, filter->label_count + 1, sizeof *filter->labels);
+		if (length == 0 || !label_parse(word, length, &filter->labels[filter->label_count++]))
+			die(EX_USAGE, "--label: %.*s is none of neg, pos, unsup, nor a whole number", (int)length, word);
+		word = word[length] == ',' ? word + length + 1 : NULL;
+	}
+}
+
+static void parse_match(struct filter *filter) {
+	char reason[200];
+	if (match == NULL)
+		return;
+	setlocale(LC_CTYPE, "C.UTF-8"); /* so that `.` and [é] are characters, not bytes */
+	int error = regcomp(&filter->regex, match, REG_EXTENDED | REG_NOSUB);
+	if (error != 0) {
+		regerror(error, &filter->regex, reason, sizeof reason);
+		die(EX_USAGE, "--match: %s: %s", match, reason);
+	}
+	filter->matching = true;
+}
+
+static bool matches(const regex_t *regex, const struct document *document) {
+	/* with REG_STARTEND the bounds are given, so that a NUL ends nothing */
+	regmatch_t bounds = { .rm_so = 0, .rm_eo = (regoff_t)document->text_length };
+	int error = regexec(regex, document->text, 1, &bounds, REG_STARTEND);
+	if (error == REG_ESPACE)
+		die(EX_OSERR, "--match: no memory to match %.*s", (int)document->name_length, document->name);
+	return error == 0;
+}
+
+static bool passes(const struct filter *filter, const struct document *document) {
+	bool wanted = filter->label_count == 0;
+	for (size_t i = 0; i < filter->label_count; i++)
+		wanted |= filter->labels[i] == document->label;
+	return wanted && (!filter->matching || matches(&filter->regex, document));
+}
+
+/* ---- the sample -------------------------------------------------------------------------------------------- */
+
+/* Each document draws 64 bits, in order; those of the N smallest draws are the sample. They are held as a heap, the
+ * largest draw on top. */
+struct drawn { uint64_t draw; int64_t ordinal; struct document document; /* owned */ };
+struct sample {
+	struct pcg64 generator;
+	struct drawn *drawn;
+	size_t count, room;
+	int64_t seen;
+};
+
+static bool before(const struct drawn *a, const struct drawn *b) {
+	return a->draw != b->draw ? a->draw < b->draw : a->ordinal < b->ordinal;
+}
+
+static void sift_up(struct drawn *heap, size_t place) {
+	struct drawn moving = heap[place];
+	for (size_t parent; place > 0 && before(&heap[parent = (place - 1) / 2], &moving); place = parent)
+		heap[place] = heap[parent];
+	heap[place] = moving;
+}
+
+static void sift_down(struct drawn *heap, size_t count) {
+	struct drawn moving = heap[0];
+	size_t place = 0;
+	for (size_t child; (child = 2 * place + 1) < count; place = child) {
+		if (child + 1 < count && before(&heap[child], &heap[child + 1]))
+			child++;
+		if (!before(&moving, &heap[child]))
+			break;
+		heap[place] = heap[child];
+	}
+	heap[place] = moving;
+}
+
+static void own(struct document *document) {
+	document->text = copy_bytes(document->text, document->text_length);
+	document->name = copy_bytes(document->name, document->name_length);
+}
+
+static void disown(struct document *document) {
+	free((char *)(uintptr_t)document->text);
+	free((char *)(uintptr_t)document->name);
+}
+
+static void sample_offer(struct sample *sampled, const struct document *document) {
+	struct drawn candidate = { pcg64_next(&sampled->generator), sampled->seen++, *document };
+	if (sampled->count == (size_t)sample) {
+		if (!before(&candidate, &sampled->drawn[0]))
+			return;
+		disown(&sampled->drawn[0].document);
+		own(&candidate.document);
+		sampled->drawn[0] = candidate;
+		sift_down(sampled->drawn, sampled->count);
+		return;
+	}
+	if (sampled->count == sampled->room)
+		sampled->drawn = grow(sampled->drawn, sampled->room = sampled->room * 2 + 16, sizeof *sampled->drawn);
+	own(&candidate.document);
+	sampled->drawn[sampled->count++] = candidate;
+	sift_up(sampled->drawn, sampled->count - 1);
+}
+
+static int by_ordinal(const void *left, const void *right) {
+	const struct drawn *a = left, *b = right;
+	return (a->ordinal > b->ordinal) - (a->ordinal < b->ordinal);
+}
+
+/* ---- holding and sorting ----------------------------------------------------------------------------------- */
+
+/* All documents, their bytes in large pieces that stay where they are. */
+struct held {
+	struct document *documents;
+	size_t count, room;
+	char *piece;
+	size_t piece_left;
+};
+
+enum { PIECE = 4 << 20 };
+
+static const char *hold_bytes(struct held *held, const char *bytes, size_t length) {
+	if (length > held->piece_left) {
+		held->piece_left = length > PIECE ? length : PIECE;
+		held->piece = grow(NULL, held->piece_left, 1); /* kept until the program ends */
+	}
+	char *place = held->piece;
+	if (length > 0)
+		memcpy(place, bytes, length);
+	held->piece += length;
+	held->piece_left -= length;
+	return place;
+}
+
+static void hold(struct held *held, const struct document *document) {
+	if (held->count == held->room)
+		held->documents = grow(held->documents, held->room = held->room * 2 + 1024, sizeof *held->documents);
+	struct document *kept = &held->documents[held->count++];
+	*kept = *document;
+	kept->text = hold_bytes(held, document->text, document->text_length);
+	kept->name = hold_bytes(held, document->name, document->name_length);
+}
+
+/* By split, then by name: neg comes before pos. */
+static int by_name(const void *left, const void *right) {
+	const struct document *a = left, *b = right;
+	if (a->rank != b->rank)
+		return (a->rank > b->rank) - (a->rank < b->rank);
+	int order_of_bytes = memcmp(a->name, b->name, a->name_length < b->name_length ? a->name_length : b->name_length);
+	if (order_of_bytes != 0)
+		return order_of_bytes;
+	return (a->name_length > b->name_length) - (a->name_length < b->name_length);
+}
+
+static void sort(struct held *held, const char *name) {
+	if (held->count > 0)
+		qsort(held->documents, held->count, sizeof *held->documents, by_name);
+	for (size_t i = 1; i < held->count; i++)
+		if (by_name(&held->documents[i - 1], &held->documents[i]) == 0)
+			die(EX_DATAERR, "%s: %.*s is there twice (make an archive that has it once)", name,
+				(int)held->documents[i].name_length, held->documents[i].name);
+}
+
+/* ---- output ------------------------------------------------------------------------------------------------ */
+
+static int64_t at_most(int64_t count) {
+	return limit > 0 && limit < count ? limit : count;
+}
+
+/* `records` is how many there will be, -1: not known. */
+static struct writer *open_output(struct stream_info *info, int64_t records) {
 	struct schema schema = { 0 };
 	schema_add_utf8(&schema, "text");
 	schema_add_int(&schema, "label", 64);
 	schema_add_utf8(&schema, "name");
-	struct stream_info info;
-	stream_info_init(&info);
-	info.type = RECORD_TEXT;
-	info.records = (int64_t)count;
-	struct writer *out = open_output_stream(&schema, &info, -1);
-	write_documents(&corpus, count, out);
-
-	free_documents(&corpus);
-	stream_info_clear(&info);
+	info->type = RECORD_TEXT;
+	info->records = records;
+	struct writer *out = open_output_stream(&schema, info, sample > 0 ? seed : -1);
 	schema_clear(&schema);
+	return out;
+}
+
+static void write_document(struct writer *out, const struct document *document) {
+	struct failure failure;
+	builder_append_bytes(writer_column(out, 0), document->text, document->text_length);
+	builder_append_integer(writer_column(out, 1), document->label);
+	builder_append_bytes(writer_column(out, 2), document->name, document->name_length);
+	check(writer_end_row(out, &failure), &failure);
+}
+
+static struct writer *write_sample(struct sample *sampled, struct stream_info *info) {
+	int64_t count = at_most((int64_t)sampled->count);
+	struct writer *out = open_output(info, count);
+	if (count > 0)
+		qsort(sampled->drawn, sampled->count, sizeof *sampled->drawn, by_ordinal);
+	for (int64_t i = 0; i < count; i++)
+		write_document(out, &sampled->drawn[i].document);
+	return out;
+}
+
+static struct writer *write_held(const struct held *held, struct sample *sampled, struct stream_info *info) {
+	if (sample > 0) {
+		for (size_t i = 0; i < held->count; i++)
+			sample_offer(sampled, &held->documents[i]);
+		return write_sample(sampled, info);
+	}
+	int64_t count = at_most((int64_t)held->count);
+	struct writer *out = open_output(info, count);
+	for (int64_t i = 0; i < count; i++)
+		write_document(out, &held->documents[i]);
+	return out;
+}
+
+/* Reads to the end, or until the limit is reached by documents that nothing holds up. */
+static struct writer *copy_documents(struct input *input, const struct filter *filter, struct repairs *repairs,
+	struct stream_info *info) {
+	bool sorting = input->format == FORMAT_IMDB && order == BY_NAME, filtering = label_list != NULL || match != NULL;
+	struct writer *out = NULL;
+	struct held held = { 0 };
+	struct sample sampled = { 0 };
+	struct document document;
+	struct failure failure;
+	int64_t passed = 0;
+	pcg64_seed(&sampled.generator, (uint64_t)seed);
+	if (!sorting && sample == 0)
+		out = open_output(info, filtering || info->records < 0 ? -1 : at_most(info->records));
+	while ((out == NULL || limit == 0 || passed < limit)
+		&& check(input->source->next(input->source, &document, &failure), &failure) == 1) {
+		repair_document(&document, repairs);
+		progress(repairs->seen, -1, "documents");
+		if (!passes(filter, &document))
+			continue;
+		passed++;
+		if (sorting)
+			hold(&held, &document);
+		else if (sample > 0)
+			sample_offer(&sampled, &document);
+		else
+			write_document(out, &document);
+	}
+	progress_end();
+	if (sorting) {
+		sort(&held, input_name(input->path));
+		return write_held(&held, &sampled, info);
+	}
+	return out != NULL ? out : write_sample(&sampled, info);
+}
+
+int main(int argc, char **argv) {
+	struct input input = { .path = parse_options_with_input(argc, argv, &usage, options) };
+	struct splits splits;
+	struct failure failure;
+	struct filter filter = { 0 };
+	struct repairs repairs = { 0 };
+	struct stream_info info;
+	check(splits_parse(split_list, &splits, &failure), &failure);
+	parse_labels(&filter);
+	parse_match(&filter);
+	refuse_terminal(STDOUT_FILENO);
+	stream_info_init(&info);
+	open_source(&input, &splits, &info);
+	struct writer *out = copy_documents(&input, &filter, &repairs, &info);
+	report_repairs(&repairs, input_name(input.path));
+	close_source(&input);
+	stream_info_clear(&info);
 	return close_output_stream(out);
 }

@@ -51,10 +51,11 @@ static json_t *parse_line(struct lines *lines) {
 			continue;
 		json_t *json = json_loadb(lines->text, (size_t)length, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &error);
 		if (json == NULL)
-			die(EX_DATAERR, "%s: line %" PRId64 ": no JSON: %s (one object a line)", lines->name, lines->number, error.text);
+			die(EX_DATAERR, "%s: line %" PRId64 ": no JSON: %s (one object a line)", lines->name, lines->number,
+				error.text);
 		if (!json_is_object(json))
-			die(EX_DATAERR, "%s: line %" PRId64 ": no JSON object (a record is an object, its keys the columns)", lines->name,
-				lines->number);
+			die(EX_DATAERR, "%s: line %" PRId64 ": no JSON object (a record is an object, its keys the columns)",
+				lines->name, lines->number);
 		return json;
 	}
 	if (ferror(lines->file))
@@ -290,7 +291,8 @@ static void append_line(const struct lines *lines, const json_t *line, const str
 	}
 	for (const struct known *known = type < 0 ? NULL : known_columns[type]; known != NULL && known->name; known++)
 		if (known->required && json_object_get(line, known->name) == NULL)
-			die(EX_DATAERR, "%s: line %" PRId64 ": no \"%s\" (--type asks for it)", lines->name, lines->number, known->name);
+			die(EX_DATAERR, "%s: line %" PRId64 ": no \"%s\" (--type asks for it)", lines->name, lines->number,
+				known->name);
 	const char *key;
 	json_t *value;
 	if (found < json_object_size(line))

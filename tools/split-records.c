@@ -1,4 +1,4 @@
-/* All records are held in memory; the test records are written first, so that their file is in place before the first
+/* All records are held in a table; the test records are written first, so that their file is in place before the first
  * train record leaves. Sizes are taken, rounded and refused as datasets.Dataset.train_test_split does. */
 #include <errno.h>
 #include <math.h>
@@ -8,12 +8,14 @@
 #include "cli/cli.h"
 #include "cli/staged.h"
 #include "math/random.h"
+#include "record/columns.h"
 #include "record/stream.h"
 #include "record/table.h"
 
 static const char *train_size_text;
 static const char *test_size_text;
 static const char *test_out;
+static const char *memory_text = TABLE_MEMORY;
 static int64_t seed = 0;
 static bool no_shuffle;
 
@@ -23,6 +25,7 @@ static const struct option_entry options[] = {
 	OPTION_TEXT("test-size", &test_size_text, "N|FRACTION",
 		"records in FILE, a count or a fraction; without either size, 0.25"),
 	OPTION_TEXT("test-out", &test_out, "FILE", "where the test records go; required"),
+	OPTION_TABLE_MEMORY(&memory_text),
 	OPTION_SEED(&seed),
 	OPTION_FLAG("no-shuffle", &no_shuffle, "take the train records from the front, the test records after them"),
 	OPTION_END
@@ -86,16 +89,20 @@ static struct counts count_records(struct size train, struct size test, int64_t 
 	return counts;
 }
 
-static void write_rows(const struct table *table, const int64_t *order, int64_t count, struct writer *writer) {
+static void write_rows(struct table *table, const int64_t *order, int64_t count, const struct carried *carried,
+	struct writer *writer) {
 	struct failure failure;
 	for (int64_t i = 0; i < count; i++) {
-		table_append(table, order[i], writer);
+		const struct batch *row = table_row(table, order[i], &failure);
+		if (row == NULL)
+			die_failure(&failure);
+		carried_append(carried, row, 0, writer);
 		check(writer_end_row(writer, &failure), &failure);
 	}
 }
 
-static void write_test_file(const struct table *table, const int64_t *order, const struct schema *schema,
-	const struct stream_info *info) {
+static void write_test_file(struct table *table, const int64_t *order, const struct carried *carried,
+	const struct schema *schema, const struct stream_info *info) {
 	struct failure failure;
 	struct staged *file = staged_file(test_out, &failure);
 	if (file == NULL)
@@ -103,7 +110,7 @@ static void write_test_file(const struct table *table, const int64_t *order, con
 	struct writer *writer = writer_open(staged_descriptor(file), test_out, schema, info, &failure);
 	if (writer == NULL)
 		die_failure(&failure);
-	write_rows(table, order, info->records, writer);
+	write_rows(table, order, info->records, carried, writer);
 	check(writer_close(writer, &failure), &failure);
 	check(staged_commit(file, &failure), &failure);
 }
@@ -119,10 +126,12 @@ int main(int argc, char **argv) {
 	if (train.kind == SIZE_UNSAID && test.kind == SIZE_UNSAID)
 		test = (struct size){ SIZE_FRACTION, 0, 0.25 };
 
-	refuse_terminal(STDOUT_FILENO); /* before the long read */
 	struct failure failure;
+	size_t memory;
+	check(table_parse_memory(memory_text, &memory, &failure), &failure);
+	refuse_terminal(STDOUT_FILENO); /* before the long read */
 	struct reader *in = open_input_stream(input);
-	struct table *table = table_read(in, &failure);
+	struct table *table = table_read(in, memory, &failure);
 	if (table == NULL)
 		die_failure(&failure);
 	int64_t records = table_rows(table);
@@ -140,15 +149,17 @@ int main(int argc, char **argv) {
 		for (int64_t i = 0; i < records; i++)
 			order[i] = i;
 
+	struct carried *carried = carried_create(reader_schema(in), (const char *const[]){ NULL }); /* every column */
 	struct stream_info info;
 	stream_info_copy(&info, reader_info(in));
 	info.records = counts.train;
 	struct writer *out = open_output_stream(reader_schema(in), &info, no_shuffle ? -1 : seed);
 	info.records = counts.test;
-	write_test_file(table, test_order, reader_schema(in), &info);
-	write_rows(table, train_order, counts.train, out);
+	write_test_file(table, test_order, carried, reader_schema(in), &info);
+	write_rows(table, train_order, counts.train, carried, out);
 
 	free(order);
+	carried_destroy(carried);
 	stream_info_clear(&info);
 	table_free(table);
 	reader_close(in);

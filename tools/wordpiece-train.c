@@ -1,4 +1,4 @@
-/* wordpiece-train: documents to a vocabulary. The words and their counts are held in memory, the documents are not. */
+/* wordpiece-train: documents to a vocabulary. The words and their counts are held in memory, the documents not. */
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -10,8 +10,8 @@ static int64_t vocab_size = 30522, min_frequency = 0;
 static bool cased = false;
 
 static const struct option_entry options[] = {
-	OPTION_INTEGER("vocab-size", &vocab_size, 1, 1 << 30, "N", "tokens to learn; the characters are all kept, even past it"),
-	OPTION_INTEGER("min-frequency", &min_frequency, 0, 9007199254740992.0, "N", "how often a pair must be seen to be merged"),
+	OPTION_INTEGER("vocab-size", &vocab_size, 1, 1 << 30, "N", "tokens to learn; characters are kept even past it"),
+	OPTION_INTEGER("min-frequency", &min_frequency, 0, 9007199254740992.0, "N", "merge pairs seen as often as that"),
 	OPTION_FLAG("cased", &cased, "keep case and accents"),
 	OPTION_END
 };

@@ -1,7 +1,7 @@
 /* wordpiece: documents to tokens.
  *
- * A window of documents is shared out to the threads. While they encode it, two more tasks of the same round write the
- * window before and read the batch after, so that neither waits for the other. */
+ * A window of documents is shared out to the threads. While they encode it, two more tasks of the same round write
+ * the window before and read the batch after, so that neither waits for the other. */
 #include <stdlib.h>
 
 #include "cli/cli.h"
@@ -18,8 +18,8 @@ static bool cased = false;
 static const struct option_entry options[] = {
 	OPTION_TEXT("vocab", &vocab, "FILE", "the vocab.txt to use, with bert-base-uncased's rules"),
 	OPTION_TEXT("model", &model, "DIR", "the model folder to take the tokenizer from"),
-	OPTION_INTEGER("max-length", &max_length, 0, 1 << 30, "N", "tokens a document is cut to, [CLS] and [SEP] included; "
-		"0: none is cut"),
+	OPTION_INTEGER("max-length", &max_length, 0, 1 << 30, "N", "tokens a document is cut to, [CLS] and [SEP] "
+		"included; 0: none is cut"),
 	OPTION_FLAG("cased", &cased, "with --vocab: bert-base-cased's rules, which keep case and accents"),
 	OPTION_THREADS(&threads),
 	OPTION_END

@@ -1,8 +1,7 @@
-/* One pass over 512-byte blocks. What a pax or GNU header says about the member after it is kept in `next_name`
- * and `next_size` until that member's own header comes. */
+/* One pass over 512-byte blocks. What a pax or GNU header says about the member after it is kept in `next` until that
+ * member's own header comes. */
 #include "corpus/tar.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,9 +22,13 @@ struct tar_reader {
 	char *name;           /* of the current member; NULL before the first */
 	uint64_t unread;      /* of its content, padding included */
 	uint64_t size;
-	char *next_name;      /* NULL: the header's own */
-	bool next_size_given;
-	uint64_t next_size;
+	struct {
+		char *name;       /* NULL: the header's own */
+		bool size_given, sparse;
+		uint64_t size;
+	} next;
+	char *content;        /* what tar_content() gave last */
+	size_t room;
 };
 
 struct tar_reader *tar_open(struct inflate_reader *input, const char *name) {
@@ -135,24 +138,22 @@ static void set_name(char **name, char *value) {
 	*name = value;
 }
 
-/* The content as it arrives: memory grows with it, not with the size that the header claims. */
-static char *read_content(struct tar_reader *tar, struct failure *failure) {
-	size_t size = (size_t)tar->size, room = size < FIRST_PIECE ? size : FIRST_PIECE, got = 0;
-	char *content = grow(NULL, room + 1, 1);
-	for (;;) {
-		if (read_whole(tar, content + got, room - got, failure) < 0) {
-			free(content);
-			return NULL;
-		}
-		got = room;
-		if (got == size)
-			break;
-		room = size - got < got ? size : 2 * got;
-		content = grow(content, room + 1, 1);
-	}
+/* Puts the content into tar->content as it arrives: memory grows with it, not with the size that the header claims. */
+static int read_content(struct tar_reader *tar, struct failure *failure) {
+	size_t size = (size_t)tar->size, got = 0;
+	do {
+		size_t wanted = got == 0 ? FIRST_PIECE : 2 * got;
+		if (wanted > size)
+			wanted = size;
+		if (wanted + 1 > tar->room)
+			tar->content = grow(tar->content, tar->room = wanted + 1, 1);
+		if (read_whole(tar, tar->content + got, wanted - got, failure) < 0)
+			return -1;
+		got = wanted;
+	} while (got < size);
 	tar->unread -= size;
-	content[size] = '\0';
-	return content;
+	tar->content[size] = '\0';
+	return 0;
 }
 
 static bool decimal(const char *text, uint64_t *number) {
@@ -167,10 +168,10 @@ static bool decimal(const char *text, uint64_t *number) {
 
 static int pax_record(struct tar_reader *tar, bool global, const char *key, const char *value, size_t length,
 	struct failure *failure) {
-	bool is_path = strcmp(key, "path") == 0, is_size = strcmp(key, "size") == 0;
+	bool sparse_name = strcmp(key, "GNU.sparse.name") == 0;
+	bool is_path = sparse_name || (strcmp(key, "path") == 0 && !tar->next.sparse), is_size = strcmp(key, "size") == 0;
 	if (strncmp(key, "GNU.sparse.", 11) == 0)
-		return fail(failure, EX_DATAERR, "%s: after %s: a sparse file (make the archive without --sparse)",
-			tar->archive, place(tar));
+		tar->next.sparse = true;
 	if (global && (is_path || is_size))
 		return fail(failure, EX_DATAERR, "%s: after %s: a header that gives every file one %s", tar->archive,
 			place(tar), key);
@@ -178,12 +179,12 @@ static int pax_record(struct tar_reader *tar, bool global, const char *key, cons
 		return fail(failure, EX_DATAERR, "%s: after %s: a name that is empty or has a NUL in it", tar->archive,
 			place(tar));
 	if (is_path)
-		set_name(&tar->next_name, copy_text(value));
+		set_name(&tar->next.name, copy_text(value));
 	if (is_size) {
-		if (length == 0 || !decimal(value, &tar->next_size))
+		if (length == 0 || !decimal(value, &tar->next.size))
 			return fail(failure, EX_DATAERR, "%s: after %s: the size %s is no number", tar->archive, place(tar),
 				value);
-		tar->next_size_given = true;
+		tar->next.size_given = true;
 	}
 	return 0;
 }
@@ -214,44 +215,48 @@ static int pax_records(struct tar_reader *tar, bool global, char *records, size_
 	return 0;
 }
 
-/* A header that describes the next one: pax ('x' for the next file, 'g' for all), GNU long name ('L'). */
+static bool is_extended(char type) {
+	return type == 'x' || type == 'g' || type == 'L' || type == 'K';
+}
+
+/* A header that describes the next one: pax ('x' for the next file, 'g' for all), GNU's long name ('L') or long
+ * target of a link ('K'), which nobody asks for. */
 static int read_extended(struct tar_reader *tar, char type, struct failure *failure) {
+	tar->unread = padded(tar->size);
 	if (tar->size > EXTENDED_HEADER_LIMIT)
 		return fail(failure, EX_DATAERR, "%s: a header of %llu bytes after %s (at most %d are taken)", tar->archive,
 			(unsigned long long)tar->size, place(tar), EXTENDED_HEADER_LIMIT);
-	char *content = read_content(tar, failure);
-	if (content == NULL)
+	if (read_content(tar, failure) < 0)
 		return -1;
-	if (type == 'L') {
-		set_name(&tar->next_name, content);
-		return 0;
-	}
-	int result = pax_records(tar, type == 'g', content, (size_t)tar->size, failure);
-	free(content);
-	return result;
+	if (type == 'L')
+		set_name(&tar->next.name, copy_text(tar->content));
+	if (type == 'x' || type == 'g')
+		return pax_records(tar, type == 'g', tar->content, (size_t)tar->size, failure);
+	return 0;
 }
 
 /* Old archives tell folders by the end of their names alone. */
-static bool is_file(char type, const char *name) {
+static enum tar_kind kind_of(char type, const char *name) {
 	size_t length = strlen(name);
-	return (type == '0' || type == '\0' || type == '7') && length > 0 && name[length - 1] != '/';
+	if (type == '5' || length == 0 || name[length - 1] == '/')
+		return TAR_FOLDER;
+	if (type == '0' || type == '\0' || type == '7')
+		return TAR_FILE;
+	return type == '1' || type == '2' ? TAR_LINK : TAR_OTHER;
 }
 
-/* Links, devices, folders and pipes have no content, whatever their size field says. */
-static bool has_content(char type, const char *name) {
-	return is_file(type, name) || type > '7';
-}
-
-/* What the extended headers said is used up by the member they came before. */
-static void begin_member(struct tar_reader *tar, const struct header *header) {
-	set_name(&tar->name, tar->next_name != NULL ? tar->next_name : header_name(header));
-	tar->next_name = NULL;
-	if (tar->next_size_given)
-		tar->size = tar->next_size;
-	tar->next_size_given = false;
-	if (!has_content(header->type, tar->name))
+/* What the extended headers said is used up by the member they came before. Links, devices, folders and pipes have no
+ * content, whatever their size field says. */
+static enum tar_kind begin_member(struct tar_reader *tar, const struct header *header) {
+	set_name(&tar->name, tar->next.name != NULL ? tar->next.name : header_name(header));
+	tar->next.name = NULL;
+	if (tar->next.size_given)
+		tar->size = tar->next.size;
+	enum tar_kind kind = kind_of(header->type, tar->name);
+	if (kind != TAR_FILE && !(kind == TAR_OTHER && header->type > '7'))
 		tar->size = 0;
 	tar->unread = padded(tar->size);
+	return kind;
 }
 
 int tar_next(struct tar_reader *tar, struct tar_member *member, struct failure *failure) {
@@ -264,38 +269,45 @@ int tar_next(struct tar_reader *tar, struct tar_member *member, struct failure *
 		if (!checksum_holds(&header) || !read_number(header.size, sizeof header.size, &tar->size))
 			return fail(failure, EX_DATAERR, "%s: damaged tar header after %s (or not a tar archive)", tar->archive,
 				place(tar));
-		if (header.type == 'x' || header.type == 'g' || header.type == 'L') {
-			tar->unread = padded(tar->size);
-			if (read_extended(tar, header.type, failure) < 0)
-				return -1;
-			continue;
-		}
-		begin_member(tar, &header);
-		if (header.type == 'S' || header.type == 'M')
-			return fail(failure, EX_DATAERR, "%s: %s: %s (make the archive without it)", tar->archive, tar->name,
-				header.type == 'S' ? "a sparse file" : "continued from another volume");
-		if (is_file(header.type, tar->name)) {
-			member->name = tar->name;
-			member->size = tar->size;
-			return 1;
-		}
+		if (!is_extended(header.type))
+			break;
+		if (read_extended(tar, header.type, failure) < 0)
+			return -1;
 	}
+	bool sparse = header.type == 'S' || tar->next.sparse;
+	member->kind = begin_member(tar, &header);
+	member->name = tar->name;
+	member->size = tar->size;
+	tar->next.size_given = tar->next.sparse = false;
+	if (sparse || header.type == 'M')
+		return fail(failure, EX_DATAERR, "%s: %s: %s (make the archive without it)", tar->archive, tar->name,
+			sparse ? "a sparse file" : "continued from another volume");
+	return 1;
 }
 
-char *tar_content(struct tar_reader *tar, size_t limit, size_t *length, struct failure *failure) {
+const char *tar_content(struct tar_reader *tar, size_t limit, size_t *length, struct failure *failure) {
 	if (tar->size > limit) {
 		fail(failure, EX_DATAERR, "%s: %s: %llu bytes (at most %zu are taken)", tar->archive, tar->name,
 			(unsigned long long)tar->size, limit);
 		return NULL;
 	}
 	*length = (size_t)tar->size;
-	return read_content(tar, failure);
+	return read_content(tar, failure) < 0 ? NULL : tar->content;
+}
+
+bool tar_begins(const char *bytes, size_t length) {
+	struct header header;
+	if (length < sizeof header)
+		return false;
+	memcpy(&header, bytes, sizeof header);
+	return is_zero(bytes, sizeof header) || checksum_holds(&header);
 }
 
 void tar_close(struct tar_reader *tar) {
 	if (tar == NULL)
 		return;
 	free(tar->name);
-	free(tar->next_name);
+	free(tar->next.name);
+	free(tar->content);
 	free(tar);
 }

@@ -69,7 +69,7 @@ static size_t round_up(size_t n) {
 	return (n + 31) / 32 * 32;
 }
 
-/* From 128 rows on, a core computes nine tenths of what it does for 2048 rows; past 512 it gains no more. (Measured with
+/* From 128 rows on, a core computes four fifths of what it does for 2048 rows; past 512 it gains little more. (Measured with
  * OpenBLAS 0.3.21 and AVX-512 at 768 x 3072: 85 GFLOP/s for 128 rows, 94 for 256, 99 for 512, 104 for 2048.) */
 static size_t rows_of_piece(size_t rows, double work) {
 	if (work < least_work)

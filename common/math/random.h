@@ -16,7 +16,7 @@
 void philox(const uint32_t key[static 2], const uint32_t counter[static 4], uint32_t output[static 4]);
 
 /* What a number is drawn for; streams of different purposes never meet. */
-enum random_purpose { RANDOM_MASK = 1, RANDOM_REPLACE, RANDOM_DROPOUT, RANDOM_WEIGHTS };
+enum random_purpose { RANDOM_MASK = 1, RANDOM_REPLACE, RANDOM_DROPOUT, RANDOM_WEIGHTS, RANDOM_TOKEN };
 
 /* Four uniform 32-bit words for (seed, purpose, major, minor): major is a record's ordinal or a step, minor a position
  * or a block within it. */

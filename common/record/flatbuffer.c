@@ -47,7 +47,8 @@ static struct flat_table table_at(struct flat_reader *reader, size_t at) {
 		return damaged_table(reader, "a table's layout lies outside the metadata");
 	struct flat_table table = { reader, at, load16(reader, (size_t)vtable + 2), (size_t)vtable,
 		load16(reader, (size_t)vtable) };
-	if (table.vtable_size < 4 || table.size < 4 || !inside(reader, table.vtable, table.vtable_size, "a table is too long")
+	if (table.vtable_size < 4 || table.size < 4
+			|| !inside(reader, table.vtable, table.vtable_size, "a table is too long")
 			|| !inside(reader, at, table.size, "a table is too long"))
 		return damaged_table(reader, "a table is too short");
 	return table;

@@ -112,7 +112,8 @@ static int check_record(const struct masked_reader *masked, struct failure *fail
 		attended |= masked->mask_column >= 0 && masked->mask.values[i] != 0;
 	}
 	if (!attended)
-		return fail(failure, EX_DATAERR, "%s: record %" PRId64 ": attention_mask is 0 throughout (drop it)", name, record);
+		return fail(failure, EX_DATAERR, "%s: record %" PRId64 ": attention_mask is 0 throughout (drop it)", name,
+			record);
 	return 0;
 }
 

@@ -239,7 +239,8 @@ int message_decode_schema(struct message *message, struct schema *schema, char *
 	*schema = (struct schema){ 0 };
 	*cloze = NULL;
 	if (flat_integer(&message->header, SCHEMA_ENDIANNESS, 2, 0) != 0)
-		return fail(failure, EX_DATAERR, "%s: big-endian values (write it on, or as for, a little-endian machine)", name);
+		return fail(failure, EX_DATAERR, "%s: big-endian values (write it on, or as for, a little-endian machine)",
+			name);
 	if (decode_fields(&fields, &schema->fields, &schema->count, NULL, name, 0, failure) < 0) {
 		schema_clear(schema);
 		return -1;

@@ -117,7 +117,8 @@ static int64_t read_metadata(struct reader *reader, bool first, struct failure *
 	if (got < 0)
 		return -1;
 	if (first && got == 0)
-		return fail(failure, EX_DATAERR, "%s: no stream: the input is empty (the stage before it failed?)", reader->name);
+		return fail(failure, EX_DATAERR, "%s: no stream: the input is empty (the stage before it failed?)",
+			reader->name);
 	if (first && other_format(start, (size_t)got) != NULL)
 		return fail(failure, EX_DATAERR, "%s: %s", reader->name, other_format(start, (size_t)got));
 	if ((size_t)got < sizeof start)
@@ -125,8 +126,8 @@ static int64_t read_metadata(struct reader *reader, bool first, struct failure *
 	memcpy(&marker, start, 4);
 	memcpy(&size, start + 4, 4);
 	if (marker != 0xffffffff && first)
-		return fail(failure, EX_DATAERR, "%s: no Arrow IPC stream, or one from before Arrow 0.15 (write it with a newer one)",
-			reader->name);
+		return fail(failure, EX_DATAERR, "%s: no Arrow IPC stream, or one from before Arrow 0.15 "
+			"(write it with a newer one)", reader->name);
 	if (marker != 0xffffffff)
 		return fail(failure, EX_DATAERR, "%s: damaged after record %" PRId64 ": no message begins there", reader->name,
 			reader->records);
@@ -134,8 +135,8 @@ static int64_t read_metadata(struct reader *reader, bool first, struct failure *
 		return fail(failure, EX_DATAERR, "%s: the stage that writes it failed after record %" PRId64
 			" (its message tells why)", reader->name, reader->records);
 	if (size > METADATA_LIMIT)
-		return fail(failure, EX_DATAERR, "%s: damaged after record %" PRId64 ": metadata of %" PRIu32 " bytes (at most %d)",
-			reader->name, reader->records, size, METADATA_LIMIT);
+		return fail(failure, EX_DATAERR, "%s: damaged after record %" PRId64 ": metadata of %" PRIu32
+			" bytes (at most %d)", reader->name, reader->records, size, METADATA_LIMIT);
 	if (read_growing(reader, &reader->metadata.data, &reader->metadata.room, size, failure) < 0)
 		return -1;
 	return size;
@@ -272,7 +273,8 @@ static int take_offsets(struct walk *walk, struct column *column, size_t width, 
 }
 
 /* The next column, of exactly `length` rows when `exact`, or of at least as many. */
-static int load_column(struct walk *walk, const struct field *field, int64_t length, bool exact, struct column *column) {
+static int load_column(struct walk *walk, const struct field *field, int64_t length, bool exact,
+	struct column *column) {
 	struct layout layout = type_layout(&field->type);
 	struct node node = { 0 };
 	int64_t child_length = 0;
@@ -383,17 +385,17 @@ static int check_batch(struct reader *reader, const struct message *message, uin
 		: text_differs(json, "digest", digest) ? "the digest of the whole stream is not the one it carries" : NULL;
 	reader->totals_seen = json_object_get(json, "records") != NULL;
 	json_decref(json);
-	return wrong == NULL ? 0 : fail(failure, EX_DATAERR, "%s: %s (the stream was changed or damaged on its way)", where,
-		wrong);
+	return wrong == NULL ? 0
+		: fail(failure, EX_DATAERR, "%s: %s (the stream was changed or damaged on its way)", where, wrong);
 }
 
 static int check_end(struct reader *reader, struct failure *failure) {
 	char byte;
 	reader->ended = true;
 	if (reader->info.records >= 0 && reader->info.records != reader->records)
-		return fail(failure, EX_DATAERR, "%s: %" PRId64 " records where its metadata says %" PRId64 " (a stage that adds or "
-			"drops records must take \"records\" out of the metadata `cloze`)", reader->name, reader->records,
-			reader->info.records);
+		return fail(failure, EX_DATAERR, "%s: %" PRId64 " records where its metadata says %" PRId64
+			" (a stage that adds or drops records must take \"records\" out of the metadata `cloze`)", reader->name,
+			reader->records, reader->info.records);
 	ptrdiff_t got = read_bytes(reader, &byte, 1, failure);
 	if (got > 0)
 		return fail(failure, EX_DATAERR, "%s: data after the end-of-stream marker, record %" PRId64

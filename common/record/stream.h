@@ -58,7 +58,8 @@ int reader_find_text(const struct reader *reader, const char *name, struct failu
 
 struct writer;
 
-/* Writes the schema. Schema and info are copied. NULL: 74 or 73. */
+/* Writes the schema. Schema and info are copied. NULL: 74 or 73; 65 for a schema beyond the limits of
+ * cloze-records(5). */
 struct writer *writer_open(int descriptor, const char *name, const struct schema *schema,
 	const struct stream_info *info, struct failure *failure);
 
@@ -66,7 +67,7 @@ struct writer *writer_open(int descriptor, const char *name, const struct schema
 struct builder *writer_column(struct writer *writer, size_t column);
 
 /* Ends a row. Batches are cut by rows and bytes alone, so that the bytes written do not depend on how the input
- * was batched. -1: 74 or 73. */
+ * was batched. -1: 74 or 73; 65 for a record of more than 2 GiB. */
 int writer_end_row(struct writer *writer, struct failure *failure);
 
 /* Rows written so far. */

@@ -46,6 +46,27 @@ static void writer_free(struct writer *writer) {
 	free(writer);
 }
 
+static int depth(const struct field *field) {
+	int deepest = 0;
+	for (size_t i = 0; i < field->child_count; i++) {
+		int below = 1 + depth(&field->children[i]);
+		deepest = below > deepest ? below : deepest;
+	}
+	return deepest;
+}
+
+/* What no reader would take is not written. */
+static int check_limits(const struct writer *writer, struct failure *failure) {
+	if (writer->header.size > METADATA_LIMIT)
+		return fail(failure, EX_DATAERR, "%s: columns and metadata of %zu bytes (at most %d)", writer->name,
+			writer->header.size, METADATA_LIMIT);
+	for (size_t i = 0; i < writer->schema.count; i++)
+		if (depth(&writer->schema.fields[i]) > FIELD_DEPTH_LIMIT)
+			return fail(failure, EX_DATAERR, "%s: column %s is nested deeper than %d (flatten it)", writer->name,
+				writer->schema.fields[i].name, FIELD_DEPTH_LIMIT);
+	return 0;
+}
+
 struct writer *writer_open(int descriptor, const char *name, const struct schema *schema,
 	const struct stream_info *info, struct failure *failure) {
 	struct writer *writer = allocate(1, sizeof *writer);
@@ -57,7 +78,7 @@ struct writer *writer_open(int descriptor, const char *name, const struct schema
 	char *cloze = stream_info_format(info);
 	message_encode_schema(&writer->header, schema, cloze);
 	free(cloze);
-	if (write_bytes(writer, &writer->header, failure) == 0)
+	if (check_limits(writer, failure) == 0 && write_bytes(writer, &writer->header, failure) == 0)
 		return writer;
 	writer_free(writer);
 	return NULL;
@@ -113,10 +134,11 @@ static int write_batch(struct writer *writer, bool totals, struct failure *failu
 	}
 	uint32_t crc = (uint32_t)crc32_z(0, writer->body.data, writer->body.size);
 	if (totals) {
-		snprintf(cloze, sizeof cloze, "{\"sequence\": %" PRId64 ", \"records\": %" PRId64 ", \"digest\": \"crc32:%08" PRIx32
-			"\"}", writer->batches, writer->records, writer->digest);
+		snprintf(cloze, sizeof cloze, "{\"sequence\": %" PRId64 ", \"records\": %" PRId64
+			", \"digest\": \"crc32:%08" PRIx32 "\"}", writer->batches, writer->records, writer->digest);
 	} else {
-		snprintf(cloze, sizeof cloze, "{\"sequence\": %" PRId64 ", \"crc32\": \"%08" PRIx32 "\"}", writer->batches, crc);
+		snprintf(cloze, sizeof cloze, "{\"sequence\": %" PRId64 ", \"crc32\": \"%08" PRIx32 "\"}", writer->batches,
+			crc);
 		writer->digest = (uint32_t)crc32_combine(writer->digest, crc, (z_off_t)writer->body.size);
 	}
 	message_encode_batch(&writer->header, writer->rows, (const struct node *)(const void *)writer->nodes.data,
@@ -125,7 +147,9 @@ static int write_batch(struct writer *writer, bool totals, struct failure *failu
 	writer->records += writer->rows;
 	writer->batches++;
 	writer->rows = 0;
-	return write_bytes(writer, &writer->header, failure) < 0 || write_bytes(writer, &writer->body, failure) < 0 ? -1 : 0;
+	if (write_bytes(writer, &writer->header, failure) < 0)
+		return -1;
+	return write_bytes(writer, &writer->body, failure);
 }
 
 int writer_end_row(struct writer *writer, struct failure *failure) {
@@ -134,8 +158,8 @@ int writer_end_row(struct writer *writer, struct failure *failure) {
 	for (size_t i = 0; i < writer->schema.count; i++)
 		size += builder_size(writer->builders[i]);
 	if (size > INT32_MAX)
-		return fail(failure, EX_DATAERR, "%s: record %" PRId64 " is larger than 2 GiB (make smaller records)", writer->name,
-			writer_records(writer));
+		return fail(failure, EX_DATAERR, "%s: record %" PRId64 " is larger than 2 GiB (make smaller records)",
+			writer->name, writer_records(writer));
 	return writer->rows == BATCH_ROWS || size >= BATCH_BYTES ? write_batch(writer, false, failure) : 0;
 }
 

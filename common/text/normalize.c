@@ -20,8 +20,8 @@ static void append(struct code_points *to, uint32_t point) {
 	to->points[to->count++] = point;
 }
 
-/* Puts the code points from `first` on, all of a rank above 0, into canonical order: a counting sort, since it must be
- * stable and a run can be as long as the text. */
+/* Puts the code points from `first` on, all of a rank above 0, into canonical order: a counting sort, since it
+ * must be stable and a run can be as long as the text. */
 static void order(struct code_points *to, size_t first) {
 	size_t count = to->count - first, place[UNICODE_RANK + 1] = { 0 };
 	if (count < 2)

@@ -23,7 +23,8 @@ struct normalization bert_normalization(bool cased);
 /* Zero-initialize; free(points) releases it. */
 struct code_points { uint32_t *points; size_t count, room; };
 
-/* Puts the normalized text into `to`, replacing what it held. Returns how many invalid sequences were read as U+FFFD. */
+/* Puts the normalized text into `to`, replacing what it held. Returns how many invalid sequences were read as
+ * U+FFFD. */
 size_t normalize(const struct normalization *how, const char *text, size_t length, struct code_points *to);
 
 /* A word as UTF-8. Zero-initialize; free(bytes) releases it. */

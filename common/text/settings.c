@@ -121,7 +121,8 @@ static int read_json(const char *folder, const char *file, json_t **json, struct
 	if (text != NULL) {
 		*json = json_loadb(text, length, 0, &error);
 		if (!json_is_object(*json))
-			result = fail(failure, EX_DATAERR, "%s: not a JSON object: %s", path, *json ? "another value" : error.text);
+			result = fail(failure, EX_DATAERR, "%s: not a JSON object: %s", path,
+				*json ? "another value" : error.text);
 		if (result < 0)
 			json_decref(*json);
 	} else if (access(path, F_OK) == 0) {
@@ -149,7 +150,8 @@ static void find_special_ids(json_t *config, struct settings *settings) {
 	}
 }
 
-static int need_special_ids(const char *name, json_t *config, const struct settings *settings, struct failure *failure) {
+static int need_special_ids(const char *name, json_t *config, const struct settings *settings,
+	struct failure *failure) {
 	struct special_ids ids = settings->special_ids;
 	for (int i = 1; i <= 3; i++) /* unknown, class, separator */
 		if (*special_place(&ids, i) < 0)
@@ -183,7 +185,7 @@ static void list_tokens(const struct vocabulary *vocabulary, struct token_list *
 		list->tokens[id] = vocabulary_token(vocabulary, (int32_t)id);
 }
 
-/* The special tokens that the vocabulary has, and `added_tokens_decoder`: {"103": {"content": "[MASK]", ...}, ...}. */
+/* The special tokens that the vocabulary has, and `added_tokens_decoder`: {"103": {"content": "[MASK]", ...}}. */
 static int add_configured(json_t *config, const char *name, const struct vocabulary *vocabulary,
 	struct settings *settings, struct failure *failure) {
 	const char *key;
@@ -248,8 +250,8 @@ static int need_type(json_t *object, const char *part, const char *type, const c
 	const char *found = json_string_value(json_object_get(object, "type"));
 	if (found != NULL && strcmp(found, type) == 0)
 		return 0;
-	return fail(failure, EX_DATAERR, "%s: its %s is %s, not %s (only WordPiece tokenizers as BERT has them are read)", path,
-		part, found ? found : "missing", type);
+	return fail(failure, EX_DATAERR, "%s: its %s is %s, not %s (only WordPiece tokenizers as BERT has them are read)",
+		path, part, found ? found : "missing", type);
 }
 
 static int read_model(json_t *root, const char *path, struct settings *settings, const char **unknown,
@@ -261,8 +263,8 @@ static int read_model(json_t *root, const char *path, struct settings *settings,
 	if (need_type(model, "model", "WordPiece", path, failure) < 0)
 		return -1;
 	*unknown = special_names[1];
-	if (json_unpack_ex(model, &error, 0, "{s?s, s?s, s?I}", "unk_token", unknown, "continuing_subword_prefix", &prefix,
-		"max_input_chars_per_word", &characters) != 0)
+	if (json_unpack_ex(model, &error, 0, "{s?s, s?s, s?I}", "unk_token", unknown, "continuing_subword_prefix",
+		&prefix, "max_input_chars_per_word", &characters) != 0)
 		return fail(failure, EX_DATAERR, "%s: model: %s", path, error.text);
 	if (strcmp(prefix, "##") != 0)
 		return fail(failure, EX_DATAERR, "%s: pieces within a word begin with %s (only ## is read)", path, prefix);
@@ -288,8 +290,8 @@ static int read_normalizer(json_t *root, const char *path, struct normalization 
 /* The id of `single`'s first or last item, a special token, by the table of a TemplateProcessing. */
 static int32_t template_id(json_t *processor, size_t item) {
 	json_t *single = json_object_get(processor, "single");
-	const char *name = json_string_value(json_object_get(json_object_get(json_array_get(single, item), "SpecialToken"),
-		"id"));
+	json_t *part = json_object_get(json_array_get(single, item), "SpecialToken");
+	const char *name = json_string_value(json_object_get(part, "id"));
 	json_t *special = name ? json_object_get(json_object_get(processor, "special_tokens"), name) : NULL;
 	json_t *ids = json_object_get(special, "ids");
 	json_int_t id = json_array_size(ids) == 1 ? json_integer_value(json_array_get(ids, 0)) : -1;
@@ -312,8 +314,8 @@ static int read_processor(json_t *root, const char *path, struct special_ids *id
 		ids->sep = template_id(processor, 2);
 	}
 	if (ids->cls < 0 || ids->sep < 0)
-		return fail(failure, EX_DATAERR, "%s: its post-processor does not put one token before a text and one after it, as "
-			"BERT's does", path);
+		return fail(failure, EX_DATAERR, "%s: its post-processor does not put one token before a text and one after "
+			"it, as BERT's does", path);
 	return 0;
 }
 
@@ -381,8 +383,8 @@ int settings_load(const char *folder, struct settings *settings, struct failure 
 	else if (access(vocabulary, F_OK) == 0)
 		result = load_vocabulary(folder, vocabulary, settings, failure);
 	else
-		result = fail(failure, EX_NOINPUT, "%s: no tokenizer.json and no vocab.txt (name a model folder with one of them)",
-			folder);
+		result = fail(failure, EX_NOINPUT, "%s: no tokenizer.json and no vocab.txt (name a model folder with one of "
+			"them)", folder);
 	free(whole);
 	free(vocabulary);
 	if (result < 0)
@@ -415,7 +417,8 @@ static int close_file(int descriptor, const char *path, struct failure *failure)
 	return close(descriptor) < 0 ? fail(failure, EX_IOERR, "%s: %s", path, strerror(errno)) : 0;
 }
 
-static int write_file(const char *folder, const char *file, const char *bytes, size_t length, struct failure *failure) {
+static int write_file(const char *folder, const char *file, const char *bytes, size_t length,
+	struct failure *failure) {
 	char *path = format_text("%s/%s", folder, file);
 	int descriptor = create_file(path, failure), result = -1;
 	if (descriptor >= 0) {

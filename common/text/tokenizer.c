@@ -23,7 +23,7 @@ enum byte_class { BYTE_OTHER, BYTE_ALPHANUMERIC, BYTE_SPACE, BYTE_PUNCTUATION };
 
 struct tokenizer {
 	struct settings settings;
-	enum byte_class class[256];
+	uint8_t class[256];        /* enum byte_class */
 	int32_t punctuation[128];  /* the id of an ASCII punctuation character */
 	bool begins_added[256];    /* some token that is searched for in the text as it came begins with the byte */
 	int only_beginning;        /* the one byte that they all begin with; -1: several, or none */
@@ -66,7 +66,8 @@ static void append(struct encoding *encoding, int32_t id, int32_t word) {
 }
 
 /* Cuts a word into the longest pieces from its left; [UNK] when they do not cover it. Returns how many. */
-static size_t cut(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, const char *word, size_t length) {
+static size_t cut(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, const char *word,
+	size_t length) {
 	size_t count = 0, taken = 0;
 	if (scratch->pieces_room <= length)
 		scratch->pieces = grow(scratch->pieces, scratch->pieces_room = length + 64, sizeof *scratch->pieces);
@@ -82,22 +83,24 @@ static size_t cut(const struct tokenizer *tokenizer, struct tokenizer_scratch *s
 	return count;
 }
 
-static size_t cache_place(const char key[static KEY]) {
+/* The two entries, a cache line, where a word of at most KEY bytes may be; `key` is padded with zeros. */
+static struct cached *cache_pair(const struct tokenizer_scratch *scratch, const char key[static KEY]) {
 	uint64_t low, high;
 	memcpy(&low, key, sizeof low);
 	memcpy(&high, key + sizeof low, sizeof high);
-	return (size_t)((low + high * 0xff51afd7ed558ccdu) * 0x9e3779b97f4a7c15u >> (64 - CACHE_BITS));
+	uint64_t place = (low + high * 0xff51afd7ed558ccdu) * 0x9e3779b97f4a7c15u >> (64 - CACHE_BITS);
+	return &scratch->cache[place & ~(uint64_t)1];
 }
 
 static inline bool cache_holds(const struct cached *cached, const char key[static KEY], size_t length) {
 	return cached->length == length && memcmp(cached->key, key, KEY) == 0;
 }
 
-/* The entry of a word of at most KEY bytes, `key` padded with zeros; NULL for one of too many pieces to be kept, which
- * are then *count in scratch->pieces. */
+/* The entry of a word, once it is filled in; NULL for one of too many pieces to be kept, which are then *count in
+ * scratch->pieces. */
 static const struct cached *cache_find(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch,
-	const char key[static KEY], size_t length, size_t *count) {
-	struct cached *newest = &scratch->cache[cache_place(key) & ~(size_t)1], *older = newest + 1;
+	struct cached *pair, const char key[static KEY], size_t length, size_t *count) {
+	struct cached *newest = pair, *older = pair + 1;
 	if (cache_holds(newest, key, length))
 		return newest;
 	if (cache_holds(older, key, length)) {
@@ -133,7 +136,8 @@ static void encode_word(struct encoder *encoder, const struct word *word) {
 	} else if (word->length <= KEY) {
 		char key[KEY] = { 0 };
 		memcpy(key, word->bytes, word->length);
-		cached = cache_find(tokenizer, encoder->scratch, key, word->length, &count);
+		cached = cache_find(tokenizer, encoder->scratch, cache_pair(encoder->scratch, key), key, word->length,
+			&count);
 	} else {
 		count = cut(tokenizer, encoder->scratch, word->bytes, word->length);
 	}
@@ -181,48 +185,85 @@ static inline size_t take_word(const char *text, size_t readable, bool lowercase
 #else
 	size_t length = 0;
 	memset(key, 0, KEY);
-	for (; length < KEY && length < readable && is_alphanumeric((unsigned char)text[length]); length++)
-		key[length] = (char)(lowercase && text[length] >= 'A' && text[length] <= 'Z' ? text[length] | 0x20 : text[length]);
+	for (; length < KEY && length < readable && is_alphanumeric((unsigned char)text[length]); length++) {
+		bool lowers = lowercase && text[length] >= 'A' && text[length] <= 'Z';
+		key[length] = (char)(lowers ? text[length] | 0x20 : text[length]);
+	}
 	return length;
 #endif
 }
 
-/* Encodes ASCII spaces, punctuation and short words; returns where it met something else, at the start of a word. */
-static const char *encode_ascii(struct encoder *encoder, const char *text, const char *end) {
+#define AHEAD 16 /* words looked up together, so that the memory they are in is on its way before it is needed */
+
+/* A word to come, or, of length 0, a punctuation character, by its id. */
+struct look { char key[KEY]; struct cached *pair; size_t length; int32_t punctuation; };
+
+/* Takes up to AHEAD words and punctuation characters off the text; fewer where it ends or something else begins. */
+static size_t look_ahead(const struct encoder *encoder, const char **text, const char *end,
+	struct look looks[static AHEAD]) {
 	const struct tokenizer *tokenizer = encoder->tokenizer;
 	const bool lowercase = tokenizer->settings.normalization.lowercase;
-	while (text < end) {
-		unsigned char byte = (unsigned char)*text;
-		size_t count;
+	const char *at = *text;
+	size_t count = 0;
+	while (at < end && count < AHEAD) {
+		unsigned char byte = (unsigned char)*at;
+		struct look *look = &looks[count];
 		if (tokenizer->class[byte] == BYTE_SPACE) {
-			text++;
+			at++;
+			continue;
 		} else if (tokenizer->class[byte] == BYTE_PUNCTUATION) {
-			append_pieces(encoder, &tokenizer->punctuation[byte], 1);
-			text++;
+			look->length = 0;
+			look->punctuation = tokenizer->punctuation[byte];
+			at++;
 		} else if (tokenizer->class[byte] == BYTE_ALPHANUMERIC) {
-			char key[KEY];
-			size_t length = take_word(text, (size_t)(end - text), lowercase, key);
-			if (length == KEY || (text + length < end && tokenizer->class[(unsigned char)text[length]] == BYTE_OTHER))
-				return text;
-			const struct cached *cached = cache_find(tokenizer, encoder->scratch, key, length, &count);
-			text += length;
-			if (cached == NULL) {
-				append_pieces(encoder, encoder->scratch->pieces, count);
-				continue;
-			}
-			struct encoding *encoding = encoder->encoding;
-			reserve(encoding, CACHED_PIECES);
-			for (size_t i = 0; i < CACHED_PIECES; i++) { /* all of them: cheaper than to foresee how many */
-				encoding->input_ids[encoding->count + i] = cached->pieces[i];
-				encoding->word_ids[encoding->count + i] = encoder->word;
-			}
-			encoding->count += cached->count;
-			encoder->word++;
+			look->length = take_word(at, (size_t)(end - at), lowercase, look->key);
+			const char *past = at + look->length;
+			if (look->length == KEY || (past < end && tokenizer->class[(unsigned char)*past] == BYTE_OTHER))
+				break;
+			look->pair = cache_pair(encoder->scratch, look->key);
+			__builtin_prefetch(look->pair);
+			at = past;
 		} else {
-			return text;
+			break;
 		}
+		count++;
 	}
-	return end;
+	*text = at;
+	return count;
+}
+
+static void encode_look(struct encoder *encoder, const struct look *look) {
+	struct encoding *encoding = encoder->encoding;
+	size_t count;
+	if (look->length == 0) {
+		append_pieces(encoder, &look->punctuation, 1);
+		return;
+	}
+	const struct cached *cached = cache_find(encoder->tokenizer, encoder->scratch, look->pair, look->key,
+		look->length, &count);
+	if (cached == NULL) {
+		append_pieces(encoder, encoder->scratch->pieces, count);
+		return;
+	}
+	reserve(encoding, CACHED_PIECES);
+	for (size_t i = 0; i < CACHED_PIECES; i++) { /* all of them: cheaper than to foresee how many */
+		encoding->input_ids[encoding->count + i] = cached->pieces[i];
+		encoding->word_ids[encoding->count + i] = encoder->word;
+	}
+	encoding->count += cached->count;
+	encoder->word++;
+}
+
+/* Encodes ASCII spaces, punctuation and short words; returns where it met something else, at the start of a word. */
+static const char *encode_ascii(struct encoder *encoder, const char *text, const char *end) {
+	struct look looks[AHEAD];
+	size_t count;
+	do {
+		count = look_ahead(encoder, &text, end, looks);
+		for (size_t i = 0; i < count; i++)
+			encode_look(encoder, &looks[i]);
+	} while (count == AHEAD);
+	return text;
 }
 
 static void encode_plain(struct encoder *encoder, const char *text, const char *end) {
@@ -334,15 +375,18 @@ static void encode_normalized(struct encoder *encoder, const char *bytes, size_t
 	struct code_points *normalized = &encoder->scratch->normalized;
 	encoder->encoding->replaced += normalize(&tokenizer->settings.normalization, bytes, length, normalized);
 	struct haystack text = { .points = normalized->points, .length = normalized->count };
+	struct code_points part = { .points = normalized->points };
 	size_t search = 0, done = 0, from, to;
 	const struct added_token *added;
 	while ((added = next_added(tokenizer, &text, &search, done, &from, &to)) != NULL) {
-		encode_words(encoder, &(struct code_points){ .points = normalized->points + done, .count = from - done });
+		part.count = from - done;
+		encode_words(encoder, &part);
 		append_pieces(encoder, &added->id, 1);
 		done = to;
+		part.points = normalized->points + done;
 	}
-	if (done < text.length)
-		encode_words(encoder, &(struct code_points){ .points = normalized->points + done, .count = text.length - done });
+	part.count = text.length - done;
+	encode_words(encoder, &part);
 }
 
 static void encode_stretch(struct encoder *encoder, const char *text, size_t length) {

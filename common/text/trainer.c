@@ -1,6 +1,6 @@
-/* The reference's merging, step for step: a queue of pairs by count, entries whose count has changed put back when they
- * come up, each entry with the words it was queued for. What the reference leaves to the order of a hash table, the ids of
- * the `##` characters, goes by code point here. */
+/* The reference's merging, step for step: a queue of pairs by count, entries whose count has changed put back when
+ * they come up, each entry with the words it was queued for. The reference numbers the `##` characters as it meets
+ * them, going over the words in the order of a hash table, which differs from run to run; here they go by their bytes. */
 #include "text/trainer.h"
 
 #include <stdlib.h>
@@ -324,8 +324,8 @@ static void begin_words(struct learner *learner) {
 	queue_touched(learner);
 }
 
-/* Makes the pair one token wherever it is in the word, from the left, and counts the pairs that this undoes and makes.
- * The count of the pair itself stays, as in the reference. */
+/* Makes the pair one token wherever it is in the word, from the left, and counts the pairs that this undoes and
+ * makes. The count of the pair itself stays, as in the reference. */
 static void merge_in_word(struct learner *learner, uint32_t word, uint32_t left, uint32_t right, uint32_t merged) {
 	uint32_t *symbols = learner->symbols + learner->start[word], length = learner->lengths[word], to = 0;
 	for (uint32_t from = 0; from < length; to++) {

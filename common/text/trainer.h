@@ -1,8 +1,9 @@
 /* trainer: a WordPiece vocabulary learned from words and their counts.
  *
- * Source: the WordPiece trainer of Hugging Face `tokenizers`: byte-pair merges by pair frequency (Sennrich et al. 2016)
- * over characters, pieces within a word begun with `##`. Where the reference leaves the order of words to a hash table, and with it the ids of the
- * characters within words and the choice between pairs seen equally often, words go by their bytes here. */
+ * Source: the WordPiece trainer of Hugging Face `tokenizers`: byte-pair merges by pair frequency (Sennrich et al.
+ * 2016) over characters, pieces within a word begun with `##`. Where the reference leaves the order of words to a hash
+ * table, and with it the ids of the characters within words and the choice between pairs seen equally often, words go
+ * by their bytes here. */
 #ifndef CLOZE_TEXT_TRAINER_H
 #define CLOZE_TEXT_TRAINER_H
 

@@ -32,7 +32,7 @@ extern const size_t unicode_decomposition_count, unicode_lowercase_count;
 
 /* The flags of a code point up to U+10FFFF. */
 static inline unsigned unicode_flags(uint32_t point) {
-	return unicode_block[unicode_block_of[point >> 7] << 7 | (point & 127)];
+	return unicode_block[(uint32_t)unicode_block_of[point >> 7] << 7 | (point & 127)];
 }
 
 /* The canonical decomposition, in full, and the lower case; each returns how many code points it wrote. */

@@ -24,7 +24,7 @@ struct vocabulary {
 	size_t longest;  /* bytes of the longest token */
 	struct slot *slots;
 	size_t mask;     /* slots - 1, a power of two less one */
-	uint64_t *filter; /* a bit for each of FILTER_BITS hashes, set where a token has it: small enough to stay in cache */
+	uint64_t *filter; /* a bit a hash, set where a token has it: small enough to stay in the processor's cache */
 	uint64_t continuing; /* the hash of "##", with which pieces within a word begin */
 };
 
@@ -172,22 +172,36 @@ int32_t vocabulary_id(const struct vocabulary *vocabulary, const char *token, si
 	return find_slot(vocabulary, hash_bytes(HASH_START, token, length), "", 0, token, length)->id;
 }
 
+/* A beginning of a text that may be a token: its hash passed the filter. */
+struct candidate { uint64_t hash; size_t length; };
+
 int32_t vocabulary_longest(const struct vocabulary *vocabulary, int32_t below, bool continuing, const char *text,
 	size_t length, size_t *taken) {
+	enum { ROOM = 32 };
+	struct candidate candidates[ROOM];
 	const char *prefix = continuing ? CONTINUING : "";
-	size_t prefix_length = strlen(prefix);
+	size_t prefix_length = strlen(prefix), count = 0;
 	uint64_t hash = continuing ? vocabulary->continuing : HASH_START, bit;
 	int32_t found = -1;
 	size_t limit = vocabulary->longest - (vocabulary->longest < prefix_length ? vocabulary->longest : prefix_length);
-	for (size_t i = 0; i < length && i < limit; i++) {
+	if (limit > length)
+		limit = length;
+	for (size_t i = 0; i < limit; i++) {
 		hash = hash_byte(hash, (unsigned char)text[i]);
-		if (!(*filter_word(vocabulary, hash, &bit) & bit) || (i + 1 < length && utf8_continues(text[i + 1])))
+		if ((*filter_word(vocabulary, hash, &bit) & bit) && (i + 1 == length || !utf8_continues(text[i + 1])))
+			candidates[count++] = (struct candidate){ hash, i + 1 };
+		if (count < ROOM && i + 1 < limit)
 			continue;
-		int32_t id = find_slot(vocabulary, hash, prefix, prefix_length, text, i + 1)->id;
-		if (id >= 0 && id < below) {
-			found = id;
-			*taken = i + 1;
+		for (bool searching = true; searching && count > 0;) { /* the longest first */
+			const struct candidate *last = &candidates[--count];
+			int32_t id = find_slot(vocabulary, last->hash, prefix, prefix_length, text, last->length)->id;
+			if (id >= 0 && id < below) {
+				found = id;
+				*taken = last->length;
+				searching = false;
+			}
 		}
+		count = 0;
 	}
 	return found;
 }

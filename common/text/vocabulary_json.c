@@ -150,8 +150,8 @@ static int read_members(struct cursor *cursor, const char *name, struct token_li
 	while (cursor->at == cursor->end || *cursor->at != '}') {
 		const char *token = read_string(cursor);
 		if (token == NULL || !skip_character(cursor, ':') || !read_id(cursor, limit, &id))
-			return fail(failure, EX_DATAERR, "%s: model.vocab: damaged after the token with the id %zu (it gives each "
-				"token, as a string, its id, from 0 up)", name, list->count - (list->count > 0));
+			return fail(failure, EX_DATAERR, "%s: model.vocab: damaged after the token with the id %zu (it gives "
+				"each token, as a string, its id, from 0 up)", name, list->count - (list->count > 0));
 		if (id >= list->room) {
 			size_t room = id * 2 + 1024;
 			list->tokens = grow(list->tokens, room, sizeof *list->tokens);

@@ -12,9 +12,9 @@
 /* Tokens by id; NULL where no token has the id. The texts are borrowed. free(tokens) releases it. */
 struct token_list { const char **tokens; size_t count, room; };
 
-/* Reads the tokens, decoding them in place, so that they point into `text`, and blanks the object's content out, so
- * that what is left of `text` is the same JSON with an empty `model.vocab`. *rest is that JSON, *rest_length bytes; free()
- * releases it. A file without such an object has no tokens. -1: 65. */
+/* Reads the tokens, decoding them in place, so that they point into `text`. *rest becomes the same JSON with an empty
+ * `model.vocab`, *rest_length bytes, for a general reader; free() releases it. A file without that object has no
+ * tokens, which is no error here. -1: 65. */
 int take_vocabulary(char *text, size_t length, const char *name, struct token_list *list, char **rest,
 	size_t *rest_length, struct failure *failure);
 

@@ -1,0 +1,27 @@
+/* lines: the lines of an inflated file, however long the file is. */
+#ifndef CLOZE_CORPUS_LINES_H
+#define CLOZE_CORPUS_LINES_H
+
+#include <stdint.h>
+
+#include "corpus/buffer.h"
+#include "corpus/inflate.h"
+
+/* Set `input` and `name` (for messages), and zero the rest; free(joined.bytes) at the end. */
+struct lines {
+	struct inflate_reader *input;
+	const char *name;
+	int64_t number;       /* of the line read last, from 1 */
+	struct buffer joined; /* a line that lay in two blocks */
+	size_t shown;         /* of the input, to be skipped before the next line */
+};
+
+/* Goes past a byte order mark. Only at the beginning. -1: as inflate_peek(). */
+int skip_byte_order_mark(struct inflate_reader *input, struct failure *failure);
+
+/* The next line, without the LF or CR LF that ends it, valid until the next call; the last one need not be ended. A byte
+ * order mark before the first is passed over. Returns 1, 0 at the end, -1: 65 for a line of more than DOCUMENT_LIMIT
+ * bytes, or as inflate_peek(). */
+int lines_next(struct lines *lines, const char **line, size_t *length, struct failure *failure);
+
+#endif

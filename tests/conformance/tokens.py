@@ -1,0 +1,153 @@
+"""wordpiece and wordpiece-train beside Hugging Face tokenizers: tokens.py FIXTURES SHARED SCRATCH
+
+Every code point and many strings made at random, under several settings and added tokens; the hashes of a whole data
+set where there is one; vocabularies learned from small texts, which must be among those that the reference learns."""
+import gzip
+import hashlib
+import json
+import os
+import random
+import subprocess
+import sys
+
+import pyarrow as pa
+from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+fixtures, shared, scratch = sys.argv[1:]
+sys.path.insert(0, os.path.join(fixtures, "text"))
+import make  # noqa: E402  the fixtures' maker: its vocabulary and tokenizers
+
+COMBINING = [0x302e, 0x302f, 0x301, 0x345, 0x34f, 0x1d165, 0x1d16d, 0x1e01b, 0x8d4, 0xa9c0, 0x327]
+ADDED = ["<extra>", "film", "films", "fil", "Été", "e", "a b", "MOVIE", "...", "中国", "\u0301", "[MASK] x", "straße", "don't",
+         "<", "ß"]
+results = 0
+
+
+def report(name, difference=None):
+    global results
+    results += 1
+    print(f"{'not ok' if difference else 'ok'} {results} - {name}")
+    if difference:
+        print("#", ascii(difference)[:1000])
+
+
+def stream(texts):
+    table = pa.table({"text": pa.array(texts, pa.utf8())})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as out:
+        out.write_table(table)
+    return sink.getvalue()
+
+
+def run(command, texts):
+    return subprocess.run(command, input=stream(texts), stdout=subprocess.PIPE, check=True).stdout
+
+
+def compare(name, tokenizer, options, texts):
+    """Whether every text has the reference's ids and word ids."""
+    ours = pa.ipc.open_stream(run(["wordpiece", *options], texts)).read_all()
+    expected = tokenizer.encode_batch(texts)
+    ids, words = ours["input_ids"].to_pylist(), ours["word_ids"].to_pylist()
+    report(f"{name}: {len(texts)} texts", next(
+        ((text, "ours", a, b, "expected", e.ids, e.word_ids) for text, a, b, e in zip(texts, ids, words, expected)
+         if a != e.ids or b != e.word_ids), None) or (len(ids) != len(texts) and "another number of texts"))
+
+
+def all_points():
+    points = [p for p in [*range(0x30000), *range(0xE0000, 0xE0200), *range(0x10FF00, 0x110000)]
+              if not 0xD800 <= p < 0xE000]
+    for i in range(0, len(points), 8):
+        yield "a".join(map(chr, points[i:i + 8]))
+
+
+def strings(seed, count, vocab):
+    chance = random.Random(seed)
+    for _ in range(count):
+        text = make.string(chance, vocab)
+        if chance.random() < 0.2:  # runs of combining characters, whose order changes
+            text += "".join(chr(chance.choice(COMBINING)) for _ in range(chance.randint(1, 9)))
+        yield text
+
+
+def settings():
+    """The two sets of rules that have no folder, then switches and added tokens picked at random."""
+    vocab = make.vocabulary()
+    chance = random.Random(20)
+    path = os.path.join(fixtures, "text", "vocab.txt")
+    texts = list(all_points()) + list(strings(21, 6000, list(vocab)))
+    compare("uncased", make.tokenizer(vocab), ["--vocab", path], texts)
+    compare("cased", make.tokenizer(vocab, lowercase=False), ["--cased", "--vocab", path], texts)
+    for number in range(12):
+        steps = {key: chance.random() < 0.5
+                 for key in ("clean_text", "handle_chinese_chars", "strip_accents", "lowercase")}
+        added = [AddedToken(content, **{flag: chance.random() < 0.4
+                                        for flag in ("single_word", "lstrip", "rstrip", "normalized", "special")})
+                 for content in chance.sample(ADDED, chance.randint(0, 5))]
+        tokenizer = make.tokenizer(vocab, added, **steps)
+        if chance.random() < 0.3:
+            tokenizer.model.max_input_chars_per_word = chance.choice([0, 5, 16, 40])
+        tokenizer.save(os.path.join(scratch, "tokenizer.json"))
+        compare(f"settings {number}", tokenizer, ["--model", scratch], list(strings(number, 1200, list(vocab))))
+    for length in (2, 3, 7):
+        tokenizer = make.tokenizer(vocab)
+        tokenizer.enable_truncation(length)
+        compare(f"cut to {length}", tokenizer, ["--max-length", str(length), "--vocab", path],
+                list(strings(5, 300, list(vocab))))
+
+
+def golden():
+    vocab = os.path.join(shared, "data", "vocab.txt")
+    with gzip.open(os.path.join(shared, "golden", "unicode.jsonl.gz"), "rt") as lines:
+        rows = [json.loads(line) for line in lines]
+    tokens = run(["wordpiece", "--vocab", vocab], [row["text"] for row in rows])
+    ours = pa.ipc.open_stream(tokens).read_all().to_pylist()
+    report("the golden strings", [row for row, own in zip(rows, ours) if row["input_ids"] != own["input_ids"]
+                                  or [None if w == -1 else w for w in row["word_ids"]] != own["word_ids"]])
+    archive = os.path.join(shared, "data", "aclImdb-train.tar.gz")
+    with subprocess.Popen(["imdb-read", "--split", "train", archive], stdout=subprocess.PIPE) as read:
+        with subprocess.Popen(["wordpiece", "--model", os.path.join(shared, "data", "minilm-l6")], stdin=read.stdout,
+                              stdout=subprocess.PIPE) as tokens:
+            ids, words = hashlib.sha256(), hashlib.sha256()
+            for batch in pa.ipc.open_stream(tokens.stdout):
+                ids.update(batch["input_ids"].flatten().to_numpy().tobytes())
+                words.update(batch["word_ids"].flatten().fill_null(-1).to_numpy().tobytes())
+    with open(os.path.join(shared, "golden", "ids-train.jsonl")) as lines:
+        expected = [row for row in map(json.loads, lines) if row["split"] == "train/neg+pos"][0]
+    report("the train split's ids", ids.hexdigest() != expected["input_ids"] and ids.hexdigest())
+    report("the train split's word ids", words.hexdigest() != expected["word_ids"] and words.hexdigest())
+
+
+def learned(texts, size, frequency, cased):
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=not cased)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.train_from_iterator(texts, trainers.WordPieceTrainer(
+        vocab_size=size, min_frequency=frequency, special_tokens=make.SPECIAL, show_progress=False))
+    vocab = tokenizer.get_vocab()
+    return sorted(vocab, key=vocab.get)
+
+
+def training():
+    """Three letters within words have six orders, one of which the reference takes by chance: it is asked until it
+    has taken ours."""
+    for seed in range(16):
+        chance = random.Random(seed)
+        letters = chance.choice(["abc", "éßa", "한국A"])
+        words = ["".join(chance.choice(letters) for _ in range(chance.randint(1, 12)))
+                 for _ in range(chance.randint(1, 25))]
+        texts = [" ".join([word] * chance.randint(1, 300)) for word in words] + [chance.choice(["a. b", "", "-"])]
+        size, frequency, cased = chance.randint(5, 150), chance.choice([0, 2, 100]), chance.random() < 0.4
+        command = ["wordpiece-train", "--vocab-size", str(size), "--min-frequency", str(frequency)]
+        ours = run(command + ["--cased"] * cased, texts).decode().split("\n")[:-1]
+        report(f"learning {seed}: {len(ours)} tokens",
+               not any(learned(texts, size, frequency, cased) == ours for _ in range(200)) and ours)
+
+
+settings()
+training()
+if shared:
+    golden()
+else:
+    report("golden strings and hashes # skip no ../shared")
+print(f"1..{results}")
+sys.exit(0)

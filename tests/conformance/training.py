@@ -1,0 +1,127 @@
+# What train-step, perplexity and fill-mask do, held against torch and transformers: training.py SHARED SCRATCH.
+#
+# SHARED/golden, where it is, holds runs of the reference. SCRATCH holds what train-step made of the fixtures
+# distilbert and bert. Says what differs and exits 1, or says nothing.
+import glob
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+import torch
+from transformers import AutoModelForMaskedLM, logging, pipeline
+
+logging.set_verbosity_error()
+logging.disable_progress_bar()
+shared, scratch = sys.argv[1:3]
+fixtures = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "fixtures", "train")
+sys.path.insert(0, fixtures)
+sys.dont_write_bytecode = True
+import make
+
+torch.set_num_threads(1)
+failed = False
+
+
+def close(what, got, expected, tolerance=1e-4):
+    global failed
+    if not abs(got / expected - 1) <= tolerance:
+        print(f"{what}: {got}, the reference {expected}")
+        failed = True
+
+
+def run(*command, data):
+    return subprocess.run(command, input=data, stdout=subprocess.PIPE, check=True).stdout
+
+
+def stream(path):
+    data = subprocess.run(["gzip", "-dcf", path], stdout=subprocess.PIPE, check=True).stdout
+    return run("rec-load", "--type", "masked", data=data)
+
+
+def metrics(model, out, data, *options):
+    lines = run("train-step", "--model", model, "--out", out, "--force", "--dropout", "0", *options, data=data)
+    return [json.loads(line) for line in lines.splitlines()]
+
+
+def compare_run(what, got, losses, norms):
+    close(f"{what}: steps", len(got), len(losses), 0)
+    for step, loss, norm in zip(got, losses, norms):
+        close(f"{what}: loss of step {step['step']}", step["loss"], loss)
+        close(f"{what}: grad_norm of step {step['step']}", step["grad_norm"], norm)
+
+
+def compare_perplexity(what, model, data, expected):
+    got = json.loads(run("perplexity", "--model", model, "--json", data=data))
+    for ours, theirs in (("loss", "token_loss"), ("perplexity", "token_perplexity"), ("masked_tokens", "tokens"),
+                         ("batch_mean_loss", "batch_loss"), ("batch_mean_perplexity", "batch_perplexity")):
+        close(f"{what}: {ours}", got[ours], expected[theirs])
+
+
+def goldens():
+    for path in sorted(glob.glob(os.path.join(shared, "golden", "*", "expected.json"))):
+        folder, expected = os.path.dirname(path), json.load(open(path))
+        name, o = os.path.basename(folder), expected["options"]
+        held, out = stream(folder + "/eval.jsonl.gz"), os.path.join(scratch, "golden")
+        compare_perplexity(name + " before", folder, held, expected["before"])
+        got = metrics(folder, out, stream(folder + "/train.jsonl.gz"), "--lr", str(o["lr"]), "--weight-decay",
+                      str(o["weight_decay"]), "--lr-scheduler-type", o["schedule"], "--warmup-steps",
+                      str(o["warmup_steps"]), "--max-grad-norm", str(o["max_grad_norm"]), "--batch-size",
+                      str(o["batch_size"]), "--max-steps", str(o["steps"]))
+        compare_run(name, got, expected["loss"], expected["grad_norm"])
+        compare_perplexity(name + " after", out, held, expected["after"])
+
+
+def activations():
+    """The fixtures' own activations are gelu and gelu_new."""
+    options = ("--lr", str(make.LR), "--batch-size", str(make.BATCH), "--warmup-steps", str(make.WARMUP),
+               "--lr-scheduler-type", "cosine", "--max-steps", str(-(-make.RECORDS // make.BATCH)))
+    for family, key, name in (("bert", "hidden_act", "relu"), ("distilbert", "activation", "silu")):
+        folder, out = os.path.join(scratch, name), os.path.join(scratch, name + "-out")
+        shutil.copytree(os.path.join(fixtures, family), folder)
+        config = json.load(open(folder + "/config.json"))
+        config[key] = name
+        json.dump(config, open(folder + "/config.json", "w"))
+        model = AutoModelForMaskedLM.from_pretrained(folder, attn_implementation="eager").train()
+        if family == "bert":
+            model.cls.predictions.decoder.bias = model.cls.predictions.bias  # saved under this name only
+        losses, norms = zip(*make.train(model, make.records(5)))
+        text = "".join(json.dumps(row) + "\n" for row in make.records(5)).encode()
+        compare_run(name, metrics(folder, out, run("rec-load", "--type", "masked", data=text), *options), losses, norms)
+
+
+def loads_in_transformers():
+    for family in ("distilbert", "bert"):
+        folder = os.path.join(scratch, family)
+        ours = json.loads(run("perplexity", "--model", folder, "--json",
+                              data=stream(os.path.join(fixtures, family, "eval.jsonl"))))
+        loss, batch_mean = make.losses(AutoModelForMaskedLM.from_pretrained(folder), make.records(2))
+        close(f"{family} in transformers: loss", ours["loss"], loss, 1e-5)
+        close(f"{family} in transformers: batch mean", ours["batch_mean_loss"], batch_mean, 1e-5)
+
+
+def fills_as_the_pipeline():
+    folder = os.path.join(scratch, "distilbert")
+    fill = pipeline("fill-mask", model=folder, device="cpu", top_k=7)
+    lines = make.LINES + ["[MASK]", "a [MASK] of the movie [MASK] was ##ly [MASK]?"]
+    text = "".join(line + "\n" for line in lines).encode()
+    answers = run("fill-mask", "--model", folder, "--top-k", "7", "--json", data=text).splitlines()
+    close("fill-mask: lines", len(answers), len(lines), 0)
+    for line, answer in zip(lines, answers):
+        ours, theirs = json.loads(answer), fill(line)
+        if isinstance(theirs[0], dict):
+            ours, theirs = [ours], [theirs]
+        for got, expected in zip(sum(ours, []), sum(theirs, []), strict=True):
+            close(f"fill-mask: {line}: score", got["score"], expected["score"])
+            for key in ("token", "token_str", "sequence"):
+                if got[key] != expected[key]:
+                    close(f"fill-mask: {line}: {key}: {got[key]!r}, {expected[key]!r}", 0, 1)
+
+
+goldens()
+activations()
+loads_in_transformers()
+fills_as_the_pipeline()
+sys.exit(failed)

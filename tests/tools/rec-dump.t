@@ -1,0 +1,56 @@
+#!/bin/bash
+# rec-dump.t: streams from pyarrow, polars and datasets as JSON lines; what is refused, and why.
+. "$(dirname "$0")/../tap.sh"
+
+for stream in "$fixtures"/arrow/read/*.arrows; do
+	name=$(basename "$stream" .arrows)
+	status "reads $name" 0 rec-dump "$stream"
+	ok "$name has the expected rows" diff "$scratch/.out" "${stream%.arrows}.jsonl"
+done
+stream=$fixtures/arrow/read/pyarrow.arrows
+is 'reads a pipe' "$(cat "$stream" | rec-dump)" "$(cat "${stream%.arrows}.jsonl")"
+is 'reads standard input as -' "$(rec-dump - < "$stream")" "$(cat "${stream%.arrows}.jsonl")"
+
+for stream in "$fixtures"/arrow/refused/*.arrows; do
+	name=$(basename "$stream" .arrows)
+	status "refuses $name" 65 rec-dump "$stream"
+	like "tells why $name is refused" "$err_text" "^rec-dump: .*$(cat "${stream%.arrows}.reason")"
+done
+
+stream=$fixtures/arrow/read/pyarrow.arrows
+is '--limit stops' "$(rec-dump --limit 2 "$stream")" "$(head -n 2 "${stream%.arrows}.jsonl")"
+is '--limit 0 prints nothing' "$(rec-dump --limit 0 "$stream")" ''
+is '--info tells the columns' "$(rec-dump --info "$stream" | tr -d ' \n')" \
+	"$(tr -d ' \n' <<'END'
+{"columns":[{"name":"text","type":"utf8"},{"name":"large_text","type":"large_utf8"},{"name":"label","type":"int64"},
+{"name":"input_ids","type":"list<int64>"},{"name":"word_ids","type":"large_list<int32>"},
+{"name":"pair","type":"fixed_size_list<int16>[2]"}],"cloze":{},"metadata":{}}
+END
+)"
+
+status 'a missing file' 66 rec-dump "$scratch/none.arrows"
+status 'two files' 64 rec-dump "$stream" "$stream"
+status 'a full disk' 73 bash -c "rec-dump '$stream' > /dev/full"
+
+# What arrived before the cut is shown.
+for i in $(seq 1500); do echo "{\"i\": $i}"; done | rec-load > "$scratch/long.arrows"
+head -c 10000 "$scratch/long.arrows" > "$scratch/cut.arrows"
+status 'a cut stream' 65 rec-dump "$scratch/cut.arrows"
+like 'tells where it was cut' "$err_text" 'cut short after record 1000: no end-of-stream marker'
+is 'shows the records before the cut' "$(tail -n 1 "$scratch/.out")" '{"i": 1000}'
+seq 20000 | sed 's/.*/{"i": &}/' | rec-load > "$scratch/long.arrows"
+rec-dump "$scratch/long.arrows" 2> "$scratch/.err" | head -n 1 > /dev/null
+is 'a closed pipe ends it' "${PIPESTATUS[0]}" 141
+is 'quietly' "$(cat "$scratch/.err")" ''
+
+echo '{"a": 1}' | rec-load > "$scratch/one.arrows"
+is 'a whole stream' "$(rec-dump "$scratch/one.arrows")" '{"a": 1}'
+size=$(stat -c %s "$scratch/one.arrows")
+accepted=
+for ((cut = 0; cut < size; cut++)); do
+	head -c "$cut" "$scratch/one.arrows" | rec-dump > /dev/null 2>&1
+	[ $? = 65 ] || accepted="$accepted $cut"
+done
+is "a stream cut at any of its $size bytes exits 65" "$accepted" ''
+
+finish

@@ -1,0 +1,137 @@
+#!/bin/bash
+# train-step as a process: the reference's numbers, its options, and what it refuses.
+. "$(dirname "$0")/../tap.sh"
+set -o pipefail
+
+stream() { rec-load --type masked < "$1"; }
+
+# close FILE METRICS: the metrics' losses and gradient norms are the expected ones to 1e-4.
+close() {
+	awk -F'[:,}\t ]+' 'NR == FNR { if ($1 ~ /^[0-9]+$/) { loss[$1] = $2; norm[$1] = $3; steps++ } next }
+		function off(got, expected) { return got / expected > 1.0001 || got / expected < 0.9999 }
+		{ for (i = 1; i < NF; i++) { if ($i ~ /"step"/) s = $(i + 1); if ($i ~ /"loss"/) l = $(i + 1)
+			if ($i ~ /"grad_norm"/) n = $(i + 1) }
+		  seen++; if (off(l, loss[s]) || off(n, norm[s])) { print "step", s, l, n; bad = 1 } }
+		END { exit bad || seen != steps }' "$1" "$2"
+}
+
+# number NAME FILE: the field's value in each line of metrics.
+number() { sed -E "s/.*\"$1\": ([^,}]*).*/\1/" "$2"; }
+
+reference="--lr 3e-3 --batch-size 4 --warmup-steps 2 --lr-scheduler-type cosine"
+for family in distilbert bert; do
+	folder=$fixtures/train/$family
+	stream "$folder/train.jsonl" > "$scratch/train.arrows"
+	stream "$folder/eval.jsonl" > "$scratch/eval.arrows"
+	# shellcheck disable=SC2086
+	status "$family trains" 0 train-step --model "$folder" --out "$scratch/$family" $reference \
+		< "$scratch/train.arrows"
+	printf '%s\n' "$out_text" > "$scratch/metrics"
+	ok "$family: the reference's losses and gradient norms" close "$folder/expected.tsv" "$scratch/metrics"
+	after=$(awk '$1 == "after" { printf "%.4f", $2 }' "$folder/expected.tsv")
+	is "$family: the reference's loss after" "$after" \
+		"$(perplexity --model "$scratch/$family" "$scratch/eval.arrows" | awk '{ printf "%.4f", $4 }')"
+done
+is 'the fields of a line' "$(head -n 1 "$scratch/metrics" | grep -o '"[a-z_]*"' | tr -d '"' | xargs)" \
+	'step epoch loss learning_rate grad_norm tokens_per_second'
+
+# The rest on distilbert.
+folder=$fixtures/train/distilbert
+stream "$folder/train.jsonl" > "$scratch/train.arrows"
+stream "$folder/eval.jsonl" > "$scratch/eval.arrows"
+train() { train-step --model "$folder" --out "$scratch/out" --force "$@" < "$scratch/train.arrows"; }
+
+ok 'the tokenizer goes with the model' cmp "$folder/tokenizer.json" "$scratch/distilbert/tokenizer.json"
+ok 'the lineage tells this stage and its arguments' grep -aq 'train-step.*--lr.*3e-3' \
+	"$scratch/distilbert/model.safetensors"
+
+train --dropout 0.1 --seed 3 --threads 1 | sed 's/, "tokens.*//' > "$scratch/one"
+cp "$scratch/out/model.safetensors" "$scratch/one.safetensors"
+train --dropout 0.1 --seed 3 --threads 3 | sed 's/, "tokens.*//' > "$scratch/three"
+ok 'threads change no number' cmp "$scratch/one" "$scratch/three"
+weights() { tail -c +"$(($(od -An -tu8 -N8 "$1" | tr -d ' ') + 9))" "$1"; }
+is 'threads change no weight' "$(weights "$scratch/one.safetensors" | cksum)" \
+	"$(weights "$scratch/out/model.safetensors" | cksum)"
+train --dropout 0.1 --seed 4 | sed 's/, "tokens.*//' > "$scratch/four"
+is 'the seed changes dropout' "$(cmp -s "$scratch/one" "$scratch/four"; echo $?)" 1
+
+is 'steps by records: the last batch is short' "$(train --batch-size 8 | wc -l)" 4
+is '--max-steps stops' "$(train --batch-size 8 --max-steps 3 | wc -l)" 3
+is '--max-steps is the schedule too' "$(train --batch-size 8 --max-steps 4 --lr 1 | number learning_rate - | xargs)" \
+	'1 0.75 0.5 0.25'
+train --batch-size 8 > "$scratch/each"
+train --batch-size 8 --logging-steps 2 > "$scratch/second"
+is '--logging-steps 2' "$(number step "$scratch/second" | xargs)" '2 4'
+is 'a logged loss is the mean since the last line' "$(number loss "$scratch/second" | xargs printf '%.5f ')" \
+	"$(number loss "$scratch/each" | awk '{ s += $1 } NR % 2 == 0 { printf "%.5f ", s / 2; s = 0 }')"
+is 'the last step is logged' "$(train --batch-size 8 --logging-steps 3 | number step - | xargs)" '3 4'
+is '--max-grad-norm 0 and 1e30 are one' "$(train --max-grad-norm 0 | number loss - | cksum)" \
+	"$(train --max-grad-norm 1e30 | number loss - | cksum)"
+train --weight-decay 10 --lr 1e-2 | number loss - > "$scratch/some"
+train --weight-decay 10 --lr 1e-2 --decay-all | number loss - > "$scratch/all"
+is '--decay-all changes what is learned' "$(cmp -s "$scratch/some" "$scratch/all"; echo $?)" 1
+
+# Epochs, and evaluation at the end of each.
+{ sed 's/}$/, "epoch": 1}/' "$folder/train.jsonl"; sed 's/}$/, "epoch": 2}/' "$folder/train.jsonl"; } \
+	| rec-load --type masked > "$scratch/two.arrows"
+status '--eval evaluates' 0 train-step --model "$folder" --out "$scratch/eval" --batch-size 15 --lr 1e-3 \
+	--eval "$scratch/eval.arrows" "$scratch/two.arrows"
+printf '%s\n' "$out_text" > "$scratch/metrics"
+is 'an evaluation an epoch' "$(grep eval_loss "$scratch/metrics" | sed 's/, "eval_p.*//; s/"eval_loss.*//')" \
+	'{"step": 2, "epoch": 1, 
+{"step": 4, "epoch": 2, '
+is 'the last evaluation is of the model written' "$(tail -n 1 "$scratch/metrics" | number eval_loss - | xargs printf %.6f)" \
+	"$(perplexity --model "$scratch/eval" "$scratch/eval.arrows" | cut -d' ' -f4)"
+
+# A batch without a label is a loss of 0.
+{ head -n 4 "$folder/train.jsonl"; echo '{"input_ids": [5, 6, 7], "labels": [-100, -100, -100]}'; } \
+	| rec-load --type masked > "$scratch/bare.arrows"
+is 'no label, no loss' "$(train-step --model "$folder" --out "$scratch/bare" --batch-size 4 "$scratch/bare.arrows" \
+	| tail -n 1 | grep -o '"loss": 0, \|"grad_norm": 0, ' | xargs)" 'loss: 0, grad_norm: 0,'
+
+# What is refused leaves no folder.
+refuses() { # NAME STATUS WORDS COMMAND...
+	local name=$1 expected=$2 words=$3
+	shift 3
+	status "refuses $name" "$expected" "$@"
+	like "says $name" "$err_text" "$words"
+	is "leaves nothing of $name" "$(find "$scratch" -maxdepth 1 -name 'new*')" ''
+}
+new="train-step --model $folder --out $scratch/new"
+size=$(wc -c < "$scratch/train.arrows")
+head -c $((size / 2)) "$scratch/train.arrows" > "$scratch/half.arrows"
+head -c $((size - 8)) "$scratch/train.arrows" > "$scratch/unmarked.arrows"
+refuses 'half a stream' 65 'half.arrows' $new "$scratch/half.arrows"
+refuses 'a stream without its end marker' 65 'unmarked.arrows' $new "$scratch/unmarked.arrows"
+refuses 'a loss that is not finite' 65 'step [0-9]+: the (loss|gradient) is not finite' $new --lr 1000 \
+	--adam-epsilon 1e-30 --max-grad-norm 0 --weight-decay 1000 --lr-scheduler-type constant "$scratch/two.arrows"
+refuses 'an existing folder' 73 'train: ' train-step --model "$folder" --out "$fixtures/train" "$scratch/train.arrows"
+refuses 'no model' 64 '--model' train-step --out "$scratch/new" "$scratch/train.arrows"
+refuses 'a model that is not there' 66 'nowhere' train-step --model "$scratch/nowhere" --out "$scratch/new" \
+	"$scratch/train.arrows"
+mkdir "$scratch/other"
+{ printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]'; seq 5 89; } > "$scratch/other/vocab.txt"
+rec-load --type masked --model "$scratch/other" "$folder/train.jsonl" > "$scratch/other.arrows"
+refuses 'another vocabulary' 65 'vocabulary crc32:[0-9a-f]{8}.* crc32:[0-9a-f]{8}' $new "$scratch/other.arrows"
+seq 90 100 >> "$scratch/other/vocab.txt"
+rec-load --type masked --model "$scratch/other" "$folder/train.jsonl" > "$scratch/more.arrows"
+refuses 'a larger vocabulary, by a model without one' 65 '101 tokens.* 90' train-step \
+	--model "$fixtures/train/bert" --out "$scratch/new" "$scratch/more.arrows"
+echo '{"input_ids": [5, 6], "labels": [-100, 90]}' | rec-load --type masked > "$scratch/label.arrows"
+refuses 'a label past the vocabulary' 65 '90' $new "$scratch/label.arrows"
+printf '{"input_ids": [%s5], "labels": [%s6]}\n' "$(yes 5, | head -n 24 | tr -d '\n')" \
+	"$(yes 6, | head -n 24 | tr -d '\n')" | rec-load --type masked > "$scratch/long.arrows"
+refuses 'a record past max_position_embeddings' 65 '25.*24' $new "$scratch/long.arrows"
+rec-load --type masked < /dev/null > "$scratch/empty.arrows"
+refuses 'an empty stream' 65 'no records' $new "$scratch/empty.arrows"
+refuses 'an evaluation that shows nothing' 65 '--eval' $new --eval "$scratch/empty.arrows" "$scratch/train.arrows"
+refuses 'an evaluation that is cut' 65 'half.arrows' $new --eval "$scratch/half.arrows" "$scratch/train.arrows"
+refuses 'a schedule of unknown length' 64 '--max-steps' $new <(cat "$scratch/train.arrows")
+status 'a constant schedule needs no length' 0 $new --lr-scheduler-type constant <(cat "$scratch/train.arrows")
+
+if [ -n "$python" ]; then
+	ok 'the reference agrees' "$python" "$top/tests/conformance/training.py" "$top/../shared" "$scratch"
+else
+	skip 'the reference agrees' 'no Python with the reference'
+fi
+finish

@@ -1,0 +1,513 @@
+/* The network against a plain one: loops in double precision that compute every position, with the same coins. Each
+ * derivative is held against a central difference of the plain network's loss. */
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "test.h"
+
+#include "cli/cli.h"
+#include "math/random.h"
+#include "model/network.h"
+
+/* ---- the plain network --------------------------------------------------------------------------------- */
+
+struct plain {
+	const struct parameters *p;
+	const struct network_input *input;
+	const double *w;              /* the block, in double precision */
+	float hidden_dropout, attention_dropout;
+	uint64_t seed, step;
+};
+
+/* y[n, o] = sum over i of x[n, i] w[o, i], + b[o]. */
+static void plain_dense(double *y, const double *x, const double *w, const double *b, size_t N, size_t O, size_t I) {
+	for (size_t n = 0; n < N; n++)
+		for (size_t o = 0; o < O; o++) {
+			y[n * O + o] = b[o];
+			for (size_t i = 0; i < I; i++)
+				y[n * O + o] += x[n * I + i] * w[o * I + i];
+		}
+}
+
+static void plain_norm(double *x, const double *w, const double *b, size_t N, size_t C, double eps) {
+	for (size_t n = 0; n < N; n++, x += C) {
+		double mean = 0, variance = 0;
+		for (size_t c = 0; c < C; c++)
+			mean += x[c] / (double)C;
+		for (size_t c = 0; c < C; c++)
+			variance += (x[c] - mean) * (x[c] - mean) / (double)C;
+		for (size_t c = 0; c < C; c++)
+			x[c] = (x[c] - mean) / sqrt(variance + eps) * w[c] + b[c];
+	}
+}
+
+static double plain_activation(enum activation activation, double x) {
+	const double pi = acos(-1);
+	switch (activation) {
+	case ACTIVATION_GELU: return x * 0.5 * (1 + erf(x / sqrt(2)));
+	case ACTIVATION_GELU_NEW: return 0.5 * x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x * x * x)));
+	case ACTIVATION_RELU: return fmax(x, 0);
+	case ACTIVATION_SILU: return x / (1 + exp(-x));
+	}
+	return NAN;
+}
+
+/* What dropout multiplies element `index` of a site by. */
+static double plain_coin(const struct plain *plain, float probability, uint32_t site, size_t index) {
+	float one = 1;
+	const struct dropout dropout = { plain->seed, plain->step, site, probability };
+	if (probability > 0)
+		kernels()->dropout_add(&one, NULL, 1, &dropout, index);
+	return (double)one;
+}
+
+/* Row of position n in the last layer, which has the labelled ones only; -1: not there. */
+static ptrdiff_t labelled_row(const struct network_input *input, size_t n) {
+	for (size_t m = 0; m < input->M; m++)
+		if ((size_t)input->positions[m] == n)
+			return (ptrdiff_t)m;
+	return -1;
+}
+
+static void plain_hidden_dropout(const struct plain *plain, double *x, uint32_t site, bool last) {
+	size_t C = plain->p->config.hidden_size, N = plain->input->B * plain->input->T;
+	for (size_t n = 0; n < N; n++) {
+		ptrdiff_t row = last ? labelled_row(plain->input, n) : (ptrdiff_t)n;
+		for (size_t c = 0; row >= 0 && c < C; c++)
+			x[n * C + c] *= plain_coin(plain, plain->hidden_dropout, site, (size_t)row * C + c);
+	}
+}
+
+static void plain_attention(const struct plain *plain, double *context, const double *q, const double *k,
+	const double *v, uint32_t site, bool last) {
+	size_t C = plain->p->config.hidden_size, H = plain->p->config.num_attention_heads, D = C / H;
+	size_t B = plain->input->B, T = plain->input->T, R = last ? plain->input->M : B * T;
+	double *p = calloc(T, sizeof *p);
+	for (size_t n = 0; n < B * T; n++)
+		for (size_t h = 0; h < H; h++) {
+			size_t b = n / T;
+			double sum = 0;
+			for (size_t t = 0; t < T; t++) {
+				double score = 0;
+				for (size_t d = h * D; d < (h + 1) * D; d++)
+					score += q[n * C + d] * k[(b * T + t) * C + d];
+				bool kept = plain->input->attention_mask == NULL || plain->input->attention_mask[b * T + t];
+				sum += p[t] = kept ? exp(score / sqrt((double)D)) : 0;
+			}
+			ptrdiff_t row = last ? labelled_row(plain->input, n) : (ptrdiff_t)n;
+			for (size_t d = h * D; d < (h + 1) * D; d++)
+				context[n * C + d] = 0;
+			for (size_t t = 0; row >= 0 && t < T; t++)
+				for (size_t d = h * D; d < (h + 1) * D; d++)
+					context[n * C + d] += p[t] / sum * v[(b * T + t) * C + d]
+						* plain_coin(plain, plain->attention_dropout, site, (h * R + (size_t)row) * T + t);
+		}
+	free(p);
+}
+
+/* One layer, x in place. `s` is scratch of 5 N C + N F. */
+static void plain_layer(const struct plain *plain, size_t l, double *x, double *s) {
+	const struct config *config = &plain->p->config;
+	const struct layer_offsets *at = &plain->p->layers[l];
+	size_t C = config->hidden_size, F = config->intermediate_size, N = plain->input->B * plain->input->T;
+	double *q = s, *k = q + N * C, *v = k + N * C, *context = v + N * C, *y = context + N * C, *f = y + N * C;
+	const double *w = plain->w;
+	bool last = l == config->num_hidden_layers - 1;
+	uint32_t site = (uint32_t)(1 + 3 * l);
+	double eps = (double)config->layer_norm_eps;
+	plain_dense(q, x, w + at->qkv_weight, w + at->qkv_bias, N, C, C);
+	plain_dense(k, x, w + at->qkv_weight + C * C, w + at->qkv_bias + C, N, C, C);
+	plain_dense(v, x, w + at->qkv_weight + 2 * C * C, w + at->qkv_bias + 2 * C, N, C, C);
+	plain_attention(plain, context, q, k, v, site, last);
+	plain_dense(y, context, w + at->attention_output_weight, w + at->attention_output_bias, N, C, C);
+	if (config->model_type == MODEL_BERT)
+		plain_hidden_dropout(plain, y, site + 1, last);
+	for (size_t i = 0; i < N * C; i++)
+		y[i] += x[i];
+	plain_norm(y, w + at->attention_norm_weight, w + at->attention_norm_bias, N, C, eps);
+	plain_dense(f, y, w + at->intermediate_weight, w + at->intermediate_bias, N, F, C);
+	for (size_t i = 0; i < N * F; i++)
+		f[i] = plain_activation(config->hidden_act, f[i]);
+	plain_dense(x, f, w + at->output_weight, w + at->output_bias, N, C, F);
+	plain_hidden_dropout(plain, x, site + 2, last);
+	for (size_t i = 0; i < N * C; i++)
+		x[i] += y[i];
+	plain_norm(x, w + at->output_norm_weight, w + at->output_norm_bias, N, C, eps);
+}
+
+/* The mean loss over the labelled positions. */
+static double plain_loss(const struct plain *plain) {
+	const struct parameters *p = plain->p;
+	const struct config *config = &p->config;
+	const struct network_input *input = plain->input;
+	size_t C = config->hidden_size, V = config->vocab_size, N = input->B * input->T;
+	const double *w = plain->w;
+	double *x = calloc(N * C, sizeof *x), *y = calloc(N * C, sizeof *y), *z = calloc(V, sizeof *z);
+	double *scratch = calloc(N * (5 * C + config->intermediate_size), sizeof *scratch);
+	for (size_t n = 0; n < N; n++)
+		for (size_t c = 0; c < C; c++) {
+			x[n * C + c] = w[p->word_embeddings + (size_t)input->input_ids[n] * C + c]
+				+ w[p->position_embeddings + n % input->T * C + c];
+			if (config->type_vocab_size > 0)
+				x[n * C + c] += w[p->token_type_embeddings + c];
+		}
+	plain_norm(x, w + p->embedding_norm_weight, w + p->embedding_norm_bias, N, C, (double)config->layer_norm_eps);
+	plain_hidden_dropout(plain, x, 0, false);
+	for (size_t l = 0; l < config->num_hidden_layers; l++)
+		plain_layer(plain, l, x, scratch);
+	plain_dense(y, x, w + p->head_weight, w + p->head_bias, N, C, C);
+	for (size_t i = 0; i < N * C; i++)
+		y[i] = plain_activation(config->hidden_act, y[i]);
+	plain_norm(y, w + p->head_norm_weight, w + p->head_norm_bias, N, C, (double)config->layer_norm_eps);
+	double loss = 0;
+	for (size_t m = 0; m < input->M; m++) {
+		plain_dense(z, y + (size_t)input->positions[m] * C, w + p->decoder_weight, w + p->decoder_bias, 1, V, C);
+		double sum = 0;
+		for (size_t i = 0; i < V; i++)
+			sum += exp(z[i]);
+		loss += (log(sum) - z[input->labels[m]]) / (double)input->M;
+	}
+	free(x);
+	free(y);
+	free(z);
+	free(scratch);
+	return loss;
+}
+
+/* ---- models and batches -------------------------------------------------------------------------------- */
+
+static struct config tiny_config(enum model_type type) {
+	struct config config = { .model_type = type, .vocab_size = 19, .max_position_embeddings = 7,
+		.type_vocab_size = type == MODEL_BERT ? 2 : 0, .hidden_size = 6, .num_hidden_layers = 2,
+		.num_attention_heads = 2, .intermediate_size = 10, .hidden_act = ACTIVATION_GELU, .layer_norm_eps = 1e-12f,
+		.initializer_range = 0.02f, .tie_word_embeddings = true, .json = json_object() };
+	return config;
+}
+
+/* Every number random, norms around 1. */
+static struct parameters *random_model(struct config config) {
+	struct parameters *p = parameters_create(&config);
+	for (size_t i = 0; i < p->count; i++) {
+		const struct parameter *parameter = &p->table[i];
+		random_normal(3, i, 0.4f, p->values + parameter->offset, parameter->elements);
+		for (size_t j = 0; parameter->dimensions == 1 && strstr(parameter->name, "orm.weight") != NULL
+			&& j < parameter->elements; j++)
+			p->values[parameter->offset + j] += 1;
+	}
+	return p;
+}
+
+/* Three records of six positions; the second is padded, and the third has one label. */
+static const int32_t tiny_ids[] = { 5, 3, 8, 3, 17, 2, 7, 9, 3, 1, 0, 0, 4, 6, 3, 18, 11, 2 };
+static const uint8_t tiny_mask[] = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1, 1, 1 };
+static const int32_t tiny_positions[] = { 1, 3, 4, 6, 8, 14 };
+static const int32_t tiny_labels[] = { 6, 12, 17, 0, 18, 9 };
+static const struct network_input tiny_input = { 3, 6, tiny_ids, tiny_mask, 6, tiny_positions, tiny_labels };
+
+static double *doubles(const float *x, size_t count) {
+	double *y = calloc(count, sizeof *y);
+	for (size_t i = 0; i < count; i++)
+		y[i] = (double)x[i];
+	return y;
+}
+
+/* ---- gradients ----------------------------------------------------------------------------------------- */
+
+/* Each tensor's derivatives, element by element; the difference is relative to the tensor's largest. */
+static void check_tensor(const struct plain *plain, double *w, const struct parameter *parameter,
+	const float *gradients) {
+	double largest = 0, worst = 0;
+	for (size_t i = parameter->offset; i < parameter->offset + parameter->elements; i++) {
+		const double h = 1e-5, kept = w[i];
+		w[i] = kept + h;
+		double above = plain_loss(plain);
+		w[i] = kept - h;
+		double derivative = (above - plain_loss(plain)) / (2 * h);
+		w[i] = kept;
+		largest = fmax(largest, fabs(derivative));
+		worst = fmax(worst, fabs((double)gradients[i] - derivative));
+	}
+	/* A key's bias moves all scores of a query alike: its derivative is zero. */
+	if (!(worst <= 3e-5 * fmax(largest, 0.01))) {
+		print_error("%s: off by %g, largest derivative %g\n", parameter->name, worst, largest);
+		assert_true(false);
+	}
+}
+
+static void check_gradients(struct config config, const struct network_input *input, float hidden, float attention) {
+	struct parameters *p = random_model(config);
+	struct pool *pool = pool_create(2);
+	struct network *network = network_create(p, pool);
+	float *gradients = allocate(p->size, sizeof *gradients);
+	double *w = doubles(p->values, p->size);
+	struct plain plain = { p, input, w, hidden, attention, 77, 5 };
+	memset(gradients, 0x7f, p->size * sizeof *gradients);
+	network_set_dropout(network, hidden, attention, plain.seed);
+	double loss = network_gradients(network, input, plain.step, gradients);
+	assert_true(fabs(loss - plain_loss(&plain)) < 1e-5);
+	for (size_t i = 0; i < p->count; i++)
+		check_tensor(&plain, w, &p->table[i], gradients);
+	free(w);
+	free(gradients);
+	network_free(network);
+	pool_destroy(pool);
+	parameters_free(p);
+}
+
+static void distilbert_gradients(void **state) {
+	(void)state;
+	check_gradients(tiny_config(MODEL_DISTILBERT), &tiny_input, 0, 0);
+}
+
+static void bert_gradients(void **state) {
+	(void)state;
+	check_gradients(tiny_config(MODEL_BERT), &tiny_input, 0, 0);
+}
+
+static void gradients_with_dropout(void **state) {
+	(void)state;
+	check_gradients(tiny_config(MODEL_DISTILBERT), &tiny_input, 0.3f, 0.2f);
+	check_gradients(tiny_config(MODEL_BERT), &tiny_input, 0.3f, 0.2f);
+}
+
+static void gradients_of_each_activation(void **state) {
+	(void)state;
+	for (int act = ACTIVATION_GELU_NEW; act <= ACTIVATION_SILU; act++) {
+		struct config config = tiny_config(MODEL_BERT);
+		config.hidden_act = (enum activation)act;
+		check_gradients(config, &tiny_input, 0, 0);
+	}
+}
+
+static void gradients_of_separate_decoder_and_one_layer(void **state) {
+	(void)state;
+	struct config config = tiny_config(MODEL_BERT);
+	config.tie_word_embeddings = false;
+	config.num_hidden_layers = 1;
+	config.pad_token_id = -1;
+	check_gradients(config, &tiny_input, 0.1f, 0);
+}
+
+/* The second record has no label, the third has all. */
+static void gradients_of_uneven_labels(void **state) {
+	(void)state;
+	static const int32_t positions[] = { 0, 12, 13, 14, 15, 16, 17 }, labels[] = { 1, 2, 3, 4, 5, 6, 7 };
+	struct network_input input = tiny_input;
+	input.M = 7;
+	input.positions = positions;
+	input.labels = labels;
+	input.attention_mask = NULL;
+	struct config config = tiny_config(MODEL_DISTILBERT);
+	config.pad_token_id = -1;
+	check_gradients(config, &input, 0, 0.1f);
+}
+
+/* nn.Embedding's padding_idx: where the padding token is read, its embedding learns nothing. */
+static void padding_embedding_learns_nothing(void **state) {
+	(void)state;
+	struct config config = tiny_config(MODEL_BERT);
+	config.tie_word_embeddings = false;
+	struct network_input input = tiny_input;
+	input.attention_mask = NULL;
+	struct parameters *p = random_model(config);
+	struct pool *pool = pool_create(1);
+	struct network *network = network_create(p, pool);
+	float *gradients = allocate(p->size, sizeof *gradients);
+	network_gradients(network, &input, 0, gradients);
+	for (size_t c = 0; c < config.hidden_size; c++) {
+		assert_true(gradients[p->word_embeddings + c] == 0);
+		assert_true(gradients[p->word_embeddings + 3 * config.hidden_size + c] != 0);
+	}
+	free(gradients);
+	network_free(network);
+	pool_destroy(pool);
+	parameters_free(p);
+}
+
+static void no_labels(void **state) {
+	(void)state;
+	struct parameters *p = random_model(tiny_config(MODEL_BERT));
+	struct pool *pool = pool_create(2);
+	struct network *network = network_create(p, pool);
+	float *gradients = allocate(p->size, sizeof *gradients);
+	struct network_input input = tiny_input;
+	input.M = 0;
+	memset(gradients, 0x7f, p->size * sizeof *gradients);
+	assert_true(network_gradients(network, &input, 0, gradients) == 0);
+	for (size_t i = 0; i < p->size; i++)
+		assert_true(gradients[i] == 0);
+	assert_true(network_loss(network, &input, NULL) == 0);
+	free(gradients);
+	network_free(network);
+	pool_destroy(pool);
+	parameters_free(p);
+}
+
+/* ---- what results may not depend on -------------------------------------------------------------------- */
+
+/* A batch with several blocks of everything that is cut into blocks, 600 labels among it. */
+enum { B = 20, T = 60, M = 600, V = 300, LONG_C = 72 };
+
+struct larger { int32_t ids[B * T], positions[M], labels[M]; uint8_t mask[B * T]; };
+
+static struct config larger_config(void) {
+	struct config config = tiny_config(MODEL_BERT);
+	config.vocab_size = V;
+	config.max_position_embeddings = T;
+	config.hidden_size = LONG_C;
+	config.num_attention_heads = 3;
+	config.intermediate_size = 130;
+	return config;
+}
+
+static struct network_input fill_larger(struct larger *larger) {
+	for (size_t n = 0; n < B * T; n++) {
+		larger->ids[n] = (int32_t)((n * 7919 + 13) % V);
+		larger->mask[n] = n / T % 3 != 1 || n % T < 47;
+	}
+	for (size_t m = 0; m < M; m++) {
+		larger->positions[m] = (int32_t)(2 * m);
+		larger->labels[m] = (int32_t)((m * 104729 + 5) % V);
+	}
+	return (struct network_input){ B, T, larger->ids, larger->mask, M, larger->positions, larger->labels };
+}
+
+static void threads_change_no_bit(void **state) {
+	(void)state;
+	static const int threads[] = { 1, 2, 3, 8 };
+	struct larger *larger = allocate(1, sizeof *larger);
+	struct network_input input = fill_larger(larger);
+	struct parameters *p = random_model(larger_config());
+	float *first = allocate(p->size, sizeof *first), *gradients = allocate(p->size, sizeof *gradients);
+	double loss = 0;
+	for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
+		struct pool *pool = pool_create(threads[i]);
+		struct network *network = network_create(p, pool);
+		network_set_dropout(network, 0.1f, 0.1f, 1);
+		double got = network_gradients(network, &input, 3, i == 0 ? first : gradients);
+		if (i == 0)
+			loss = got;
+		else {
+			assert_true(got == loss);
+			assert_memory_equal(gradients, first, p->size * sizeof *first);
+		}
+		network_free(network);
+		pool_destroy(pool);
+	}
+	free(first);
+	free(gradients);
+	parameters_free(p);
+	free(larger);
+}
+
+/* Each record alone, without its padding, and all together; and after a training pass, and with other steps. */
+static void batching_changes_no_loss(void **state) {
+	(void)state;
+	struct larger *larger = allocate(1, sizeof *larger);
+	struct network_input input = fill_larger(larger);
+	struct parameters *p = random_model(larger_config());
+	struct pool *pool = pool_create(2);
+	struct network *network = network_create(p, pool);
+	float *gradients = allocate(p->size, sizeof *gradients), losses[M];
+	double loss = network_loss(network, &input, losses), sum = 0;
+	network_gradients(network, &input, 0, gradients);
+	assert_true(network_loss(network, &input, NULL) == loss);
+	for (size_t b = 0; b < B; b++) {
+		size_t first = b * M / B, count = M / B;
+		int32_t positions[M / B];
+		for (size_t m = 0; m < count; m++)
+			positions[m] = larger->positions[first + m] - (int32_t)(b * T);
+		struct network_input one = { 1, T, larger->ids + b * T, larger->mask + b * T, count, positions,
+			larger->labels + first };
+		if (b % 3 == 1) {
+			one.T = 47;
+			one.attention_mask = NULL;
+			while (one.M > 0 && positions[one.M - 1] >= 47)
+				one.M--;
+			for (size_t m = one.M; m < count; m++)
+				sum += (double)losses[first + m];
+		}
+		float alone[M / B];
+		sum += network_loss(network, &one, alone);
+		for (size_t m = 0; m < one.M; m++)
+			assert_true(fabs((double)alone[m] - (double)losses[first + m]) < 1e-4);
+	}
+	assert_true(fabs(sum - loss) < 1e-6 * loss);
+	free(gradients);
+	network_free(network);
+	pool_destroy(pool);
+	parameters_free(p);
+	free(larger);
+}
+
+/* The gradient of a batch is the mean of its halves', which have as many labels each. */
+static void gradients_add_up(void **state) {
+	(void)state;
+	struct larger *larger = allocate(1, sizeof *larger);
+	struct network_input input = fill_larger(larger);
+	struct parameters *p = random_model(larger_config());
+	struct pool *pool = pool_create(2);
+	struct network *network = network_create(p, pool);
+	float *whole = allocate(p->size, sizeof *whole), *halves[2];
+	network_gradients(network, &input, 0, whole);
+	input.B = B / 2;
+	input.M = M / 2;
+	for (size_t half = 0; half < 2; half++) {
+		halves[half] = allocate(p->size, sizeof *whole);
+		network_gradients(network, &input, 0, halves[half]);
+		input.input_ids += B / 2 * T;
+		input.attention_mask += B / 2 * T;
+		input.labels += M / 2; /* the positions are evenly spaced */
+	}
+	for (size_t i = 0; i < p->size; i++)
+		assert_true(fabs((double)halves[0][i] / 2 + (double)halves[1][i] / 2 - (double)whole[i]) < 2e-6);
+	free(whole);
+	free(halves[0]);
+	free(halves[1]);
+	network_free(network);
+	pool_destroy(pool);
+	parameters_free(p);
+	free(larger);
+}
+
+static void logits_give_the_losses(void **state) {
+	(void)state;
+	struct parameters *p = random_model(tiny_config(MODEL_DISTILBERT));
+	struct pool *pool = pool_create(2);
+	struct network *network = network_create(p, pool);
+	enum { TINY_V = 19 };
+	float losses[6], logits[6 * TINY_V];
+	network_loss(network, &tiny_input, losses);
+	network_logits(network, &tiny_input, logits);
+	for (size_t m = 0; m < 6; m++) {
+		double sum = 0;
+		for (size_t v = 0; v < TINY_V; v++)
+			sum += exp((double)logits[m * TINY_V + v]);
+		double loss = log(sum) - (double)logits[m * TINY_V + (size_t)tiny_labels[m]];
+		assert_true(fabs(loss - (double)losses[m]) < 1e-5);
+	}
+	network_free(network);
+	pool_destroy(pool);
+	parameters_free(p);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(distilbert_gradients),
+		cmocka_unit_test(bert_gradients),
+		cmocka_unit_test(gradients_with_dropout),
+		cmocka_unit_test(gradients_of_each_activation),
+		cmocka_unit_test(gradients_of_separate_decoder_and_one_layer),
+		cmocka_unit_test(gradients_of_uneven_labels),
+		cmocka_unit_test(padding_embedding_learns_nothing),
+		cmocka_unit_test(no_labels),
+		cmocka_unit_test(threads_change_no_bit),
+		cmocka_unit_test(batching_changes_no_loss),
+		cmocka_unit_test(gradients_add_up),
+		cmocka_unit_test(logits_give_the_losses),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

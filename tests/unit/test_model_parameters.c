@@ -1,0 +1,457 @@
+/* The table of parameters: its layout, new values, and checkpoints in the forms that transformers saves, which the
+ * fixtures hold with equal values. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "model/parameters.h"
+#include "model/safetensors.h"
+
+#include <cmocka.h> /* last: it makes fail() a macro, which fail_msg() needs */
+
+#define FIXTURES "tests/fixtures/model/"
+
+static char folder[] = "/tmp/test_model_parameters.XXXXXX";
+
+static int make_folder(void **state) {
+	(void)state;
+	return mkdtemp(folder) == NULL ? -1 : 0;
+}
+
+static int remove_folder(void **state) {
+	static const char *const names[] = { "config.json", "model.safetensors", "notes" };
+	(void)state;
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		char *path = format_text("%s/%s", folder, names[i]);
+		unlink(path);
+		free(path);
+	}
+	return rmdir(folder);
+}
+
+/* Loads with standard error into a file; *notes, for the caller to free, is what was printed there. */
+static struct parameters *load_noting(const char *path, uint64_t seed, char **notes, struct failure *failure) {
+	char *notes_path = format_text("%s/notes", folder);
+	struct failure unread;
+	size_t length;
+	int error = dup(STDERR_FILENO);
+	assert_non_null(freopen(notes_path, "w", stderr));
+	struct parameters *parameters = parameters_load(path, seed, failure);
+	fflush(stderr);
+	dup2(error, STDERR_FILENO);
+	close(error);
+	*notes = read_file(notes_path, 1 << 20, &length, &unread);
+	assert_non_null(*notes);
+	free(notes_path);
+	return parameters;
+}
+
+/* Loads what must load without a word. */
+static struct parameters *load(const char *path) {
+	struct failure failure = { 0 };
+	char *notes;
+	struct parameters *parameters = load_noting(path, 0, &notes, &failure);
+	if (parameters == NULL || *notes != '\0')
+		fail_msg("%s: %s%s", path, failure.text, notes);
+	free(notes);
+	return parameters;
+}
+
+static struct parameters *create(const char *path) {
+	struct config config;
+	struct failure failure;
+	assert_int_equal(config_read(path, &config, &failure), 0);
+	return parameters_create(&config);
+}
+
+static const struct parameter *find(const struct parameters *parameters, const char *name) {
+	for (size_t i = 0; i < parameters->count; i++)
+		if (strcmp(parameters->table[i].name, name) == 0)
+			return &parameters->table[i];
+	fail_msg("%s is not in the table", name);
+	return NULL;
+}
+
+static void layout(void **state) {
+	(void)state;
+	static const char *const paths[] = { FIXTURES "bert/config.json", FIXTURES "distilbert/config.json" };
+	for (size_t p = 0; p < 2; p++) {
+		struct config config;
+		struct failure failure;
+		assert_int_equal(config_read(paths[p], &config, &failure), 0);
+		config.hidden_size = 6; /* C^2 is no multiple of 16 */
+		struct parameters *parameters = parameters_create(&config);
+		size_t end = 0, total = 0;
+		for (size_t i = 0; i < parameters->count; i++) {
+			const struct parameter *parameter = &parameters->table[i];
+			size_t elements = parameter->shape[0] * (parameter->dimensions == 2 ? parameter->shape[1] : 1);
+			bool adjoins = strstr(parameter->name, "key") || strstr(parameter->name, "k_lin")
+				|| strstr(parameter->name, "value") || strstr(parameter->name, "v_lin");
+			assert_int_equal(parameter->elements, elements);
+			assert_int_equal(parameter->offset, adjoins ? end : (end + 15) / 16 * 16);
+			assert_int_equal(parameter->decays, parameter->dimensions == 2);
+			end = parameter->offset + elements;
+			total += elements;
+		}
+		assert_int_equal(parameters->size, (end + 15) / 16 * 16);
+		assert_int_equal(parameters_total(parameters), total);
+		assert_int_equal(parameters->decoder_weight, parameters->word_embeddings);
+		assert_int_equal((uintptr_t)parameters->values % 64, 0);
+		parameters_free(parameters);
+	}
+}
+
+static void offsets_name_their_parameters(void **state) {
+	(void)state;
+	struct parameters *bert = create(FIXTURES "bert/config.json"), *distil = create(FIXTURES "distilbert/config.json");
+	const struct layer_offsets *b = &bert->layers[1], *d = &distil->layers[1];
+	const struct { size_t bert, distil; const char *bert_name, *distil_name; } modules[] = {
+		{ b->attention_output_weight, d->attention_output_weight, "attention.output.dense.weight",
+			"attention.out_lin.weight" },
+		{ b->attention_output_bias, d->attention_output_bias, "attention.output.dense.bias",
+			"attention.out_lin.bias" },
+		{ b->attention_norm_weight, d->attention_norm_weight, "attention.output.LayerNorm.weight",
+			"sa_layer_norm.weight" },
+		{ b->attention_norm_bias, d->attention_norm_bias, "attention.output.LayerNorm.bias", "sa_layer_norm.bias" },
+		{ b->intermediate_weight, d->intermediate_weight, "intermediate.dense.weight", "ffn.lin1.weight" },
+		{ b->intermediate_bias, d->intermediate_bias, "intermediate.dense.bias", "ffn.lin1.bias" },
+		{ b->output_weight, d->output_weight, "output.dense.weight", "ffn.lin2.weight" },
+		{ b->output_bias, d->output_bias, "output.dense.bias", "ffn.lin2.bias" },
+		{ b->output_norm_weight, d->output_norm_weight, "output.LayerNorm.weight", "output_layer_norm.weight" },
+		{ b->output_norm_bias, d->output_norm_bias, "output.LayerNorm.bias", "output_layer_norm.bias" },
+		{ b->qkv_weight, d->qkv_weight, "attention.self.query.weight", "attention.q_lin.weight" },
+		{ b->qkv_weight + 64, d->qkv_weight + 64, "attention.self.key.weight", "attention.k_lin.weight" },
+		{ b->qkv_weight + 128, d->qkv_weight + 128, "attention.self.value.weight", "attention.v_lin.weight" },
+		{ b->qkv_bias, d->qkv_bias, "attention.self.query.bias", "attention.q_lin.bias" },
+		{ b->qkv_bias + 8, d->qkv_bias + 8, "attention.self.key.bias", "attention.k_lin.bias" },
+		{ b->qkv_bias + 16, d->qkv_bias + 16, "attention.self.value.bias", "attention.v_lin.bias" },
+	};
+	for (size_t i = 0; i < sizeof modules / sizeof *modules; i++) {
+		char *name = format_text("bert.encoder.layer.1.%s", modules[i].bert_name);
+		assert_int_equal(find(bert, name)->offset, modules[i].bert);
+		free(name);
+		name = format_text("distilbert.transformer.layer.1.%s", modules[i].distil_name);
+		assert_int_equal(find(distil, name)->offset, modules[i].distil);
+		free(name);
+	}
+	assert_int_equal(find(bert, "bert.embeddings.token_type_embeddings.weight")->offset, bert->token_type_embeddings);
+	assert_int_equal(find(bert, "cls.predictions.transform.dense.weight")->offset, bert->head_weight);
+	assert_int_equal(find(bert, "cls.predictions.transform.LayerNorm.bias")->offset, bert->head_norm_bias);
+	assert_int_equal(find(bert, "cls.predictions.bias")->offset, bert->decoder_bias);
+	assert_int_equal(find(distil, "vocab_transform.bias")->offset, distil->head_bias);
+	assert_int_equal(find(distil, "vocab_layer_norm.weight")->offset, distil->head_norm_weight);
+	assert_int_equal(find(distil, "vocab_projector.bias")->offset, distil->decoder_bias);
+	parameters_free(bert);
+	parameters_free(distil);
+}
+
+static void forms_of_one_model(void **state) {
+	(void)state;
+	struct parameters *plain = load(FIXTURES "bert");
+	struct failure failure;
+	struct safetensors *file = safetensors_open(FIXTURES "bert", &failure);
+	assert_non_null(file);
+	for (size_t i = 0; i < plain->count; i++) { /* each value against the file itself */
+		const struct tensor *tensor = safetensors_find(file, plain->table[i].name);
+		assert_non_null(tensor);
+		assert_memory_equal(plain->values + plain->table[i].offset, tensor->data, tensor->bytes);
+		assert_false(plain->table[i].initialized);
+	}
+	assert_int_equal(safetensors_count(file), plain->count);
+	safetensors_close(file);
+	static const struct { const char *path, *dtype; } forms[] = {
+		{ FIXTURES "bert-bf16-shards", "BF16" }, { FIXTURES "bert-f16-pre-training", "F16" },
+	};
+	for (size_t i = 0; i < 2; i++) {
+		struct parameters *form = load(forms[i].path);
+		assert_int_equal(form->size, plain->size);
+		assert_memory_equal(form->values, plain->values, plain->size * sizeof *plain->values);
+		assert_string_equal(form->table[0].dtype, forms[i].dtype);
+		parameters_free(form);
+	}
+	parameters_free(plain);
+}
+
+static void saved_and_loaded(void **state) {
+	(void)state;
+	static const char *const paths[] = { FIXTURES "bert", FIXTURES "distilbert" };
+	for (size_t p = 0; p < 2; p++) {
+		struct parameters *parameters = load(paths[p]);
+		struct failure failure;
+		assert_null(parameters->lineage);
+		parameters->lineage = json_pack("[{s:s}]", "tool", "test \xc3\xa9");
+		assert_int_equal(parameters_save(parameters, folder, &failure), 0);
+		struct parameters *again = load(folder);
+		assert_int_equal(again->size, parameters->size);
+		assert_memory_equal(again->values, parameters->values, parameters->size * sizeof(float));
+		assert_true(json_equal(again->lineage, parameters->lineage));
+		parameters_free(again);
+		parameters_free(parameters);
+	}
+}
+
+/* ---- initialization ------------------------------------------------------------------------------------ */
+
+static void new_values(void **state) {
+	(void)state;
+	struct parameters *one = create(FIXTURES "bert/config.json"), *same = create(FIXTURES "bert/config.json");
+	struct parameters *other = create(FIXTURES "bert/config.json");
+	one->config.pad_token_id = same->config.pad_token_id = other->config.pad_token_id = 3;
+	parameters_initialize(one, 5);
+	parameters_initialize(same, 5);
+	parameters_initialize(other, 6);
+	assert_memory_equal(one->values, same->values, one->size * sizeof(float));
+	double sum = 0, squares = 0;
+	size_t count = 0;
+	for (size_t i = 0; i < one->count; i++) {
+		const struct parameter *parameter = &one->table[i];
+		const float *values = one->values + parameter->offset;
+		bool norm = strstr(parameter->name, "LayerNorm.weight") != NULL;
+		bool differs = memcmp(values, other->values + parameter->offset, parameter->elements * sizeof *values) != 0;
+		assert_true(parameter->initialized);
+		assert_int_equal(differs, parameter->dimensions == 2);
+		for (size_t k = 0; k < parameter->elements; k++)
+			if (parameter->dimensions == 1)
+				assert_float_equal(values[k], (norm ? 1.0f : 0.0f), 0);
+			else if (parameter->offset == one->word_embeddings && k / one->config.hidden_size == 3)
+				assert_float_equal(values[k], 0, 0); /* the padding token's */
+			else
+				sum += values[k] / 0.02, squares += values[k] / 0.02 * (values[k] / 0.02), count++;
+	}
+	assert_true(fabs(sum / (double)count) < 5 / sqrt((double)count));
+	assert_true(fabs(squares / (double)count - 1) < 5 * sqrt(2 / (double)count));
+	assert_true(memcmp(one->values + one->layers[0].output_weight, one->values + one->layers[1].output_weight,
+		sizeof(float)) != 0); /* no two tensors alike */
+	parameters_free(one);
+	parameters_free(same);
+	parameters_free(other);
+}
+
+static void sinusoidal_positions(void **state) {
+	(void)state;
+	struct parameters *parameters = create(FIXTURES "distilbert/config.json");
+	json_object_set_new(parameters->config.json, "sinusoidal_pos_embds", json_true());
+	parameters_initialize(parameters, 1);
+	const float *positions = parameters->values + parameters->position_embeddings;
+	for (size_t c = 0; c < 8; c++)
+		assert_float_equal(positions[c], (c % 2), 0);
+	/* numpy: sin(3 / 10000 ** (4 / 8)), cos(3 / 10000 ** (4 / 8)) */
+	assert_float_equal(positions[3 * 8 + 4], 0.029995500202495660, 1e-9);
+	assert_float_equal(positions[3 * 8 + 5], 0.999550033748987500, 1e-7);
+	parameters_free(parameters);
+}
+
+/* ---- checkpoints changed by hand ----------------------------------------------------------------------- */
+
+/* Puts the BERT fixture into `folder`, under names that `rename` gives (NULL: left out). free() releases those. */
+static void put_renamed(char *(*rename)(const char *name)) {
+	struct parameters *parameters = load(FIXTURES "bert");
+	struct tensor_source *sources = allocate(parameters->count, sizeof *sources);
+	struct failure failure;
+	size_t count = 0;
+	for (size_t i = 0; i < parameters->count; i++) {
+		const struct parameter *parameter = &parameters->table[i];
+		char *name = rename(parameter->name);
+		if (name != NULL)
+			sources[count++] = (struct tensor_source){ name, parameter->dimensions,
+				{ parameter->shape[0], parameter->shape[1] }, parameters->values + parameter->offset };
+	}
+	assert_int_equal(config_write(&parameters->config, folder, &failure), 0);
+	char *path = format_text("%s/model.safetensors", folder);
+	assert_int_equal(safetensors_write(path, sources, count, NULL, &failure), 0);
+	free(path);
+	for (size_t i = 0; i < count; i++)
+		free((char *)sources[i].name);
+	free(sources);
+	parameters_free(parameters);
+}
+
+static char *bare_and_old(const char *name) {
+	const char *norm = strstr(name, "LayerNorm."), *bare = strncmp(name, "bert.", 5) == 0 ? name + 5 : name;
+	if (norm == NULL)
+		return copy_text(bare);
+	return format_text("%.*sLayerNorm.%s", (int)(norm - bare), bare, strcmp(norm + 10, "weight") ? "beta" : "gamma");
+}
+
+static void old_names_without_prefix(void **state) {
+	(void)state;
+	put_renamed(bare_and_old);
+	struct parameters *plain = load(FIXTURES "bert"), *renamed = load(folder);
+	assert_memory_equal(renamed->values, plain->values, plain->size * sizeof(float));
+	parameters_free(plain);
+	parameters_free(renamed);
+}
+
+static char *decoder_names(const char *name) {
+	return copy_text(strcmp(name, "bert.embeddings.word_embeddings.weight") == 0 ? "cls.predictions.decoder.weight"
+		: strcmp(name, "cls.predictions.bias") == 0 ? "cls.predictions.decoder.bias" : name);
+}
+
+/* What is tied may be in the file under either name. */
+static void tied_by_their_other_names(void **state) {
+	(void)state;
+	put_renamed(decoder_names);
+	struct parameters *plain = load(FIXTURES "bert"), *renamed = load(folder);
+	assert_memory_equal(renamed->values, plain->values, plain->size * sizeof(float));
+	parameters_free(plain);
+	parameters_free(renamed);
+}
+
+static char *encoder_only(const char *name) {
+	return strncmp(name, "cls.", 4) == 0 ? NULL : copy_text(name);
+}
+
+static void missing_head(void **state) {
+	(void)state;
+	struct failure failure;
+	char *notes, *notes_of_other;
+	put_renamed(encoder_only);
+	struct parameters *one = load_noting(folder, 7, &notes, &failure);
+	struct parameters *other = load_noting(folder, 8, &notes_of_other, &failure);
+	assert_non_null(one);
+	assert_non_null(other);
+	assert_non_null(strstr(notes, "seed 7: cls.predictions.transform.dense.weight, "
+		"cls.predictions.transform.dense.bias, cls.predictions.transform.LayerNorm.weight, "
+		"cls.predictions.transform.LayerNorm.bias, cls.predictions.bias\n"));
+	assert_ptr_equal(strchr(notes, '\n') + 1, notes + strlen(notes)); /* one line */
+	for (size_t i = 0; i < one->count; i++) {
+		const struct parameter *parameter = &one->table[i];
+		bool head = strncmp(parameter->name, "cls.", 4) == 0;
+		bool differs = memcmp(one->values + parameter->offset, other->values + parameter->offset,
+			parameter->elements * sizeof(float)) != 0;
+		assert_int_equal(parameter->initialized, head);
+		assert_int_equal(differs, parameter->offset == one->head_weight);
+	}
+	free(notes);
+	free(notes_of_other);
+	parameters_free(one);
+	parameters_free(other);
+}
+
+static char *with_strangers(const char *name) {
+	static const char *const renamed[][2] = {
+		{ "bert.embeddings.LayerNorm.weight", "bert.embeddings.LayerNorm.weight" },
+		{ "cls.predictions.transform.dense.bias", "classifier.bias" },
+		{ "cls.predictions.transform.dense.weight", "bert.pooler.dense.weight" },
+		{ "cls.predictions.transform.LayerNorm.bias", "cls.seq_relationship.bias" },
+		{ "cls.predictions.transform.LayerNorm.weight", "embeddings.position_ids" },
+		{ "cls.predictions.bias", "aaa" },
+	};
+	for (size_t i = 0; i < sizeof renamed / sizeof *renamed; i++)
+		if (strcmp(name, renamed[i][0]) == 0)
+			return copy_text(renamed[i][1]);
+	return copy_text(name);
+}
+
+static void strangers_are_named(void **state) {
+	(void)state;
+	struct failure failure;
+	char *notes;
+	put_renamed(with_strangers);
+	struct parameters *parameters = load_noting(folder, 0, &notes, &failure);
+	assert_non_null(parameters);
+	assert_non_null(strstr(notes, "2 tensors not of a masked language model left aside, the first aaa\n"));
+	free(notes);
+	parameters_free(parameters);
+}
+
+static void assert_refused(const char *named) {
+	struct failure failure = { 0 };
+	char *notes;
+	struct parameters *parameters = load_noting(folder, 0, &notes, &failure);
+	if (parameters != NULL || failure.status != EX_DATAERR || strstr(failure.text, named) == NULL)
+		fail_msg("expected %s, got status %d, %s", named, failure.status, failure.text);
+	free(notes);
+}
+
+static char *without_key(const char *name) {
+	return strcmp(name, "bert.encoder.layer.1.attention.self.key.weight") == 0 ? NULL : copy_text(name);
+}
+
+static char *twice(const char *name) {
+	return copy_text(strcmp(name, "bert.encoder.layer.0.output.LayerNorm.bias") == 0
+		? "encoder.layer.0.attention.output.LayerNorm.beta" : name);
+}
+
+static char *exchanged(const char *name) {
+	static const char *const pair[2] = { "bert.encoder.layer.0.intermediate.dense.weight",
+		"bert.encoder.layer.0.output.dense.weight" };
+	return copy_text(strcmp(name, pair[0]) == 0 ? pair[1] : strcmp(name, pair[1]) == 0 ? pair[0] : name);
+}
+
+static void refused_by_name(void **state) {
+	(void)state;
+	put_renamed(without_key);
+	assert_refused("bert.encoder.layer.1.attention.self.key.weight is missing, 1 of the encoder's 37");
+	put_renamed(twice);
+	assert_refused("encoder.layer.0.attention.output.LayerNorm.beta are the same parameter");
+	put_renamed(exchanged);
+	assert_refused("tensor bert.encoder.layer.0.intermediate.dense.weight: has shape [8, 12], but config.json calls for "
+		"[12, 8]");
+	struct parameters *parameters = load(FIXTURES "distilbert");
+	struct failure failure;
+	parameters->values[parameters->head_bias + 3] = NAN;
+	assert_int_equal(parameters_save(parameters, folder, &failure), 0);
+	assert_refused("tensor vocab_transform.bias: element 3 is nan");
+	parameters->values[parameters->head_bias + 3] = -INFINITY;
+	assert_int_equal(parameters_save(parameters, folder, &failure), 0);
+	assert_refused("tensor vocab_transform.bias: element 3 is -inf");
+	parameters_free(parameters);
+}
+
+/* A model whose decoder is its own: kept apart, under both names of the bias, whatever its source said. */
+static void untied(void **state) {
+	(void)state;
+	static const struct { const char *path; size_t second_bias; } families[] = {
+		{ FIXTURES "bert/config.json", 24 }, { FIXTURES "distilbert/config.json", 0 },
+	};
+	for (size_t f = 0; f < 2; f++) {
+		struct config config;
+		struct failure failure;
+		assert_int_equal(config_read(families[f].path, &config, &failure), 0);
+		json_object_set_new(config.json, "tie_word_embeddings", json_false());
+		config.tie_word_embeddings = false;
+		struct parameters *parameters = parameters_create(&config);
+		assert_true(parameters->decoder_weight != parameters->word_embeddings);
+		parameters_initialize(parameters, 2);
+		parameters->values[parameters->decoder_bias] = 5;
+		assert_int_equal(parameters_save(parameters, folder, &failure), 0);
+		struct safetensors *file = safetensors_open(folder, &failure);
+		assert_non_null(file);
+		assert_int_equal(safetensors_count(file), parameters->count + (families[f].second_bias > 0));
+		safetensors_close(file);
+		struct parameters *again = load(folder);
+		assert_memory_equal(again->values, parameters->values, parameters->size * sizeof(float));
+		size_t total = 0;
+		for (size_t i = 0; i < again->count; i++)
+			total += again->table[i].elements;
+		assert_int_equal(parameters_total(again), total + families[f].second_bias);
+		parameters_free(again);
+		parameters_free(parameters);
+	}
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(layout),
+		cmocka_unit_test(offsets_name_their_parameters),
+		cmocka_unit_test(forms_of_one_model),
+		cmocka_unit_test(saved_and_loaded),
+		cmocka_unit_test(new_values),
+		cmocka_unit_test(sinusoidal_positions),
+		cmocka_unit_test(old_names_without_prefix),
+		cmocka_unit_test(tied_by_their_other_names),
+		cmocka_unit_test(missing_head),
+		cmocka_unit_test(strangers_are_named),
+		cmocka_unit_test(refused_by_name),
+		cmocka_unit_test(untied),
+	};
+	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

@@ -1,0 +1,84 @@
+/* The `cloze` metadata there and back, and what it refuses. */
+#include "test.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "record/info.h"
+
+static void comes_back(void **state) {
+	(void)state;
+	struct stream_info info, copy, back;
+	struct failure failure;
+	stream_info_init(&info);
+	info.type = RECORD_MASKED;
+	info.records = 1000;
+	info.vocab_size = 30522;
+	strcpy(info.vocab_fingerprint, "crc32:1c0588f4");
+	info.pad_id = 0;
+	info.mask_id = 103;
+	info.chunk_size = 128;
+	stream_info_add_stage(&info, 42);
+	stream_info_add_stage(&info, -1);
+	stream_info_copy(&copy, &info);
+	char *text = stream_info_format(&copy);
+	assert_int_equal(stream_info_parse(text, &back, &failure), 0);
+	assert_int_equal(back.type, RECORD_MASKED);
+	assert_int_equal(back.records, 1000);
+	assert_int_equal(back.vocab_size, 30522);
+	assert_string_equal(back.vocab_fingerprint, "crc32:1c0588f4");
+	assert_int_equal(back.pad_id, 0);
+	assert_int_equal(back.unk_id, -1);
+	assert_int_equal(back.mask_id, 103);
+	assert_int_equal(back.chunk_size, 128);
+	assert_int_equal(json_array_size(back.lineage), 2);
+	json_t *stage = json_array_get(back.lineage, 0);
+	assert_int_equal(json_integer_value(json_object_get(stage, "seed")), 42);
+	assert_string_equal(json_string_value(json_object_get(stage, "version")), program_version());
+	assert_true(json_is_null(json_object_get(json_array_get(back.lineage, 1), "seed")));
+	free(text);
+	stream_info_clear(&info);
+	stream_info_clear(&copy);
+	stream_info_clear(&back);
+}
+
+static void lets_keys_be_missing(void **state) {
+	(void)state;
+	struct stream_info info;
+	struct failure failure;
+	static const char text[] = "{\"new key\": [1], \"type\": \"tensors\", \"records\": null}";
+	assert_int_equal(stream_info_parse(text, &info, &failure), 0);
+	assert_int_equal(info.type, RECORD_OTHER);
+	assert_int_equal(info.records, -1);
+	assert_int_equal(info.cls_id, -1);
+	assert_null(info.lineage);
+	char *formatted = stream_info_format(&info);
+	assert_string_equal(formatted, "{}");
+	free(formatted);
+	stream_info_clear(&info);
+}
+
+static void refuses_nonsense(void **state) {
+	(void)state;
+	static const char *const texts[] = { "", "{", "[]", "7", "{\"type\": 3}", "{\"records\": -2}",
+		"{\"records\": \"9\"}", "{\"vocab_size\": 1.5}", "{\"special_ids\": {\"mask\": 4294967296}}", "{\"lineage\": {}}",
+		"{\"vocab_fingerprint\": \"0123456789012345678901234567890123456789\"}", "{\"records\": 99999999999999999999}" };
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		struct stream_info info;
+		struct failure failure = { 0 };
+		assert_int_equal(stream_info_parse(texts[i], &info, &failure), -1);
+		assert_int_equal(failure.status, EX_DATAERR);
+		assert_non_null(strstr(failure.text, "cloze"));
+		stream_info_clear(&info);
+	}
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(comes_back),
+		cmocka_unit_test(lets_keys_be_missing),
+		cmocka_unit_test(refuses_nonsense),
+	};
+	return cmocka_run_group_tests_name("record/info", tests, NULL, NULL);
+}

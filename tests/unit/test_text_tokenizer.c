@@ -1,0 +1,307 @@
+/* Encoding and decoding against strings that the reference encoded and decoded (tests/fixtures/text, made by its
+ * make.py), and the folders that a tokenizer is read from and saved to. */
+#include "test.h"
+
+#include <dirent.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "text/tokenizer.h"
+
+#define TEXT "tests/fixtures/text/"
+#define VOCABULARY TEXT "vocab.txt"
+
+static struct failure failure;
+
+static struct tokenizer *open_tokenizer(const char *name) {
+	if (strcmp(name, "uncased") == 0 || strcmp(name, "cased") == 0)
+		return tokenizer_from_vocabulary(VOCABULARY, *name == 'c', &failure);
+	char *folder = format_text(TEXT "%s", name);
+	struct tokenizer *tokenizer = tokenizer_load(folder, &failure);
+	free(folder);
+	return tokenizer;
+}
+
+static void check_ids(json_t *line, const char *key, const int32_t *ids, size_t count) {
+	json_t *expected = json_object_get(line, key);
+	bool same = json_array_size(expected) == count;
+	for (size_t i = 0; same && i < count; i++)
+		same = json_integer_value(json_array_get(expected, i)) == ids[i];
+	if (!same) {
+		char *text = json_dumps(line, JSON_ENSURE_ASCII);
+		print_message("%s of %s\n", key, text);
+		for (size_t i = 0; i < count; i++)
+			print_message(" %d", (int)ids[i]);
+		print_message("\n");
+		assert_true(same);
+	}
+}
+
+/* Calls `use` for every line of the golden strings. */
+static void each_string(void (*use)(const struct tokenizer *, struct tokenizer_scratch *, json_t *)) {
+	FILE *lines = fopen(TEXT "strings.jsonl", "r");
+	assert_non_null(lines);
+	char *line = NULL, name[32] = "";
+	size_t room = 0, count = 0;
+	struct tokenizer *tokenizer = NULL;
+	struct tokenizer_scratch *scratch = NULL;
+	while (getline(&line, &room, lines) > 0) {
+		json_t *json = json_loads(line, JSON_ALLOW_NUL, NULL);
+		const char *wanted = json_string_value(json_object_get(json, "tokenizer"));
+		assert_non_null(wanted);
+		if (strcmp(wanted, name) != 0) {
+			tokenizer_scratch_free(scratch);
+			tokenizer_free(tokenizer);
+			snprintf(name, sizeof name, "%s", wanted);
+			tokenizer = open_tokenizer(name);
+			assert_non_null(tokenizer);
+			scratch = tokenizer_scratch_create(tokenizer);
+		}
+		use(tokenizer, scratch, json);
+		json_decref(json);
+		count++;
+	}
+	assert_true(count >= 700);
+	tokenizer_scratch_free(scratch);
+	tokenizer_free(tokenizer);
+	free(line);
+	fclose(lines);
+}
+
+static void encode_one(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, json_t *line) {
+	struct encoding encoding = { 0 };
+	json_t *text = json_object_get(line, "text");
+	/* Twice: the second time the words are in the cache. In memory of its exact length, for AddressSanitizer. */
+	size_t length = json_string_length(text);
+	char *bytes = malloc(length + !length);
+	memcpy(bytes, json_string_value(text), length);
+	for (int i = 0; i < 2; i++) {
+		tokenizer_encode(tokenizer, scratch, bytes, length, 0, &encoding);
+		check_ids(line, "input_ids", encoding.input_ids, encoding.count);
+		check_ids(line, "word_ids", encoding.word_ids, encoding.count);
+		assert_int_equal(encoding.replaced, 0);
+	}
+	free(bytes);
+	encoding_clear(&encoding);
+}
+
+static void decode_one(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, json_t *line) {
+	(void)scratch;
+	json_t *array = json_object_get(line, "input_ids");
+	size_t count = json_array_size(array);
+	int32_t *ids = allocate(count, sizeof *ids);
+	for (size_t i = 0; i < count; i++)
+		ids[i] = (int32_t)json_integer_value(json_array_get(array, i));
+	char *text = tokenizer_decode(tokenizer, ids, count, false);
+	assert_string_equal(text, json_string_value(json_object_get(line, "decoded")));
+	free(text);
+	text = tokenizer_decode(tokenizer, ids, count, true);
+	assert_string_equal(text, json_string_value(json_object_get(line, "decoded_plain")));
+	free(text);
+	free(ids);
+}
+
+static void encodes_as_the_reference(void **state) {
+	(void)state;
+	each_string(encode_one);
+}
+
+static void decodes_as_the_reference(void **state) {
+	(void)state;
+	each_string(decode_one);
+}
+
+static void cuts_at_the_end(void **state) {
+	(void)state;
+	struct tokenizer *tokenizer = open_tokenizer("uncased");
+	struct tokenizer_scratch *scratch = tokenizer_scratch_create(tokenizer);
+	struct special_ids ids = tokenizer_special_ids(tokenizer);
+	struct encoding whole = { 0 }, cut = { 0 };
+	static const char text[] = "this is a great film and a lowland story";
+	tokenizer_encode(tokenizer, scratch, text, sizeof text - 1, 0, &whole);
+	for (size_t length = 2; length <= whole.count + 2; length++) {
+		size_t kept = length < whole.count ? length : whole.count;
+		tokenizer_encode(tokenizer, scratch, text, sizeof text - 1, length, &cut);
+		assert_int_equal(cut.count, kept);
+		assert_memory_equal(cut.input_ids, whole.input_ids, (kept - 1) * sizeof *cut.input_ids);
+		assert_int_equal(cut.input_ids[kept - 1], ids.sep);
+		assert_int_equal(cut.word_ids[kept - 1], -1);
+	}
+	encoding_clear(&whole);
+	encoding_clear(&cut);
+	tokenizer_scratch_free(scratch);
+	tokenizer_free(tokenizer);
+}
+
+static void invalid_bytes_are_counted(void **state) {
+	(void)state;
+	struct tokenizer *tokenizer = open_tokenizer("uncased");
+	struct tokenizer_scratch *scratch = tokenizer_scratch_create(tokenizer);
+	struct encoding bad = { 0 }, good = { 0 };
+	static const char broken[] = "gre\xff" "at \xe2\x82 film [MASK]\xf0\x90", sound[] = "great film [MASK]";
+	tokenizer_encode(tokenizer, scratch, broken, sizeof broken - 1, 0, &bad);
+	tokenizer_encode(tokenizer, scratch, sound, sizeof sound - 1, 0, &good);
+	assert_int_equal(bad.replaced, 3); /* U+FFFD is taken out by cleaning */
+	assert_int_equal(good.replaced, 0);
+	assert_int_equal(bad.count, good.count);
+	assert_memory_equal(bad.input_ids, good.input_ids, good.count * sizeof *good.input_ids);
+	encoding_clear(&bad);
+	encoding_clear(&good);
+	tokenizer_scratch_free(scratch);
+	tokenizer_free(tokenizer);
+}
+
+/* ---- folders --------------------------------------------------------------------------------------------- */
+
+static char folder[] = "/tmp/cloze-tokenizer-XXXXXX";
+
+static void put(const char *file, const char *text) {
+	char *path = format_text("%s/%s", folder, file);
+	FILE *out = fopen(path, "w");
+	assert_non_null(out);
+	fputs(text, out);
+	fclose(out);
+	free(path);
+}
+
+static void empty_folder(void) {
+	DIR *directory = opendir(folder);
+	for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+		char *path = format_text("%s/%s", folder, entry->d_name);
+		unlink(path);
+		free(path);
+	}
+	closedir(directory);
+}
+
+static void refused(int status, const char *part) {
+	assert_null(tokenizer_load(folder, &failure));
+	assert_int_equal(failure.status, status);
+	if (strstr(failure.text, part) == NULL)
+		print_message("%s\n", failure.text);
+	assert_non_null(strstr(failure.text, part));
+}
+
+#define WHOLE(model, normalizer, before, after, added) "{\"added_tokens\": " added ", \"model\": " model \
+	", \"normalizer\": " normalizer ", \"pre_tokenizer\": " before ", \"post_processor\": " after "}"
+#define MODEL(vocab) "{\"type\": \"WordPiece\", \"vocab\": " vocab "}"
+#define VOCAB "{\"[UNK]\": 0, \"a\": 1, \"[SEP]\": 3, \"[CLS]\": 2}"
+#define BERT "{\"type\": \"BertNormalizer\"}"
+#define BERT_WORDS "{\"type\": \"BertPreTokenizer\"}"
+#define AROUND "{\"type\": \"BertProcessing\", \"sep\": [\"[SEP]\", 3], \"cls\": [\"[CLS]\", 2]}"
+
+static void folders_are_refused_by_what_is_wrong(void **state) {
+	(void)state;
+	empty_folder();
+	refused(EX_NOINPUT, "no tokenizer.json and no vocab.txt");
+	put("vocab.txt", "[UNK]\n[CLS]\na\n");
+	refused(EX_DATAERR, "no token [SEP]");
+	put("tokenizer.json", "{\"model\": {\"vocab\": {\"a\": 0, \"b\"");
+	refused(EX_DATAERR, "model.vocab: damaged");
+	put("tokenizer.json", "[1]");
+	refused(EX_DATAERR, "model is missing");
+	put("tokenizer.json", "{\"a\": ");
+	refused(EX_DATAERR, "not JSON");
+	put("tokenizer.json", WHOLE("{\"type\": \"BPE\"}", BERT, BERT_WORDS, AROUND, "[]"));
+	refused(EX_DATAERR, "model is BPE, not WordPiece");
+	put("tokenizer.json", WHOLE(MODEL(VOCAB), "{\"type\": \"NFC\"}", BERT_WORDS, AROUND, "[]"));
+	refused(EX_DATAERR, "normalizer is NFC");
+	put("tokenizer.json", WHOLE(MODEL(VOCAB), BERT, "{\"type\": \"Whitespace\"}", AROUND, "[]"));
+	refused(EX_DATAERR, "pre-tokenizer is Whitespace");
+	put("tokenizer.json", WHOLE(MODEL(VOCAB), BERT, BERT_WORDS, "null", "[]"));
+	refused(EX_DATAERR, "post-processor is missing");
+	put("tokenizer.json", WHOLE(MODEL(VOCAB), BERT, BERT_WORDS, "{\"type\": \"BertProcessing\", \"sep\": [\"x\", 9], "
+		"\"cls\": [\"y\", 2]}", "[]"));
+	refused(EX_DATAERR, "an id that no token has");
+	put("tokenizer.json", WHOLE(MODEL("{\"[UNK]\": 0, \"a\": 0}"), BERT, BERT_WORDS, AROUND, "[]"));
+	refused(EX_DATAERR, "two tokens have the id 0");
+	put("tokenizer.json", WHOLE(MODEL("{\"[UNK]\": 0, \"a\": 9}"), BERT, BERT_WORDS, AROUND, "[]"));
+	refused(EX_DATAERR, "no token has the id 1");
+	put("tokenizer.json", WHOLE(MODEL("{\"[UNK]\": 0, \"a\": 4000000000}"), BERT, BERT_WORDS, AROUND, "[]"));
+	refused(EX_DATAERR, "damaged after the token with the id 0");
+	put("tokenizer.json", WHOLE(MODEL("{\"a\\u0000b\": 0}"), BERT, BERT_WORDS, AROUND, "[]"));
+	refused(EX_DATAERR, "damaged");
+	put("tokenizer.json", WHOLE(MODEL(VOCAB), BERT, BERT_WORDS, AROUND, "[{\"content\": \"b\", \"id\": 1}]"));
+	refused(EX_DATAERR, "b has the id of a");
+	put("tokenizer.json", WHOLE(MODEL(VOCAB), BERT, BERT_WORDS, AROUND,
+		"[{\"content\": \"b\", \"id\": 1000000000}]"));
+	refused(EX_DATAERR, "an id past the others");
+	put("tokenizer.json", WHOLE(MODEL(VOCAB), BERT, BERT_WORDS, AROUND, "[{\"content\": \"b\"}]"));
+	refused(EX_DATAERR, "b has no id");
+}
+
+static void json_escapes_are_read(void **state) {
+	(void)state;
+	empty_folder();
+	put("tokenizer.json", WHOLE(MODEL("{ \"[UNK]\" :0,\n\"[CLS]\":2, \"[SEP]\":3,"
+		"\"\\u00e9\\ud83d\\uDE00\\\"\\\\\\/\\n\" : 1 }"), BERT, BERT_WORDS, AROUND, "[{\"content\": \"more\", \"id\": 4}]"));
+	struct tokenizer *tokenizer = tokenizer_load(folder, &failure);
+	assert_non_null(tokenizer);
+	const struct vocabulary *vocabulary = tokenizer_vocabulary(tokenizer);
+	assert_int_equal(vocabulary_size(vocabulary), 5);
+	assert_string_equal(vocabulary_token(vocabulary, 1), "é😀\"\\/\n");
+	assert_string_equal(vocabulary_token(vocabulary, 4), "more");
+	assert_int_equal(tokenizer_special_ids(tokenizer).mask, -1);
+	tokenizer_free(tokenizer);
+}
+
+static void saving_keeps_everything(void **state) {
+	(void)state;
+	static const char text[] = "Été <extra> yesterday, MOVIES films [MASK] Straße";
+	static const char *const names[] = { "cased", "uncased", "added" };
+	for (size_t i = 0; i < 3; i++) {
+		empty_folder();
+		struct tokenizer *first = open_tokenizer(names[i]);
+		assert_int_equal(tokenizer_save(first, folder, &failure), 0);
+		struct tokenizer *second = tokenizer_load(folder, &failure);
+		assert_non_null(second);
+		struct tokenizer_scratch *scratch = tokenizer_scratch_create(first);
+		struct tokenizer_scratch *other = tokenizer_scratch_create(second);
+		struct encoding a = { 0 }, b = { 0 };
+		tokenizer_encode(first, scratch, text, sizeof text - 1, 0, &a);
+		tokenizer_encode(second, other, text, sizeof text - 1, 0, &b);
+		assert_int_equal(a.count, b.count);
+		assert_memory_equal(a.input_ids, b.input_ids, a.count * sizeof *a.input_ids);
+		struct special_ids ids = tokenizer_special_ids(first), again = tokenizer_special_ids(second);
+		assert_memory_equal(&ids, &again, sizeof ids);
+		encoding_clear(&a);
+		encoding_clear(&b);
+		tokenizer_scratch_free(scratch);
+		tokenizer_scratch_free(other);
+		tokenizer_free(first);
+		tokenizer_free(second);
+	}
+	struct tokenizer *tokenizer = open_tokenizer("added");
+	assert_int_equal(tokenizer_save(tokenizer, "/nonexistent/folder", &failure), -1);
+	assert_int_equal(failure.status, EX_CANTCREAT);
+	tokenizer_free(tokenizer);
+}
+
+static int begin(void **state) {
+	(void)state;
+	return mkdtemp(folder) == NULL ? -1 : 0;
+}
+
+static int end(void **state) {
+	(void)state;
+	empty_folder();
+	return rmdir(folder);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(encodes_as_the_reference),
+		cmocka_unit_test(decodes_as_the_reference),
+		cmocka_unit_test(cuts_at_the_end),
+		cmocka_unit_test(invalid_bytes_are_counted),
+		cmocka_unit_test(folders_are_refused_by_what_is_wrong),
+		cmocka_unit_test(json_escapes_are_read),
+		cmocka_unit_test(saving_keeps_everything),
+	};
+	return cmocka_run_group_tests_name("tokenizer", tests, begin, end);
+}
