@@ -392,10 +392,6 @@ static int check_batch(struct reader *reader, const struct message *message, uin
 static int check_end(struct reader *reader, struct failure *failure) {
 	char byte;
 	reader->ended = true;
-	if (reader->info.records >= 0 && reader->info.records != reader->records)
-		return fail(failure, EX_DATAERR, "%s: %" PRId64 " records where its metadata says %" PRId64
-			" (a stage that adds or drops records must take \"records\" out of the metadata `cloze`)", reader->name,
-			reader->records, reader->info.records);
 	ptrdiff_t got = read_bytes(reader, &byte, 1, failure);
 	if (got > 0)
 		return fail(failure, EX_DATAERR, "%s: data after the end-of-stream marker, record %" PRId64
@@ -476,12 +472,10 @@ int64_t reader_total(struct reader *reader) {
 	off_t place = lseek(reader->descriptor, 0, SEEK_CUR);
 	int64_t total = reader->records, rows = 0;
 	int more = 1;
-	if (reader->info.records >= 0)
-		return reader->info.records;
 	if (reader->ended)
 		return total;
 	if (place < 0 || fstat(reader->descriptor, &status) < 0 || !S_ISREG(status.st_mode))
-		return -1;
+		return reader->info.records;
 	while ((more = peek_message(reader, &place, &metadata, &rows)) > 0)
 		total += rows;
 	free(metadata.data);

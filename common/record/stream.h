@@ -40,8 +40,8 @@ int reader_next(struct reader *reader, struct batch **batch, struct failure *fai
 /* Records read so far: in the batches that reader_next() returned. */
 int64_t reader_records(const struct reader *reader);
 
-/* How many records the whole stream holds: as its metadata says, or, where the input can be read twice (a regular
- * file), by reading the headers ahead. -1: not to be known before the end. */
+/* How many records the whole stream holds: counted, by reading the headers ahead, where the input can be read twice (a
+ * regular file); else as its metadata says. -1: not to be known before the end. */
 int64_t reader_total(struct reader *reader);
 
 /* The digest of the batches read so far, in the form the last batch carries: "crc32:89abcdef". Of all the batches'
