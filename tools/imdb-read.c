@@ -36,7 +36,7 @@ static int64_t limit = 0;
 static const struct option_entry options[] = {
 	OPTION_TEXT("split", &split_list, "LIST", "train, test, unsupervised, several with commas between, or all"),
 	OPTION_CHOICE("format", &format, "auto|imdb|csv|tsv|jsonl|lines|paragraphs|arrow", "what the input is"),
-	OPTION_CHOICE("order", &order, "name|archive", "of an archive or folder: sorted, or as it is stored, holding nothing"),
+	OPTION_CHOICE("order", &order, "name|archive", "of an archive or folder: sorted, or as stored, holding nothing"),
 	OPTION_TEXT("text-column", &columns.text, "NAME", "the text's column or key (else text, or review)"),
 	OPTION_TEXT("label-column", &columns.label, "NAME", "the label's column or key (else label, or sentiment)"),
 	OPTION_TEXT("label", &label_list, "LIST", "only documents of these labels: neg, pos, unsup, or numbers"),
@@ -141,9 +141,9 @@ static int read_label(const struct arrow_source *source, struct document *docume
 	size_t length;
 	const char *text = column_bytes(column, source->row, &length);
 	if (!label_parse(text, length, &document->label))
-		return fail(failure, EX_DATAERR, "%s: record %" PRId64 ": the label %.*s is neither a whole number nor neg, pos or "
-			"unsup (--label-column names another column)", reader_name(source->reader), source->before + source->row + 1,
-			length < 80 ? (int)length : 80, text);
+		return fail(failure, EX_DATAERR, "%s: record %" PRId64 ": the label %.*s is neither a whole number nor neg, pos "
+			"or unsup (--label-column names another column)", reader_name(source->reader),
+			source->before + source->row + 1, length < 80 ? (int)length : 80, text);
 	return 0;
 }
 
@@ -157,10 +157,10 @@ static int next_row(struct source *base, struct document *document, struct failu
 	if (source->batch == NULL) {
 		int result = reader_next(source->reader, &source->batch, failure);
 		source->row = 0;
-		if (result < 0)
-			return arrow_failed(source, failure);
-		if (result == 0)
+		if (result == 0 && !atomic_load(&source->pump_failed))
 			return 0;
+		if (result <= 0) /* a whole stream may come out of gzip data that is cut or damaged after it */
+			return arrow_failed(source, failure);
 	}
 	const struct column *column = source->batch->columns, *name = column + source->name;
 	if (column_is_null(column + source->text, source->row))
@@ -316,8 +316,8 @@ static void repair_document(struct document *document, struct repairs *repairs) 
 
 static void report_repairs(const struct repairs *repairs, const char *name) {
 	if (repairs->sequences > 0)
-		note("%s: %" PRId64 " invalid UTF-8 sequences became U+FFFD, in %" PRId64 " of %" PRId64 " documents, first in %s",
-			name, repairs->sequences, repairs->documents, repairs->seen, repairs->first);
+		note("%s: %" PRId64 " invalid UTF-8 sequences became U+FFFD, in %" PRId64 " of %" PRId64 " documents, "
+			"first in %s", name, repairs->sequences, repairs->documents, repairs->seen, repairs->first);
 }
 
 /* ---- filters ----------------------------------------------------------------------------------------------- */
@@ -327,6 +327,7 @@ struct filter {
 	size_t label_count;
 	bool matching;
 	regex_t regex;
+	struct buffer text; /* to match, with the NUL that regexec() asks for */
 };
 
 static void parse_labels(struct filter *filter) {
@@ -352,20 +353,23 @@ static void parse_match(struct filter *filter) {
 	filter->matching = true;
 }
 
-static bool matches(const regex_t *regex, const struct document *document) {
-	/* with REG_STARTEND the bounds are given, so that a NUL ends nothing */
+static bool matches(struct filter *filter, const struct document *document) {
+	/* with REG_STARTEND the bounds are given, so that a NUL in the text ends nothing */
 	regmatch_t bounds = { .rm_so = 0, .rm_eo = (regoff_t)document->text_length };
-	int error = regexec(regex, document->text, 1, &bounds, REG_STARTEND);
+	filter->text.length = 0;
+	buffer_append(&filter->text, document->text, document->text_length);
+	buffer_append(&filter->text, "", 1);
+	int error = regexec(&filter->regex, filter->text.bytes, 1, &bounds, REG_STARTEND);
 	if (error == REG_ESPACE)
 		die(EX_OSERR, "--match: no memory to match %.*s", (int)document->name_length, document->name);
 	return error == 0;
 }
 
-static bool passes(const struct filter *filter, const struct document *document) {
+static bool passes(struct filter *filter, const struct document *document) {
 	bool wanted = filter->label_count == 0;
 	for (size_t i = 0; i < filter->label_count; i++)
 		wanted |= filter->labels[i] == document->label;
-	return wanted && (!filter->matching || matches(&filter->regex, document));
+	return wanted && (!filter->matching || matches(filter, document));
 }
 
 /* ---- the sample -------------------------------------------------------------------------------------------- */
@@ -542,7 +546,7 @@ static struct writer *write_held(const struct held *held, struct sample *sampled
 }
 
 /* Reads to the end, or until the limit is reached by documents that nothing holds up. */
-static struct writer *copy_documents(struct input *input, const struct filter *filter, struct repairs *repairs,
+static struct writer *copy_documents(struct input *input, struct filter *filter, struct repairs *repairs,
 	struct stream_info *info) {
 	bool sorting = input->format == FORMAT_IMDB && order == BY_NAME, filtering = label_list != NULL || match != NULL;
 	struct writer *out = NULL;

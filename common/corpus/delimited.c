@@ -109,14 +109,14 @@ int delimited_next(struct delimited *delimited, struct failure *failure) {
 			break;
 		}
 		if (state == QUOTE_IN_QUOTED && bytes[0] != '"' && !ends_field(delimited, bytes[0]))
-			return fail(failure, EX_DATAERR, "%s: line %" PRId64 ": a quote within a quoted field (double it, as RFC 4180 "
-				"has it)", delimited->name, delimited->next_line);
+			return fail(failure, EX_DATAERR, "%s: line %" PRId64 ": a quote within a quoted field (double it, as "
+				"RFC 4180 has it)", delimited->name, delimited->next_line);
 		size_t taken;
 		state = take(delimited, state, bytes, (size_t)got, &taken);
 		inflate_skip(delimited->input, taken);
 		if (delimited->bytes.length > DOCUMENT_LIMIT || delimited->fields > DOCUMENT_LIMIT / sizeof *delimited->ends)
-			return fail(failure, EX_DATAERR, "%s: line %" PRId64 ": a record of more than %d bytes (at most that are taken)",
-				delimited->name, delimited->line, DOCUMENT_LIMIT);
+			return fail(failure, EX_DATAERR, "%s: line %" PRId64 ": a record of more than %d bytes (at most that are "
+				"taken)", delimited->name, delimited->line, DOCUMENT_LIMIT);
 	}
 	return 1;
 }

@@ -1,8 +1,8 @@
 /* delimited: the records of CSV and of tab-separated values.
  *
- * Source: RFC 4180, as Python's csv module reads it with strict=True: quotes inside a field that does not begin with one
- * are its own; CR, LF or CR LF end a record outside quotes; what follows a closing quote must be a delimiter or that
- * end. A record without a byte in it, an empty line, is passed over. */
+ * Source: RFC 4180, as Python's csv module reads it with strict=True: quotes inside a field that does not begin with
+ * one are its own; CR, LF or CR LF end a record outside quotes; what follows a closing quote must be a delimiter or
+ * that end. A record without a byte in it, an empty line, is passed over. */
 #ifndef CLOZE_CORPUS_DELIMITED_H
 #define CLOZE_CORPUS_DELIMITED_H
 
@@ -24,8 +24,8 @@ struct delimited {
 	size_t fields, room;
 };
 
-/* Goes on to the next record, replacing the last one. Returns 1, 0 at the end, -1: 65 for a quote that is not closed or is
- * closed within a field and for a record of more than DOCUMENT_LIMIT bytes, or as inflate_peek(). */
+/* Goes on to the next record, replacing the last one. Returns 1, 0 at the end, -1: 65 for a quote that is not closed
+ * or is closed within a field and for a record of more than DOCUMENT_LIMIT bytes, or as inflate_peek(). */
 int delimited_next(struct delimited *delimited, struct failure *failure);
 
 /* The bytes of a field below `fields`. */

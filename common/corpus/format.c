@@ -99,7 +99,7 @@ int find_format(struct inflate_reader *input, const char *path, const struct col
 	if (format == FORMAT_AUTO)
 		format = format_of_text(bytes, length, columns);
 	if (format == FORMAT_AUTO)
-		return fail(failure, EX_DATAERR, "%s: neither a tar archive, nor an Arrow stream, nor JSON lines, nor CSV or TSV with a "
-			"column of text in its header (--format lines or paragraphs takes plain text)", name);
+		return fail(failure, EX_DATAERR, "%s: neither a tar archive, nor an Arrow stream, nor JSON lines, nor CSV or "
+			"TSV with a column of text in its header (--format lines or paragraphs takes plain text)", name);
 	return (int)format;
 }

@@ -26,8 +26,8 @@ int lines_next(struct lines *lines, const char **line, size_t *length, struct fa
 		buffer_append(&lines->joined, bytes, (size_t)got);
 		inflate_skip(lines->input, (size_t)got);
 		if (lines->joined.length > DOCUMENT_LIMIT)
-			return fail(failure, EX_DATAERR, "%s: line %" PRId64 ": more than %d bytes (at most that are taken)", lines->name,
-				lines->number + 1, DOCUMENT_LIMIT);
+			return fail(failure, EX_DATAERR, "%s: line %" PRId64 ": more than %d bytes (at most that are taken)",
+				lines->name, lines->number + 1, DOCUMENT_LIMIT);
 	}
 	if (got < 0 || (got == 0 && lines->joined.length == 0))
 		return (int)got;

@@ -76,8 +76,8 @@ static int next_paragraph(struct source *base, struct document *document, struct
 			first = source->lines.number;
 		buffer_append(&source->paragraph, line, length);
 		if (source->paragraph.length > DOCUMENT_LIMIT)
-			return fail(failure, EX_DATAERR, "%s: line %" PRId64 ": a paragraph of more than %d bytes (at most that are taken)",
-				source->lines.name, first, DOCUMENT_LIMIT);
+			return fail(failure, EX_DATAERR, "%s: line %" PRId64 ": a paragraph of more than %d bytes (at most that are "
+				"taken)", source->lines.name, first, DOCUMENT_LIMIT);
 	}
 	*document = (struct document){ .text = source->paragraph.bytes, .text_length = source->paragraph.length,
 		.label = -1 };
@@ -241,16 +241,17 @@ static int next_record(struct source *base, struct document *document, struct fa
 	if (result != 1)
 		return result;
 	if (record->fields != source->header_fields)
-		return fail(failure, EX_DATAERR, "%s: line %" PRId64 ": %zu fields, where the header has %zu (quote a field that has "
-			"a delimiter in it)", record->name, record->line, record->fields, source->header_fields);
+		return fail(failure, EX_DATAERR, "%s: line %" PRId64 ": %zu fields, where the header has %zu (quote a field "
+			"that has a delimiter in it)", record->name, record->line, record->fields, source->header_fields);
 	*document = (struct document){ .label = -1 };
 	document->text = delimited_field(record, (size_t)source->text, &document->text_length);
 	if (source->label != NO_FIELD) {
 		size_t length;
 		const char *label = delimited_field(record, (size_t)source->label, &length);
 		if (!label_parse(label, length, &document->label))
-			return fail(failure, EX_DATAERR, "%s: line %" PRId64 ": the label %.*s is neither a whole number nor neg, pos or "
-				"unsup (--label-column names another column)", record->name, record->line, length < 80 ? (int)length : 80, label);
+			return fail(failure, EX_DATAERR, "%s: line %" PRId64 ": the label %.*s is neither a whole number nor neg, "
+				"pos or unsup (--label-column names another column)", record->name, record->line,
+				length < 80 ? (int)length : 80, label);
 	}
 	if (source->name_field != NO_FIELD) {
 		document->name = delimited_field(record, (size_t)source->name_field, &document->name_length);

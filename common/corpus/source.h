@@ -1,8 +1,8 @@
 /* source: documents from a file of any of the formats that are read, one after the other.
  *
  * A source yields what the file holds, in its order, and holds nothing but the document at hand, at most
- * DOCUMENT_LIMIT bytes of it. Texts and names are bytes as they are stored: whether they are UTF-8 is for the caller to see
- * to. Positions in messages, and in the names of documents that have none, are lines counted from 1. */
+ * DOCUMENT_LIMIT bytes of it. Texts and names are bytes as they are stored: whether they are UTF-8 is for the caller
+ * to see to. Positions in messages, and in the names of documents that have none, are lines counted from 1. */
 #ifndef CLOZE_CORPUS_SOURCE_H
 #define CLOZE_CORPUS_SOURCE_H
 
@@ -31,13 +31,13 @@ struct source {
 
 /* ---- columns ------------------------------------------------------------------------------------------- */
 
-/* The names of the columns or keys to take. NULL: the first there is of the usual ones, which are `text` or `review`, and
- * `label` or `sentiment`. The name is always taken from `name`. */
+/* The names of the columns or keys to take. NULL: the first there is of the usual ones, which are `text` or `review`,
+ * and `label` or `sentiment`. The name is always taken from `name`. */
 struct columns { const char *text, *label; };
 extern const char *const usual_text_columns[], *const usual_label_columns[]; /* ended by NULL */
 
-/* A label as text: a whole number ("1", "-1", "1.0"), or neg, negative, pos, positive, unsup, unsupervised in any case; an
- * empty one is -1. False: neither. */
+/* A label as text: a whole number ("1", "-1", "1.0"), or neg, negative, pos, positive, unsup, unsupervised in any
+ * case; an empty one is -1. False: neither. */
 bool label_parse(const char *text, size_t length, int64_t *label);
 
 /* ---- formats ------------------------------------------------------------------------------------------- */
@@ -46,8 +46,8 @@ bool label_parse(const char *text, size_t length, int64_t *label);
 enum format { FORMAT_AUTO, FORMAT_IMDB, FORMAT_CSV, FORMAT_TSV, FORMAT_JSONL, FORMAT_LINES, FORMAT_PARAGRAPHS,
 	FORMAT_ARROW };
 
-/* Tells the format by the file's first bytes and, where they may be several, by its name (NULL: it has none, as a pipe).
- * Returns an enum format, or -1: 65 for what cannot be told or is known not to be read. */
+/* Tells the format by the file's first bytes and, where they may be several, by its name (NULL: it has none, as a
+ * pipe). Returns an enum format, or -1: 65 for what cannot be told or is known not to be read. */
 int find_format(struct inflate_reader *input, const char *path, const struct columns *columns,
 	struct failure *failure);
 
@@ -67,8 +67,8 @@ struct splits {
 /* "train,unsupervised", or "all". -1: 64. */
 int splits_parse(const char *list, struct splits *splits, struct failure *failure);
 
-/* The reviews of those splits. At the end, 65 when a split that was asked for had none, or there were none at all. Never
- * NULL. */
+/* The reviews of those splits. At the end, 65 when a split that was asked for had none, or there were none at all.
+ * Never NULL. */
 struct source *source_archive(struct inflate_reader *input, const char *name, const struct splits *splits);
 struct source *source_folder(const char *path, const struct splits *splits);
 

@@ -88,14 +88,14 @@ static bool read_number(const char *field, size_t width, uint64_t *number) {
 
 /* The sum of the block's bytes, its own field read as spaces; some old archives summed signed bytes. */
 static bool checksum_holds(const struct header *header) {
-	const char *bytes = (const char *)header;
-	const size_t first = offsetof(struct header, checksum), last = first + sizeof header->checksum;
-	int64_t plain = 0, with_sign = 0;
+	struct header summed = *header;
+	const unsigned char *bytes = (const unsigned char *)&summed;
+	int plain = 0, with_sign = 0;
 	uint64_t stored;
+	memset(summed.checksum, ' ', sizeof summed.checksum);
 	for (size_t i = 0; i < BLOCK; i++) {
-		char byte = i >= first && i < last ? ' ' : bytes[i];
-		plain += (unsigned char)byte;
-		with_sign += (signed char)byte;
+		plain += bytes[i];
+		with_sign += (signed char)bytes[i];
 	}
 	return read_number(header->checksum, sizeof header->checksum, &stored)
 		&& ((int64_t)stored == plain || (int64_t)stored == with_sign);

@@ -13,7 +13,8 @@
 
 struct tar_reader;
 
-enum tar_kind { TAR_FILE, TAR_FOLDER, TAR_LINK, TAR_OTHER }; /* hard and symbolic links; devices and what else there is */
+/* Links are hard or symbolic; devices are among what else there is. */
+enum tar_kind { TAR_FILE, TAR_FOLDER, TAR_LINK, TAR_OTHER };
 
 struct tar_member {
 	const char *name; /* as stored; valid until the next call */

@@ -81,6 +81,9 @@ status 'a stream cut short' 65 imdb-read cut.arrows
 gzip < some.arrows | head -c 100 > cut.arrows.gz
 status 'a compressed stream cut short' 65 imdb-read --format arrow cut.arrows.gz
 like 'says why' "$err_text" '^imdb-read: cut.arrows.gz: cut short within the gzip data'
+gzip < some.arrows | head -c -4 > cut.arrows.gz
+status 'a whole stream in a gzip file that is not' 65 imdb-read cut.arrows.gz
+like 'says why' "$err_text" '^imdb-read: cut.arrows.gz: cut short within the gzip data'
 for file in "$fixtures"/arrow/refused/file.arrows "$fixtures"/arrow/refused/parquet.arrows; do
 	status "$(basename "$file") is refused" 65 imdb-read "$file"
 done

@@ -91,8 +91,8 @@ static void test_lines(void **state) {
 
 static void test_json(void **state) {
 	(void)state;
-	expect_documents(FORMAT_JSONL, "{\"text\": \"a\\nb\", \"label\": 1}\n\n{\"review\": \"c\", \"sentiment\": \"Negative\"}\r\n",
-		"f:1[a\nb]1;f:3[c]0;");
+	expect_documents(FORMAT_JSONL,
+		"{\"text\": \"a\\nb\", \"label\": 1}\n\n{\"review\": \"c\", \"sentiment\": \"Negative\"}\r\n", "f:1[a\nb]1;f:3[c]0;");
 	expect_documents(FORMAT_JSONL, "{\"text\": \"a\", \"label\": null, \"name\": \"n\", \"id\": 123456789012345678901234567890}",
 		"n[a]-1;");
 	expect_documents(FORMAT_JSONL, "{\"text\": \"a\", \"label\": 4.0, \"name\": 3}", "f:1[a]4;");
