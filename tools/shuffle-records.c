@@ -25,7 +25,8 @@ static const struct usage usage = {
 	.example = "shuffle-records --epochs 3 --seed 1 < train.arrows > epochs.arrows",
 };
 
-static void write_epochs(struct table *table, const struct carried *carried, size_t epoch_column, struct writer *out) {
+static void write_epochs(struct table *table, const struct carried *carried, size_t epoch_column,
+	struct writer *out) {
 	int64_t rows = table_rows(table);
 	int64_t *order = allocate((size_t)rows, sizeof *order);
 	struct pcg64 generator;

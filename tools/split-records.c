@@ -1,5 +1,5 @@
-/* All records are held in a table; the test records are written first, so that their file is in place before the first
- * train record leaves. Sizes are taken, rounded and refused as datasets.Dataset.train_test_split does. */
+/* All records are held in a table; the test records are written first, so that their file is in place before the
+ * first train record leaves. Sizes are taken, rounded and refused as datasets.Dataset.train_test_split does. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>

@@ -1,12 +1,12 @@
 /* masking: the filter that every masking stage is, from records with `input_ids` to masked records; a stage adds
  * only what its units are, words or tokens.
  *
- * Each unit is chosen by itself, and each that is chosen becomes [MASK], random tokens, or stays as it is, whole. Every
- * choice is made by a 32-bit word that is drawn for it and nothing else, word n % 4 of the Philox block
+ * Each unit is chosen by itself, and each that is chosen becomes [MASK], random tokens, or stays as it is, whole.
+ * Every choice is made by a 32-bit word that is drawn for it and nothing else, word n % 4 of the Philox block
  * random_words(seed, purpose, record, n / 4):
  *
  *     RANDOM_MASK     n the unit      chosen, if below `probability` of the range
- *     RANDOM_REPLACE  n the unit      [MASK], if below `mask_rate`; random tokens, if below both rates together; else kept
+ *     RANDOM_REPLACE  n the unit      [MASK], if below `mask_rate`; random tokens, if below both rates; else kept
  *     RANDOM_TOKEN    n the position  which random token
  *
  * Written are input_ids and labels; `word_ids` and `labels` that came in are dropped (the labels of chunks are a

@@ -1,9 +1,9 @@
 /* table: a whole stream, its rows within reach by number, in bounded memory. For stages that must see all records
  * before they write the first.
  *
- * Rows are kept in memory up to a number of bytes, and past it in a temporary file in $TMPDIR (/tmp where that is not
- * set) that no other program sees; 8 bytes a row are in memory in either case. Where a row is kept changes nothing but
- * the time to reach it. */
+ * Rows are kept in memory up to a number of bytes, and past it in a temporary file in $TMPDIR (/tmp where that is
+ * not set) that no other program sees; 8 bytes a row are in memory in either case. Where a row is kept changes
+ * nothing but the time to reach it. */
 #ifndef CLOZE_RECORD_TABLE_H
 #define CLOZE_RECORD_TABLE_H
 
@@ -15,15 +15,16 @@ struct table;
 #define OPTION_TABLE_MEMORY(value) \
 	OPTION_TEXT("memory", value, "SIZE", "bytes of records to hold in memory (K, M, G); past it, a file in $TMPDIR")
 
-/* The number of bytes that a SIZE tells: digits, and K, M or G for 1024, 1024^2 or 1024^3 bytes. -1: 64; the text names
- * --memory. */
+/* The number of bytes that a SIZE tells: digits, and K, M or G for 1024, 1024^2 or 1024^3 bytes. -1: 64; the text
+ * names --memory. */
 int table_parse_memory(const char *text, size_t *bytes, struct failure *failure);
 
 /* Reads to the end. `memory` bounds the bytes of rows held in memory. NULL: as reader_next(), and 73 or 74 for the
  * temporary file. The reader stays open and must outlive the table. */
 struct table *table_read(struct reader *reader, size_t memory, struct failure *failure);
 int64_t table_rows(const struct table *table);
-/* A row, as a batch of one, with the reader's schema. It belongs to the table and lasts until the next call. NULL: 74. */
+/* A row, as a batch of one, with the reader's schema. It belongs to the table and lasts until the next call. NULL:
+ * 74. */
 const struct batch *table_row(struct table *table, int64_t row, struct failure *failure);
 void table_free(struct table *table);
 

@@ -73,7 +73,7 @@ def as_stream(table, rows):
 
 folder = sys.argv[1]
 open(folder + "/vocab.txt", "w").write("".join(t + "\n" for t in VOCABULARY))
-documents = [document() for _ in range(1500)]
+documents = [document() for _ in range(700)]
 extra = list(range(len(documents)))
 failures = 0
 excluded = [7, 8, 500, *range(900, 999)]

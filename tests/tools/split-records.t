@@ -28,6 +28,9 @@ split-records --train-size 6 --test-size 3 --test-out "$test" "$scratch/ten.arro
 is 'columns are carried' "$(rec-dump "$test" | tr -d ' ' | grep -cE '^\{"i":([0-9]),"name":"n\1"\}$')" 3
 like 'the train stream tells how many records it holds' "$(rec-dump --info "$scratch/train.arrows" | tr -d ' \n')" '"records":6'
 like 'the test stream too' "$(rec-dump --info "$test" | tr -d ' \n')" '"records":3'
+ok 'records kept in a file: the same splits' bash -c "
+	split-records --memory 50 --train-size 6 --test-size 3 --test-out $scratch/test2.arrows $scratch/ten.arrows | rec-dump |
+		cmp - <(rec-dump $scratch/train.arrows) && cmp <(rec-dump $scratch/test2.arrows) <(rec-dump $test)"
 ok 'a stream can be split into the file that it comes from' bash -c "
 	cp $scratch/ten.arrows $scratch/self.arrows
 	split-records --test-size 3 --test-out $scratch/self.arrows $scratch/self.arrows > /dev/null
@@ -49,6 +52,7 @@ refused 'a negative count' 64 '--train-size: -1 is out of range' --train-size -1
 refused 'a fraction of 1' 64 '--train-size: 1.0 is out of range' --train-size 1.0
 refused 'not a number' 64 '--test-size: ten is neither' --test-size ten
 refused 'no number at all' 64 '--test-size: nan is out of range' --test-size nan
+refused 'a memory that is no size' 64 '--memory: much is no size' --memory much
 refused 'fractions above 1' 64 'sum to more than 1' --train-size 0.6 --test-size 0.5
 refused 'all records for the test' 65 '--test-size: 10 is not less than the 10' --test-size 10
 refused 'more than all to train on' 65 '--train-size: 11 is not less than the 10' --train-size 11
