@@ -3,7 +3,8 @@
 #
 #     make imdb DATA=aclImdb_v1.tar.gz MODEL=distilbert-base-uncased EPOCHS=3
 #
-# Without DATA the archive is downloaded, without MODEL distilbert-base-uncased from the hub (HF_ENDPOINT).
+# Without DATA the archive is downloaded, without MODEL distilbert-base-uncased from the hub (HF_ENDPOINT). For another
+# DATA, MODEL or option name another folder as well: IMDB=run/other.
 
 IMDB = run/imdb
 DATA = run/downloads/aclImdb_v1.tar.gz
@@ -23,10 +24,10 @@ imdb_archive = https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz
 imdb_archive_md5 = 7c2ac02c03563afcf9b574c7e56c153a
 hub_files = config.json tokenizer.json tokenizer_config.json vocab.txt model.safetensors
 
-# A stage that fails must fail its pipe, and leave no file behind.
-imdb_shell = set -o pipefail; PATH="$(abspath $(BIN)):$(CURDIR)/pipelines:$$PATH";
-$(IMDB)/%: SHELL = /bin/bash
-run/downloads/%: SHELL = /bin/bash
+# A stage that fails must fail its pipe; what it wrote keeps the suffix .part.
+$(IMDB)/% run/downloads/%: SHELL = /bin/bash
+$(IMDB)/% run/downloads/%: .SHELLFLAGS = -o pipefail -c
+$(IMDB)/% run/downloads/%: export PATH := $(abspath $(BIN)):$(CURDIR)/pipelines:$(PATH)
 
 imdb:
 	@pipelines/install-dependencies build $(if $(wildcard $(DATA)),$(if $(wildcard $(MODEL)),,imdb),imdb)
@@ -35,47 +36,47 @@ imdb:
 	@cat $(IMDB)/report.txt
 
 run/downloads/aclImdb_v1.tar.gz:
-	$(imdb_shell) FETCH_MD5=$(imdb_archive_md5) fetch $(imdb_archive) $@
+	FETCH_MD5=$(imdb_archive_md5) fetch $(imdb_archive) $@
 
 run/downloads/distilbert-base-uncased:
-	$(imdb_shell) for file in $(hub_files); do \
+	for file in $(hub_files); do \
 		fetch $(HF_ENDPOINT)/$(@F)/resolve/main/$$file $@.part/$$file || exit; \
 	done
 	mv $@.part $@
 
 $(IMDB)/chunks.arrows: | $(DATA) $(MODEL)
 	@mkdir -p $(@D)
-	$(imdb_shell) imdb-read --split $(SPLIT) $(DATA) | wordpiece --model $(MODEL) \
+	imdb-read --split $(SPLIT) $(DATA) | wordpiece --model $(MODEL) \
 		| group-texts --chunk-size $(CHUNK_SIZE) > $@.part
 	@mv $@.part $@
 
 $(IMDB)/train.arrows: $(IMDB)/chunks.arrows
-	$(imdb_shell) split-records --train-size $(TRAIN_SIZE) --test-size $(TEST_SIZE) --seed $(SEED) \
+	split-records --train-size $(TRAIN_SIZE) --test-size $(TEST_SIZE) --seed $(SEED) \
 		--test-out $(@D)/test.arrows < $< > $@.part
 	@mv $@.part $@
 
 $(IMDB)/eval.arrows: $(IMDB)/train.arrows
-	$(imdb_shell) wwm-mask --wwm-probability $(WWM_PROBABILITY) --seed 7 < $(@D)/test.arrows > $@.part
+	wwm-mask --wwm-probability $(WWM_PROBABILITY) --seed 7 < $(@D)/test.arrows > $@.part
 	@mv $@.part $@
 
 $(IMDB)/before.txt: $(IMDB)/eval.arrows
-	$(imdb_shell) perplexity --model $(MODEL) < $< > $@.part
+	perplexity --model $(MODEL) < $< > $@.part
 	@mv $@.part $@
 
 # train-step puts the model in place when it is whole, and only then.
 $(IMDB)/metrics.jsonl: $(IMDB)/eval.arrows
-	$(imdb_shell) shuffle-records --epochs $(EPOCHS) --seed 1 < $(@D)/train.arrows \
+	shuffle-records --epochs $(EPOCHS) --seed 1 < $(@D)/train.arrows \
 		| wwm-mask --wwm-probability $(WWM_PROBABILITY) --seed 2 \
 		| train-step --model $(MODEL) --out $(@D)/model --force --lr $(LEARNING_RATE) --batch-size $(BATCH_SIZE) \
 			--eval $(@D)/eval.arrows --seed 3 > $@.part
 	@mv $@.part $@
 
 $(IMDB)/after.txt: $(IMDB)/metrics.jsonl
-	$(imdb_shell) perplexity --model $(@D)/model < $(@D)/eval.arrows > $@.part
+	perplexity --model $(@D)/model < $(@D)/eval.arrows > $@.part
 	@mv $@.part $@
 
 $(IMDB)/report.txt: $(IMDB)/before.txt $(IMDB)/after.txt
-	@$(imdb_shell) { \
+	@{ \
 		echo "before:  $$(cat $(@D)/before.txt)"; \
 		grep eval_loss $(@D)/metrics.jsonl; \
 		echo "after:   $$(cat $(@D)/after.txt)"; \

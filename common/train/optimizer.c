@@ -105,14 +105,14 @@ double optimizer_step(struct optimizer *optimizer, const float *gradients, doubl
 		return norm;
 	double t = (double)++optimizer->steps;
 	optimizer->step = (struct adamw_step){
-		.learning_rate = (float)learning_rate,
-		.beta1 = (float)options->beta1,
-		.beta2 = (float)options->beta2,
-		.epsilon = (float)options->epsilon,
-		.weight_decay = (float)options->weight_decay,
-		.bias_correction1 = (float)(1 - pow(options->beta1, t)),
-		.bias_correction2 = (float)(1 - pow(options->beta2, t)),
-		.gradient_scale = (float)clip_factor(norm, options->max_grad_norm),
+		.learning_rate = learning_rate,
+		.beta1 = options->beta1,
+		.beta2 = options->beta2,
+		.epsilon = options->epsilon,
+		.weight_decay = options->weight_decay,
+		.bias_correction1 = 1 - pow(options->beta1, t),
+		.bias_correction2 = 1 - pow(options->beta2, t),
+		.gradient_scale = clip_factor(norm, options->max_grad_norm),
 	};
 	pool_run(optimizer->pool, optimizer->slice_count, update_slice, optimizer);
 	return norm;

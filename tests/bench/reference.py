@@ -17,6 +17,8 @@ threads = int(os.environ.get("BENCH_THREADS", os.cpu_count()))
 os.environ["RAYON_NUM_THREADS"] = str(threads)
 os.environ["TOKENIZERS_PARALLELISM"] = "true"
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 
 
 def tokenizer_of(model):
