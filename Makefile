@@ -87,7 +87,7 @@ run:
 check:
 	@pipelines/install-dependencies build check
 	@$(MAKE) --no-print-directory all tests
-	@CLOZE_BIN="$(abspath $(BIN))" CLOZE_PYTHON="$${CLOZE_PYTHON-$$(pipelines/make-python build/python)}" \
+	@CLOZE_BIN="$(abspath $(BIN))" CLOZE_PYTHON="$${CLOZE_PYTHON-$$(pipelines/make-python $(CURDIR)/build/python)}" \
 		CLOZE_BUILD="$(abspath $(BUILD))" CMOCKA_MESSAGE_OUTPUT=TAP \
 		prove --exec '' --timer -j 2 $(sort $(unit_tests)) $(sort $(wildcard tests/*/*.t))
 

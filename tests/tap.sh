@@ -10,12 +10,16 @@
 #   scratch    a folder of its own, removed at the end
 #   shared     ../shared, where it is; empty otherwise: skip what needs it
 #   python     a Python with the reference's libraries, where `make check` could make one; empty otherwise
+#   torch      the same Python, where it has PyTorch too; empty otherwise
 # shellcheck shell=bash disable=SC2034
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 fixtures=$top/tests/fixtures
 shared=$(cd "$top/../shared" 2>/dev/null && pwd || true)
 python=${CLOZE_PYTHON-}
+torch=
+[ -z "$python" ] || torch=$("$python" -c 'import importlib.util, sys
+print(sys.executable if importlib.util.find_spec("torch") else "")')
 PATH=${CLOZE_BIN:-$top/bin}:$PATH
 # A tool that ends leaves its memory to the system; the unit tests look for leaks.
 export ASAN_OPTIONS=${ASAN_OPTIONS-detect_leaks=0}

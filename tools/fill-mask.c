@@ -22,7 +22,7 @@ static int64_t seed = 42;
 static int64_t threads;
 
 static const struct option_entry options[] = {
-	OPTION_TEXT("model", &model, "DIR", "folder of the model, with its tokenizer"),
+	OPTION_TEXT("model", &model, "DIR", "folder of the model, with its tokenizer; required"),
 	OPTION_INTEGER("top-k", &top_k, 1, 1 << 20, "N", "predictions for each mask"),
 	OPTION_FLAG("json", &as_json, "print a line of JSON for each line of text"),
 	OPTION_SEED(&seed),

@@ -20,7 +20,7 @@ static int64_t seed = 42;
 static int64_t threads;
 
 static const struct option_entry options[] = {
-	OPTION_TEXT("model", &model, "DIR", "folder of the model to evaluate"),
+	OPTION_TEXT("model", &model, "DIR", "folder of the model to evaluate; required"),
 	OPTION_INTEGER("batch-size", &batch_size, 1, 1 << 20, "N", "records computed at a time"),
 	OPTION_FLAG("json", &as_json, "print a JSON object, with the reference's mean of batch means"),
 	OPTION_SEED(&seed),

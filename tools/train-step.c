@@ -35,8 +35,8 @@ static struct optimizer_options adamw = {
 };
 
 static const struct option_entry options[] = {
-	OPTION_TEXT("model", &model, "DIR", "folder of the model to start from"),
-	OPTION_TEXT("out", &out, "DIR", "folder to write the trained model to"),
+	OPTION_TEXT("model", &model, "DIR", "folder of the model to start from; required"),
+	OPTION_TEXT("out", &out, "DIR", "folder to write the trained model to; required"),
 	OPTION_FLAG("force", &force, "replace --out if it exists"),
 	OPTION_NUMBER("lr", &lr, 0, 1000, "R", "peak learning rate"),
 	OPTION_NUMBER("weight-decay", &adamw.weight_decay, 0, 1000, "W", "AdamW's decoupled weight decay"),

@@ -119,7 +119,8 @@ static int read_json(const char *folder, const char *file, json_t **json, struct
 	*json = NULL;
 	char *text = access(path, F_OK) == 0 ? read_file(path, LARGEST_FILE, &length, failure) : NULL;
 	if (text != NULL) {
-		*json = json_loadb(text, length, 0, &error);
+		/* The reference writes "no bound" as a model_max_length of 10^30, which is no integer of jansson's. */
+		*json = json_loadb(text, length, JSON_DECODE_INT_AS_REAL, &error);
 		if (!json_is_object(*json))
 			result = fail(failure, EX_DATAERR, "%s: not a JSON object: %s", path,
 				*json ? "another value" : error.text);

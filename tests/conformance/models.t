@@ -2,8 +2,8 @@
 # models.t: model folders against transformers, which reads what cloze writes, and writes what cloze reads.
 . "$(dirname "$0")/../tap.sh"
 
-if [ -z "$python" ]; then
-	skip 'model folders agree with transformers' 'no python with transformers and pyarrow'
+if [ -z "$torch" ]; then
+	skip 'model folders agree with transformers' 'no Python with PyTorch and transformers'
 	finish
 fi
-"$python" "$top/tests/conformance/models.py" "$scratch" # prints its own plan
+"$torch" "$top/tests/conformance/models.py" "$scratch" # prints its own plan

@@ -58,13 +58,13 @@ like 'as one whose stage failed' "$err_text" 'the stage that writes it failed'
 is 'poison is a message header that cannot be satisfied' "$(tail -c 8 out.arrows | od -An -tx1 | tr -d ' \n')" \
 	ffffffffffffff7f
 
-if command -v script > /dev/null; then
+if script -qec true /dev/null < /dev/null > /dev/null 2>&1; then
 	echo '{"a": 1}' > one.jsonl
 	script -qec "rec-load one.jsonl" typescript < /dev/null > terminal 2>&1
 	like 'no binary records to a terminal' "$(tr -d '\r' < terminal)" '^rec-load: .*terminal'
 	is 'which is wrong usage' "$(script -qec 'rec-load one.jsonl' /dev/null < /dev/null > /dev/null 2>&1; echo $?)" 64
 else
-	skip 'no binary records to a terminal' 'needs script'
+	skip 'no binary records to a terminal' 'needs script and a pseudo-terminal'
 fi
 
 finish

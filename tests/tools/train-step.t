@@ -129,9 +129,9 @@ refuses 'an evaluation that is cut' 65 'half.arrows' $new --eval "$scratch/half.
 refuses 'a schedule of unknown length' 64 '--max-steps' $new <(cat "$scratch/train.arrows")
 status 'a constant schedule needs no length' 0 $new --lr-scheduler-type constant <(cat "$scratch/train.arrows")
 
-if [ -n "$python" ]; then
-	ok 'the reference agrees' "$python" "$top/tests/conformance/training.py" "$top/../shared" "$scratch"
+if [ -n "$torch" ]; then
+	ok 'the reference agrees' "$torch" "$top/tests/conformance/training.py" "$top/../shared" "$scratch"
 else
-	skip 'the reference agrees' 'no Python with the reference'
+	skip 'the reference agrees' 'no Python with PyTorch and transformers'
 fi
 finish

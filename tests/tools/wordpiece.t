@@ -105,4 +105,11 @@ else
 	skip 'bytes that are not UTF-8' 'no python with pyarrow'
 fi
 
+# The reference writes a model_max_length without bound as an integer past 64 bits.
+mkdir "$scratch/unbounded"
+cp "$fixtures/text/vocab.txt" "$scratch/unbounded"
+echo '{"do_lower_case": true, "model_max_length": 1000000000000000019884624838656}' > "$scratch/unbounded/tokenizer_config.json"
+echo '{"text": "a"}' | rec-load > "$scratch/one.arrows"
+status 'a model_max_length past every integer is read' 0 wordpiece --model "$scratch/unbounded" "$scratch/one.arrows"
+
 finish

@@ -101,6 +101,30 @@ static void leaves_small_gradients(void **state) {
 	compare_with_plain(&options, 0.1f, false);
 }
 
+/* The first step is as long as the learning rate, whatever the gradient: betas rounded to single precision would make it
+ * longer by 6 millionths, every time, and lead away from the reference. */
+static void first_step_is_exact(void **state) {
+	(void)state;
+	struct optimizer_options options = defaults;
+	options.max_grad_norm = 0;
+	struct parameters *p = model();
+	struct pool *pool = pool_create(1);
+	struct optimizer *optimizer = optimizer_create(p, &options, pool);
+	float *gradients = gradients_of_step(p, 1, 0.1f);
+	memset(p->values, 0, p->size * sizeof *p->values);
+	for (size_t i = 0; i < p->size; i++)
+		if (gradients[i] != 0)
+			gradients[i] = copysignf(0.5f, gradients[i]);
+	optimizer_step(optimizer, gradients, 1);
+	for (size_t i = 0; i < p->size; i++)
+		if (gradients[i] != 0)
+			assert_true(fabs(fabs((double)p->values[i]) - 1) < 1e-6);
+	free(gradients);
+	optimizer_free(optimizer);
+	pool_destroy(pool);
+	parameters_free(p);
+}
+
 static void padding_stays_zero(void **state) {
 	(void)state;
 	struct parameters *p = model();
@@ -177,6 +201,7 @@ int main(void) {
 		cmocka_unit_test(spares_biases_and_norms),
 		cmocka_unit_test(decays_all),
 		cmocka_unit_test(leaves_small_gradients),
+		cmocka_unit_test(first_step_is_exact),
 		cmocka_unit_test(padding_stays_zero),
 		cmocka_unit_test(refuses_what_is_not_finite),
 		cmocka_unit_test(threads_change_no_bit),
