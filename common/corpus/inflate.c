@@ -3,6 +3,8 @@
 #include "corpus/inflate.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -35,6 +37,7 @@ struct inflate_reader {
 
 	/* Both threads', under the mutex: blocks [taken, filled) of the ring hold bytes. */
 	pthread_t thread;
+	int wake[2];         /* a pipe; closing its second end tells the thread to read no more */
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
 	size_t taken, filled;
@@ -45,16 +48,15 @@ struct inflate_reader {
 	struct block ring[BLOCKS];
 };
 
-/* Reads once. Returns the bytes got, 0 at the end. */
+/* Reads once. Returns the bytes got, 0 at the end, or when inflate_close() has no more use for them: a pipe may stay
+ * silent for ever. */
 static ptrdiff_t read_some(struct inflate_reader *reader, unsigned char *buffer, size_t room,
 	struct failure *failure) {
+	struct pollfd sources[] = { { .fd = reader->descriptor, .events = POLLIN }, { .fd = reader->wake[0] } };
 	ssize_t got;
-	/* Here alone inflate_close() may end the thread: a pipe may stay silent for ever. */
-	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
 	do
-		got = read(reader->descriptor, buffer, room);
+		got = poll(sources, 2, -1) < 0 ? -1 : sources[1].revents ? 0 : read(reader->descriptor, buffer, room);
 	while (got < 0 && errno == EINTR);
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
 	if (got < 0)
 		return fail(failure, EX_IOERR, "%s: %s", reader->name, strerror(errno));
 	reader->input_ended = got == 0;
@@ -165,7 +167,6 @@ static int fill(struct inflate_reader *reader, struct block *block, struct failu
 
 static void *read_ahead(void *context) {
 	struct inflate_reader *reader = context;
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
 	for (bool going = true; going;) {
 		struct block *block = &reader->ring[reader->filled % BLOCKS];
 		struct failure failure;
@@ -191,6 +192,8 @@ struct inflate_reader *inflate_open(int descriptor, const char *name) {
 	reader->name = name;
 	pthread_mutex_init(&reader->mutex, NULL);
 	pthread_cond_init(&reader->changed, NULL);
+	if (pipe2(reader->wake, O_CLOEXEC) < 0)
+		die(EX_OSERR, "%s: no pipe to the thread that reads it: %s", name, strerror(errno));
 	int error = pthread_create(&reader->thread, NULL, read_ahead, reader);
 	if (error != 0)
 		die(EX_OSERR, "%s: no thread to read it: %s", name, strerror(error));
@@ -248,8 +251,9 @@ void inflate_close(struct inflate_reader *reader) {
 	reader->stopping = true;
 	pthread_cond_signal(&reader->changed);
 	pthread_mutex_unlock(&reader->mutex);
-	pthread_cancel(reader->thread);
+	close(reader->wake[1]);
 	pthread_join(reader->thread, NULL);
+	close(reader->wake[0]);
 	pthread_cond_destroy(&reader->changed);
 	pthread_mutex_destroy(&reader->mutex);
 	if (reader->format == FORMAT_GZIP)
