@@ -63,6 +63,9 @@ $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call say,compile,$<) $(compile) $(flags_$(basename $(<F))) -c -o $@ $<
 
+$(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libcloze.a
+	$(call say,link   ,$@) $(link) -o $@ $^ $(libraries)
+
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libcloze.a
 	$(call say,link   ,$@) $(link) -o $@ $^ $(libraries) $(shell pkg-config --libs cmocka)
 
@@ -99,7 +102,8 @@ deps:
 
 bench:
 	@pipelines/install-dependencies build bench
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all $(BUILD)/tests/bench/kernels
+	@$(BUILD)/tests/bench/kernels
 	@CLOZE_BIN="$(abspath $(BIN))" tests/bench/run
 
 include pipelines/imdb.mk

@@ -1,5 +1,6 @@
-/* How fast the kernels and the matrix products are here: the best of several runs; kernels in the thread's own time, with
- * the arrays that go in and out in GB/s, products in elapsed time and GFLOP/s. Shapes of one layer for 32 records of 128 tokens with 384 channels. */
+/* How fast the kernels and the matrix products are here: the best of several runs. Kernels in the thread's own time, with
+ * the arrays that go in and out in GB/s; products in elapsed time and GFLOP/s. Shapes of one layer for 32 records of
+ * 128 tokens with 384 channels. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
