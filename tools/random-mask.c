@@ -1,6 +1,6 @@
-/* Each token but the special ones is a unit of its own, with its position for a number (masking/masking.h). */
+/* Each token but the special ones is a unit of its own, with its position for a number (stage/masking.h). */
 #include "cli/cli.h"
-#include "masking/masking.h"
+#include "stage/masking.h"
 
 static struct masking masking = { .probability = 0.15, .mask_rate = 0.8, .random_rate = 0.1 };
 

@@ -9,7 +9,7 @@
 
 #include "cli/cli.h"
 #include "record/stream.h"
-#include "text/tokenizer.h"
+#include "stage/vocabulary_info.h"
 
 enum { SAMPLE_LINES = 100 };
 
@@ -309,16 +309,7 @@ static void add_vocabulary(struct stream_info *info) {
 	struct tokenizer *tokenizer = tokenizer_load(model, &failure);
 	if (tokenizer == NULL)
 		die_failure(&failure);
-	struct special_ids ids = tokenizer_special_ids(tokenizer);
-	char fingerprint[16];
-	vocabulary_fingerprint(tokenizer_vocabulary(tokenizer), fingerprint);
-	memcpy(info->vocab_fingerprint, fingerprint, sizeof fingerprint);
-	info->vocab_size = (int64_t)vocabulary_size(tokenizer_vocabulary(tokenizer));
-	info->pad_id = ids.pad;
-	info->unk_id = ids.unk;
-	info->cls_id = ids.cls;
-	info->sep_id = ids.sep;
-	info->mask_id = ids.mask;
+	stream_info_set_vocabulary(info, tokenizer);
 	tokenizer_free(tokenizer);
 }
 

@@ -9,6 +9,7 @@
 #include "cli/progress.h"
 #include "record/columns.h"
 #include "record/stream.h"
+#include "stage/vocabulary_info.h"
 #include "text/tokenizer.h"
 
 static const char *vocab, *model;
@@ -159,8 +160,6 @@ static struct tokenizer *load(void) {
 static void open_output(struct stage *stage) {
 	struct schema schema = { 0 };
 	struct stream_info info;
-	struct special_ids ids = tokenizer_special_ids(stage->tokenizer);
-	const struct vocabulary *vocabulary = tokenizer_vocabulary(stage->tokenizer);
 	static const char *const used[] = { "text", "name", "input_ids", "word_ids", NULL };
 
 	schema_add_int32_list(&schema, "input_ids");
@@ -169,13 +168,7 @@ static void open_output(struct stage *stage) {
 	carried_add_fields(stage->carried, &schema);
 	stream_info_copy(&info, reader_info(stage->reader));
 	info.type = RECORD_TOKENS;
-	info.vocab_size = (int64_t)vocabulary_size(vocabulary);
-	vocabulary_fingerprint(vocabulary, info.vocab_fingerprint);
-	info.pad_id = ids.pad;
-	info.unk_id = ids.unk;
-	info.cls_id = ids.cls;
-	info.sep_id = ids.sep;
-	info.mask_id = ids.mask;
+	stream_info_set_vocabulary(&info, stage->tokenizer);
 	stage->writer = open_output_stream(&schema, &info, -1);
 	stream_info_clear(&info);
 	schema_clear(&schema);

@@ -1,6 +1,6 @@
-/* A record's words are its units, numbered in their order (masking/masking.h). */
+/* A record's words are its units, numbered in their order (stage/masking.h). */
 #include "cli/cli.h"
-#include "masking/masking.h"
+#include "stage/masking.h"
 
 static struct masking masking = { .probability = 0.2, .mask_rate = 1 };
 

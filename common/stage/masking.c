@@ -1,5 +1,5 @@
 /* A loop over records, each checked whole before a token of it is changed. Messages count records from 1. */
-#include "masking/masking.h"
+#include "stage/masking.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +7,7 @@
 #include "math/random.h"
 #include "record/columns.h"
 #include "record/stream.h"
+#include "stage/vocabulary_info.h"
 #include "text/tokenizer.h"
 
 enum { LIST_LIMIT = 1 << 26 }; /* bytes of a file of tokens */
@@ -59,14 +60,7 @@ static bool *read_model(const struct masking *masking, struct stream_info *info,
 	if (info->vocab_fingerprint[0] != '\0' && strcmp(info->vocab_fingerprint, fingerprint) != 0)
 		die(EX_DATAERR, "%s: tokenized with another vocabulary, %s, than that of %s, %s (name the model it was tokenized"
 			" for)", input, info->vocab_fingerprint, model, fingerprint);
-	memcpy(info->vocab_fingerprint, fingerprint, sizeof fingerprint);
-	info->vocab_size = (int64_t)vocabulary_size(vocabulary);
-	struct special_ids ids = tokenizer_special_ids(tokenizer);
-	info->pad_id = ids.pad;
-	info->unk_id = ids.unk;
-	info->cls_id = ids.cls;
-	info->sep_id = ids.sep;
-	info->mask_id = ids.mask;
+	stream_info_set_vocabulary(info, tokenizer);
 	if (info->mask_id < 0)
 		die(EX_DATAERR, "%s: its vocabulary has no [MASK]", model);
 	bool *excluded = masking->exclude != NULL ? read_excluded(masking->exclude, vocabulary) : NULL;

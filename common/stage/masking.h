@@ -11,8 +11,8 @@
  *
  * Written are input_ids and labels; `word_ids` and `labels` that came in are dropped (the labels of chunks are a
  * copy of their input_ids), other columns are carried. */
-#ifndef CLOZE_MASKING_MASKING_H
-#define CLOZE_MASKING_MASKING_H
+#ifndef CLOZE_STAGE_MASKING_H
+#define CLOZE_STAGE_MASKING_H
 
 #include <stdbool.h>
 #include <stddef.h>
