@@ -8,6 +8,12 @@ BIN = bin
 CFLAGS ?= -O2 -g
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 PACKAGES = zlib jansson openblas
+# ISA-L inflates and computes CRCs faster than zlib; it is used where it is there and PORTABLE is not set.
+isal := $(if $(PORTABLE),,$(shell pkg-config --exists libisal 2>/dev/null && echo libisal))
+PACKAGES += $(isal)
+# oneDNN, likewise, multiplies bfloat16 for --dtype bf16; Debian's has no pkg-config file.
+dnnl := $(if $(PORTABLE),,$(shell echo '\#include <dnnl.h>' | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 && echo dnnl))
+optional = $(isal:libisal=-DCLOZE_ISAL) $(dnnl:dnnl=-DCLOZE_DNNL)
 
 # Where the libraries are. pkg-config may not be there yet: `make deps` comes first then, in a make of its own.
 package_cflags := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
@@ -18,7 +24,7 @@ BUILD = build/sanitize
 BIN = build/sanitize/bin
 sanitize = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 endif
-# PORTABLE=1 leaves every intrinsic out, as on a processor that has none.
+# PORTABLE=1 leaves out every intrinsic and every optional library, as where there are none.
 ifdef PORTABLE
 BUILD = build/portable
 BIN = build/portable/bin
@@ -26,9 +32,9 @@ portable = -DCLOZE_PORTABLE
 endif
 
 compile = $(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -Icommon $(package_cflags) $(CPPFLAGS) $(CFLAGS) \
-	$(sanitize) $(portable) -DCLOZE_VERSION='"$(VERSION)"' -pthread -MMD -MP
+	$(sanitize) $(portable) $(optional) -DCLOZE_VERSION='"$(VERSION)"' -pthread -MMD -MP
 link = $(CC) $(CFLAGS) $(sanitize) -pthread $(LDFLAGS)
-libraries = -Wl,--as-needed $(package_libs) -lm
+libraries = -Wl,--as-needed $(package_libs) $(dnnl:dnnl=-ldnnl -lgomp) -lm
 
 ifndef V
 say = @echo '  $(1)' $(2);
@@ -44,7 +50,7 @@ all: $(tools)
 help:
 	@echo 'make              build the tools into $(BIN)/'
 	@echo 'make run          the whole pipeline on a corpus made on the spot, each command shown'
-	@echo 'make check        the tests (SANITIZE=1: under AddressSanitizer; PORTABLE=1: without intrinsics)'
+	@echo 'make check        the tests (SANITIZE=1: under AddressSanitizer; PORTABLE=1: without intrinsics, on zlib)'
 	@echo 'make imdb         fine-tune MODEL (default $(MODEL)) on DATA (default: download aclImdb)'
 	@echo 'make bench        cloze beside the reference, as a table'
 	@echo 'make install      into PREFIX (default $(PREFIX)), below DESTDIR; make uninstall takes it back'

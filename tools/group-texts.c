@@ -34,16 +34,6 @@ struct window {
 
 struct totals { int64_t tokens, chunks, dropped; };
 
-static void list_append(struct int32_list *list, const struct int32_list *more) {
-	if (list->room - list->count < more->count) {
-		list->room = (list->count + more->count) * 2;
-		list->values = grow(list->values, list->room, sizeof *list->values);
-	}
-	if (more->count > 0)
-		memcpy(list->values + list->count, more->values, more->count * sizeof *list->values);
-	list->count += more->count;
-}
-
 static void list_drop_front(struct int32_list *list, size_t count) {
 	list->count -= count;
 	if (list->count > 0)
@@ -78,39 +68,45 @@ static void end_window(struct window *window, struct writer *out, struct totals 
 	window->input_ids.count = window->word_ids.count = 0;
 }
 
-static void read_list(const struct reader *in, int64_t record, const struct column *column, int64_t row,
+/* Appends a row to the list. */
+static void append_row(const struct reader *in, int64_t record, const struct column *column, int64_t row,
 	struct int32_list *list) {
 	struct failure failure;
-	if (column_int32_list(column, row, -1, list, &failure) < 0)
+	int64_t first, count;
+	column_range(column, row, &first, &count);
+	if (column_int32_values(column, row, -1, int32_list_extend(list, (size_t)count), &failure) < 0)
 		die(failure.status, "%s: record %lld: %s", reader_name(in), (long long)record + 1, failure.text);
 }
 
-static void check_document(const struct reader *in, int64_t record, const struct int32_list *input_ids,
-	const struct int32_list *word_ids) {
-	for (size_t i = 0; i < input_ids->count; i++)
-		if (input_ids->values[i] < 0)
+/* Appends a document to the window. word_ids is NULL where the stream has none. Returns its tokens. */
+static size_t append_document(struct window *window, const struct reader *in, int64_t record,
+	const struct column *input_ids, const struct column *word_ids, int64_t row) {
+	size_t before = window->input_ids.count;
+	append_row(in, record, input_ids, row, &window->input_ids);
+	size_t count = window->input_ids.count - before;
+	for (size_t i = 0; i < count; i++)
+		if (window->input_ids.values[before + i] < 0)
 			die(EX_DATAERR, "%s: record %lld: input_ids[%zu] is null or negative (every token has an id)",
 				reader_name(in), (long long)record + 1, i);
-	if (word_ids != NULL && word_ids->count != input_ids->count)
+	if (word_ids == NULL)
+		return count;
+	append_row(in, record, word_ids, row, &window->word_ids);
+	if (window->word_ids.count != window->input_ids.count)
 		die(EX_DATAERR, "%s: record %lld: %zu word_ids for %zu input_ids (give one a token, null where there is none)",
-			reader_name(in), (long long)record + 1, word_ids->count, input_ids->count);
+			reader_name(in), (long long)record + 1, window->word_ids.count - before, count);
+	return count;
 }
 
 static void group(struct reader *in, int id_column, int word_column, struct writer *out, struct totals *totals) {
 	struct window window = { .has_word_ids = word_column >= 0 };
-	struct int32_list input_ids = { 0 }, word_ids = { 0 };
 	struct batch *batch;
 	struct failure failure;
 	int64_t record = 0;
 	while (check(reader_next(in, &batch, &failure), &failure) == 1) {
+		const struct column *input_ids = &batch->columns[id_column];
+		const struct column *word_ids = window.has_word_ids ? &batch->columns[word_column] : NULL;
 		for (int64_t row = 0; row < batch->rows; row++, record++) {
-			read_list(in, record, &batch->columns[id_column], row, &input_ids);
-			if (window.has_word_ids)
-				read_list(in, record, &batch->columns[word_column], row, &word_ids);
-			check_document(in, record, &input_ids, window.has_word_ids ? &word_ids : NULL);
-			totals->tokens += (int64_t)input_ids.count;
-			list_append(&window.input_ids, &input_ids);
-			list_append(&window.word_ids, &word_ids);
+			totals->tokens += (int64_t)append_document(&window, in, record, input_ids, word_ids, row);
 			cut_full_chunks(&window, out, totals);
 			if (per_document || (batch_size > 0 && (record + 1) % batch_size == 0))
 				end_window(&window, out, totals);
@@ -120,8 +116,6 @@ static void group(struct reader *in, int id_column, int word_column, struct writ
 	end_window(&window, out, totals);
 	free(window.input_ids.values);
 	free(window.word_ids.values);
-	free(input_ids.values);
-	free(word_ids.values);
 }
 
 int main(int argc, char **argv) {

@@ -18,6 +18,7 @@
 #include "corpus/buffer.h"
 #include "corpus/source.h"
 #include "math/random.h"
+#include "record/columns.h"
 #include "record/stream.h"
 #include "text/utf8.h"
 
@@ -67,6 +68,7 @@ struct arrow_source {
 	struct reader *reader;
 	int text, label, name;   /* columns; -1: not there */
 	bool label_is_text;
+	struct carried *carried; /* the columns that are none of these */
 	struct batch *batch;
 	int64_t row, before;     /* of the batch; records in those before it */
 	struct buffer place;
@@ -129,6 +131,13 @@ static int find_columns(struct arrow_source *source, struct failure *failure) {
 	return 0;
 }
 
+/* Every column but those that were taken and those that take their names in the output. */
+static struct carried *carry_others(const struct arrow_source *source) {
+	const struct schema *schema = reader_schema(source->reader);
+	return carried_create(schema, (const char *const[]){ schema->fields[source->text].name, "text", "label", "name",
+		source->label >= 0 ? schema->fields[source->label].name : NULL, NULL });
+}
+
 static int read_label(const struct arrow_source *source, struct document *document, struct failure *failure) {
 	document->label = -1;
 	if (source->label < 0)
@@ -182,6 +191,7 @@ static int next_row(struct source *base, struct document *document, struct failu
 static void close_arrow(struct source *base) {
 	struct arrow_source *source = arrow_source(base);
 	batch_free(source->batch);
+	carried_destroy(source->carried);
 	reader_close(source->reader);
 }
 
@@ -205,6 +215,7 @@ static struct source *open_arrow(struct inflate_reader *input, const char *path,
 		arrow_failed(source, &failure);
 		die_failure(&failure);
 	}
+	source->carried = carry_others(source);
 	stream_info_copy(info, reader_info(source->reader));
 	return &source->source;
 }
@@ -376,8 +387,14 @@ static bool passes(struct filter *filter, const struct document *document) {
 
 /* Each document draws 64 bits, in order; those of the N smallest draws are the sample. They are held as a heap, the
  * largest draw on top. */
-struct drawn { uint64_t draw; int64_t ordinal; struct document document; /* owned */ };
+struct drawn {
+	uint64_t draw;
+	int64_t ordinal;
+	struct document document; /* owned */
+	struct builder **others;  /* of an Arrow stream: the row's other columns */
+};
 struct sample {
+	const struct arrow_source *arrow; /* NULL: another format */
 	struct pcg64 generator;
 	struct drawn *drawn;
 	size_t count, room;
@@ -408,31 +425,36 @@ static void sift_down(struct drawn *heap, size_t count) {
 	heap[place] = moving;
 }
 
-static void own(struct document *document) {
+static struct drawn *keep(struct sample *sampled, struct drawn *drawn) {
+	struct document *document = &drawn->document;
 	document->text = copy_bytes(document->text, document->text_length);
 	document->name = copy_bytes(document->name, document->name_length);
+	if (sampled->arrow != NULL)
+		drawn->others = carried_keep(sampled->arrow->carried, sampled->arrow->batch, sampled->arrow->row);
+	return drawn;
 }
 
-static void disown(struct document *document) {
-	free((char *)(uintptr_t)document->text);
-	free((char *)(uintptr_t)document->name);
+static void forget(struct sample *sampled, struct drawn *drawn) {
+	free((char *)(uintptr_t)drawn->document.text);
+	free((char *)(uintptr_t)drawn->document.name);
+	if (sampled->arrow != NULL)
+		carried_forget(sampled->arrow->carried, drawn->others);
 }
 
+/* The document at hand, or one that is held. */
 static void sample_offer(struct sample *sampled, const struct document *document) {
-	struct drawn candidate = { pcg64_next(&sampled->generator), sampled->seen++, *document };
+	struct drawn candidate = { pcg64_next(&sampled->generator), sampled->seen++, *document, NULL };
 	if (sampled->count == (size_t)sample) {
 		if (!before(&candidate, &sampled->drawn[0]))
 			return;
-		disown(&sampled->drawn[0].document);
-		own(&candidate.document);
-		sampled->drawn[0] = candidate;
+		forget(sampled, &sampled->drawn[0]);
+		sampled->drawn[0] = *keep(sampled, &candidate);
 		sift_down(sampled->drawn, sampled->count);
 		return;
 	}
 	if (sampled->count == sampled->room)
 		sampled->drawn = grow(sampled->drawn, sampled->room = sampled->room * 2 + 16, sizeof *sampled->drawn);
-	own(&candidate.document);
-	sampled->drawn[sampled->count++] = candidate;
+	sampled->drawn[sampled->count++] = *keep(sampled, &candidate);
 	sift_up(sampled->drawn, sampled->count - 1);
 }
 
@@ -501,12 +523,14 @@ static int64_t at_most(int64_t count) {
 	return limit > 0 && limit < count ? limit : count;
 }
 
-/* `records` is how many there will be, -1: not known. */
-static struct writer *open_output(struct stream_info *info, int64_t records) {
+/* `records` is how many there will be, -1: not known; `arrow` is NULL for another format. */
+static struct writer *open_output(const struct arrow_source *arrow, struct stream_info *info, int64_t records) {
 	struct schema schema = { 0 };
 	schema_add_utf8(&schema, "text");
 	schema_add_int(&schema, "label", 64);
 	schema_add_utf8(&schema, "name");
+	if (arrow != NULL)
+		carried_add_fields(arrow->carried, &schema);
 	info->type = RECORD_TEXT;
 	info->records = records;
 	struct writer *out = open_output_stream(&schema, info, sample > 0 ? seed : -1);
@@ -514,21 +538,36 @@ static struct writer *open_output(struct stream_info *info, int64_t records) {
 	return out;
 }
 
-static void write_document(struct writer *out, const struct document *document) {
-	struct failure failure;
+static void append_document(struct writer *out, const struct document *document) {
 	builder_append_bytes(writer_column(out, 0), document->text, document->text_length);
 	builder_append_integer(writer_column(out, 1), document->label);
 	builder_append_bytes(writer_column(out, 2), document->name, document->name_length);
+}
+
+static void end_record(struct writer *out) {
+	struct failure failure;
 	check(writer_end_row(out, &failure), &failure);
+}
+
+/* The document at hand. */
+static void write_document(struct writer *out, const struct arrow_source *arrow, const struct document *document) {
+	append_document(out, document);
+	if (arrow != NULL)
+		carried_append(arrow->carried, arrow->batch, arrow->row, out);
+	end_record(out);
 }
 
 static struct writer *write_sample(struct sample *sampled, struct stream_info *info) {
 	int64_t count = at_most((int64_t)sampled->count);
-	struct writer *out = open_output(info, count);
+	struct writer *out = open_output(sampled->arrow, info, count);
 	if (count > 0)
 		qsort(sampled->drawn, sampled->count, sizeof *sampled->drawn, by_ordinal);
-	for (int64_t i = 0; i < count; i++)
-		write_document(out, &sampled->drawn[i].document);
+	for (int64_t i = 0; i < count; i++) {
+		append_document(out, &sampled->drawn[i].document);
+		if (sampled->arrow != NULL)
+			carried_append_kept(sampled->arrow->carried, sampled->drawn[i].others, out);
+		end_record(out);
+	}
 	return out;
 }
 
@@ -539,9 +578,9 @@ static struct writer *write_held(const struct held *held, struct sample *sampled
 		return write_sample(sampled, info);
 	}
 	int64_t count = at_most((int64_t)held->count);
-	struct writer *out = open_output(info, count);
+	struct writer *out = open_output(NULL, info, count);
 	for (int64_t i = 0; i < count; i++)
-		write_document(out, &held->documents[i]);
+		write_document(out, NULL, &held->documents[i]);
 	return out;
 }
 
@@ -551,13 +590,14 @@ static struct writer *copy_documents(struct input *input, struct filter *filter,
 	bool sorting = input->format == FORMAT_IMDB && order == BY_NAME, filtering = label_list != NULL || match != NULL;
 	struct writer *out = NULL;
 	struct held held = { 0 };
-	struct sample sampled = { 0 };
+	const struct arrow_source *arrow = input->format == FORMAT_ARROW ? arrow_source(input->source) : NULL;
+	struct sample sampled = { .arrow = arrow };
 	struct document document;
 	struct failure failure;
 	int64_t passed = 0;
 	pcg64_seed(&sampled.generator, (uint64_t)seed);
 	if (!sorting && sample == 0)
-		out = open_output(info, filtering || info->records < 0 ? -1 : at_most(info->records));
+		out = open_output(arrow, info, filtering || info->records < 0 ? -1 : at_most(info->records));
 	while ((out == NULL || limit == 0 || passed < limit)
 		&& check(input->source->next(input->source, &document, &failure), &failure) == 1) {
 		repair_document(&document, repairs);
@@ -570,7 +610,7 @@ static struct writer *copy_documents(struct input *input, struct filter *filter,
 		else if (sample > 0)
 			sample_offer(&sampled, &document);
 		else
-			write_document(out, &document);
+			write_document(out, arrow, &document);
 	}
 	progress_end();
 	if (sorting) {

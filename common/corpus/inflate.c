@@ -1,5 +1,5 @@
 /* Two threads and a ring of blocks between them: one thread reads and inflates, a block at a time, the other is the
- * caller's. zlib is fastest with room for many bytes at once, so a block is filled before it is handed on. */
+ * caller's. inflating is fastest with room for many bytes at once, so a block is filled before it is handed on. */
 #include "corpus/inflate.h"
 
 #include <errno.h>
@@ -10,11 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "cli/cli.h"
+#include "corpus/gunzip.h"
 
-enum { BLOCK_SIZE = INFLATE_FIRST, BLOCKS = 8, GZIP_WINDOW = 15 + 16 };
+enum { BLOCK_SIZE = INFLATE_FIRST, BLOCKS = 8 };
 
 struct block {
 	size_t count; /* fewer than BLOCK_SIZE only at the end */
@@ -29,7 +29,7 @@ struct inflate_reader {
 	enum { FORMAT_UNKNOWN, FORMAT_PLAIN, FORMAT_GZIP } format;
 	bool input_ended;
 	bool in_member;
-	z_stream zlib; /* next_in, avail_in: what was read and not yet inflated */
+	struct gunzip gunzip; /* `in`: what was read and not yet inflated */
 	unsigned char input[BLOCK_SIZE];
 
 	/* The caller's. */
@@ -65,90 +65,89 @@ static ptrdiff_t read_some(struct inflate_reader *reader, unsigned char *buffer,
 
 /* Reads on until at least `wanted` bytes wait to be inflated, or the input has ended. */
 static int want_input(struct inflate_reader *reader, size_t wanted, struct failure *failure) {
-	z_stream *zlib = &reader->zlib;
-	while (zlib->avail_in < wanted && !reader->input_ended) {
-		if (zlib->avail_in > 0)
-			memmove(reader->input, zlib->next_in, zlib->avail_in);
-		zlib->next_in = reader->input;
-		ptrdiff_t got = read_some(reader, reader->input + zlib->avail_in, BLOCK_SIZE - zlib->avail_in, failure);
+	struct gunzip *gunzip = &reader->gunzip;
+	while (gunzip->in_left < wanted && !reader->input_ended) {
+		if (gunzip->in_left > 0)
+			memmove(reader->input, gunzip->in, gunzip->in_left);
+		gunzip->in = reader->input;
+		ptrdiff_t got = read_some(reader, reader->input + gunzip->in_left, BLOCK_SIZE - gunzip->in_left, failure);
 		if (got < 0)
 			return -1;
-		zlib->avail_in += (uInt)got;
+		gunzip->in_left += (size_t)got;
 	}
 	return 0;
 }
 
-static bool gzip_begins(const z_stream *zlib) {
-	return zlib->avail_in >= 2 && zlib->next_in[0] == 0x1f && zlib->next_in[1] == 0x8b;
+static bool gzip_begins(const struct gunzip *gunzip) {
+	return gunzip->in_left >= 2 && gunzip->in[0] == 0x1f && gunzip->in[1] == 0x8b;
+}
+
+static void begin_member(struct inflate_reader *reader) {
+	gunzip_begin(&reader->gunzip);
+	reader->in_member = true;
 }
 
 static int find_format(struct inflate_reader *reader, struct failure *failure) {
 	if (want_input(reader, 2, failure) < 0)
 		return -1;
 	reader->format = FORMAT_PLAIN;
-	if (gzip_begins(&reader->zlib)) {
-		if (inflateInit2(&reader->zlib, GZIP_WINDOW) != Z_OK)
-			return fail(failure, EX_OSERR, "%s: zlib cannot start", reader->name);
+	if (gzip_begins(&reader->gunzip)) {
 		reader->format = FORMAT_GZIP;
-		reader->in_member = true;
+		begin_member(reader);
 	}
 	return 0;
 }
 
 /* After a member: another one, or the end. Zeros that pad the file to a block are no data. */
 static int next_member(struct inflate_reader *reader, struct failure *failure) {
-	z_stream *zlib = &reader->zlib;
+	struct gunzip *gunzip = &reader->gunzip;
+	reader->in_member = false;
 	for (;;) {
 		if (want_input(reader, 2, failure) < 0)
 			return -1;
-		if (gzip_begins(zlib)) {
-			reader->in_member = true;
-			inflateReset(zlib);
+		if (gzip_begins(gunzip)) {
+			begin_member(reader);
 			return 0;
 		}
-		if (zlib->avail_in == 0)
+		if (gunzip->in_left == 0)
 			return 0;
-		if (zlib->next_in[0] != 0)
+		if (gunzip->in[0] != 0)
 			return fail(failure, EX_DATAERR, "%s: more bytes after the gzip data (damaged, or not one file)",
 				reader->name);
-		zlib->next_in++;
-		zlib->avail_in--;
+		gunzip->in++;
+		gunzip->in_left--;
 	}
 }
 
 /* Fills the block, or what the end leaves of it. */
 static int inflate_block(struct inflate_reader *reader, struct block *block, struct failure *failure) {
-	z_stream *zlib = &reader->zlib;
-	zlib->next_out = block->bytes;
-	zlib->avail_out = BLOCK_SIZE;
-	while (zlib->avail_out > 0 && reader->in_member) {
+	struct gunzip *gunzip = &reader->gunzip;
+	gunzip->out = block->bytes;
+	gunzip->out_left = BLOCK_SIZE;
+	while (gunzip->out_left > 0 && reader->in_member) {
 		if (want_input(reader, 1, failure) < 0)
 			return -1;
-		if (zlib->avail_in == 0)
+		size_t in_before = gunzip->in_left, out_before = gunzip->out_left;
+		enum gunzip_result result = gunzip_run(gunzip);
+		if (result == GUNZIP_GOES_ON && in_before == 0 && gunzip->out_left == out_before)
 			return fail(failure, EX_DATAERR, "%s: cut short within the gzip data (copy or download it again)",
 				reader->name);
-		int status = inflate(zlib, Z_NO_FLUSH);
-		if (status == Z_STREAM_END) {
-			reader->in_member = false;
-			if (next_member(reader, failure) < 0)
-				return -1;
-		} else if (status == Z_MEM_ERROR) {
-			return fail(failure, EX_OSERR, "%s: no memory to inflate it", reader->name);
-		} else if (status != Z_OK && status != Z_BUF_ERROR) {
+		if (result == GUNZIP_DAMAGED)
 			return fail(failure, EX_DATAERR, "%s: damaged gzip data: %s (copy or download it again)", reader->name,
-				zlib->msg != NULL ? zlib->msg : "it cannot be inflated");
-		}
+				gunzip->damage);
+		if (result == GUNZIP_MEMBER_ENDS && next_member(reader, failure) < 0)
+			return -1;
 	}
-	block->count = BLOCK_SIZE - zlib->avail_out;
+	block->count = BLOCK_SIZE - gunzip->out_left;
 	return 0;
 }
 
 /* The same for a plain file. */
 static int read_block(struct inflate_reader *reader, struct block *block, struct failure *failure) {
-	block->count = reader->zlib.avail_in; /* of the format's two bytes and those that came with them */
+	block->count = reader->gunzip.in_left; /* of the format's two bytes and those that came with them */
 	if (block->count > 0)
-		memcpy(block->bytes, reader->zlib.next_in, block->count);
-	reader->zlib.avail_in = 0;
+		memcpy(block->bytes, reader->gunzip.in, block->count);
+	reader->gunzip.in_left = 0;
 	while (block->count < BLOCK_SIZE && !reader->input_ended) {
 		ptrdiff_t got = read_some(reader, block->bytes + block->count, BLOCK_SIZE - block->count, failure);
 		if (got < 0)
@@ -256,7 +255,6 @@ void inflate_close(struct inflate_reader *reader) {
 	close(reader->wake[0]);
 	pthread_cond_destroy(&reader->changed);
 	pthread_mutex_destroy(&reader->mutex);
-	if (reader->format == FORMAT_GZIP)
-		inflateEnd(&reader->zlib);
+	gunzip_end(&reader->gunzip);
 	free(reader);
 }

@@ -92,34 +92,60 @@ void column_range(const struct column *column, int64_t row, int64_t *first, int6
 		*count = 0;
 }
 
-/* Whether a 64-bit pattern is no int32 in its type. */
-static bool too_wide(const struct type *type, int64_t value) {
-	return value < INT32_MIN || value > INT32_MAX || (!type->is_signed && value < 0);
+/* Elements of a list of other integers than int32. -1: one of them does not fit. */
+static int narrow_integers(const struct column *column, int64_t first, int64_t count, int32_t *to,
+	struct failure *failure) {
+	const struct column *child = &column->children[0];
+	for (int64_t i = 0; i < count; i++) {
+		int64_t value = column_integer(child, first + i, 0);
+		if (value < INT32_MIN || value > INT32_MAX || (!child->field->type.is_signed && value < 0))
+			return fail(failure, EX_DATAERR, "%s[%" PRId64 "]: %" PRId64 " does not fit in 32 bits",
+				column->field->name, i, value);
+		to[i] = (int32_t)value;
+	}
+	return 0;
 }
 
-int column_int32_list(const struct column *column, int64_t row, int32_t missing, struct int32_list *list,
+/* Puts `missing` in the place of the rows that are null. Most often eight of them have none. */
+static void put_missing(const uint8_t *validity, int64_t first, int64_t count, int32_t missing, int32_t *to) {
+	for (int64_t i = 0; i < count; i++) {
+		if ((first + i) % 8 == 0 && validity[(first + i) / 8] == 0xff)
+			i += 7;
+		else if (!bit_is_set(validity, first + i))
+			to[i] = missing;
+	}
+}
+
+int column_int32_values(const struct column *column, int64_t row, int32_t missing, int32_t *values,
 	struct failure *failure) {
 	const struct column *child = &column->children[0];
 	const struct type *type = &child->field->type;
 	int64_t first, count;
 	column_range(column, row, &first, &count);
-	list->count = (size_t)count;
-	if (list->room < list->count)
-		list->values = grow(list->values, list->room = list->count * 2, sizeof *list->values);
 	if (count == 0)
 		return 0;
-	if (child->validity == NULL && type->bit_width == 32 && type->is_signed) {
-		memcpy(list->values, child->values + 4 * first, 4 * list->count);
-		return 0;
-	}
-	for (int64_t i = 0; i < count; i++) {
-		int64_t value = column_integer(child, first + i, missing);
-		if (too_wide(type, value) && !column_is_null(child, first + i))
-			return fail(failure, EX_DATAERR, "%s[%" PRId64 "]: %" PRId64 " does not fit in 32 bits",
-				column->field->name, i, value);
-		list->values[i] = (int32_t)value;
-	}
+	if (type->bit_width == 32 && type->is_signed)
+		memcpy(values, child->values + 4 * first, 4 * (size_t)count);
+	else if (narrow_integers(column, first, count, values, failure) < 0)
+		return -1;
+	if (child->validity != NULL)
+		put_missing(child->validity, first, count, missing, values);
 	return 0;
+}
+
+int32_t *int32_list_extend(struct int32_list *list, size_t extra) {
+	if (list->values == NULL || list->room - list->count < extra)
+		list->values = grow(list->values, list->room = (list->count + extra) * 2 + 16, sizeof *list->values);
+	list->count += extra;
+	return list->values + list->count - extra;
+}
+
+int column_int32_list(const struct column *column, int64_t row, int32_t missing, struct int32_list *list,
+	struct failure *failure) {
+	int64_t first, count;
+	column_range(column, row, &first, &count);
+	list->count = 0;
+	return column_int32_values(column, row, missing, int32_list_extend(list, (size_t)count), failure);
 }
 
 void column_clear(struct column *column) {

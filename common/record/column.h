@@ -34,12 +34,19 @@ int64_t column_integer(const struct column *column, int64_t row, int64_t missing
  * none. */
 void column_range(const struct column *column, int64_t row, int64_t *first, int64_t *count);
 
+/* Puts a row of a list<integer>, large_list or fixed_size_list of any integer width into `values`, which has room for
+ * the count that column_range() tells; null elements become `missing`. -1: a value does not fit in 32 bits (65; the
+ * text gives the value and its position, the caller knows the record). */
+int column_int32_values(const struct column *column, int64_t row, int32_t missing, int32_t *values,
+	struct failure *failure);
+
 /* Growable int32 values. Zero-initialize; free(values) releases it. */
 struct int32_list { int32_t *values; size_t count, room; };
 
-/* Puts a row of a list<integer>, large_list or fixed_size_list of any integer width into `list`, replacing what
- * it held; null elements become `missing`, a null row an empty list. -1: a value does not fit in 32 bits (65; the
- * text gives the value and its position, the caller knows the record). */
+/* Makes room for `extra` more values and counts them in; returns where they are to be written, never NULL. */
+int32_t *int32_list_extend(struct int32_list *list, size_t extra);
+
+/* The same as column_int32_values(), into `list`, replacing what it held. */
 int column_int32_list(const struct column *column, int64_t row, int32_t missing, struct int32_list *list,
 	struct failure *failure);
 

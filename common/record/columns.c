@@ -39,6 +39,30 @@ void carried_append(const struct carried *carried, const struct batch *batch, in
 		builder_append_rows(writer_column(writer, carried->first + i), &batch->columns[carried->columns[i]], row, 1);
 }
 
+struct builder **carried_keep(const struct carried *carried, const struct batch *batch, int64_t row) {
+	struct builder **kept = allocate(carried->count, sizeof *kept);
+	for (size_t i = 0; i < carried->count; i++) {
+		kept[i] = builder_create(&carried->schema->fields[carried->columns[i]]);
+		builder_append_rows(kept[i], &batch->columns[carried->columns[i]], row, 1);
+	}
+	return kept;
+}
+
+void carried_append_kept(const struct carried *carried, struct builder *const *kept, struct writer *writer) {
+	for (size_t i = 0; i < carried->count; i++) {
+		struct column column;
+		builder_view(kept[i], &column);
+		builder_append_rows(writer_column(writer, carried->first + i), &column, 0, 1);
+		column_clear(&column);
+	}
+}
+
+void carried_forget(const struct carried *carried, struct builder **kept) {
+	for (size_t i = 0; i < carried->count; i++)
+		builder_destroy(kept[i]);
+	free(kept);
+}
+
 void carried_destroy(struct carried *carried) {
 	free(carried->columns);
 	free(carried);

@@ -17,6 +17,12 @@ struct carried *carried_create(const struct schema *schema, const char *const *k
 void carried_add_fields(struct carried *carried, struct schema *schema);
 /* Appends a row's values to the writer's columns. */
 void carried_append(const struct carried *carried, const struct batch *batch, int64_t row, struct writer *writer);
+
+/* A copy of a row's values, to be appended later: a builder a column. carried_forget() frees it. */
+struct builder **carried_keep(const struct carried *carried, const struct batch *batch, int64_t row);
+void carried_append_kept(const struct carried *carried, struct builder *const *kept, struct writer *writer);
+void carried_forget(const struct carried *carried, struct builder **kept);
+
 void carried_destroy(struct carried *carried);
 
 #endif

@@ -42,14 +42,30 @@ static json_t *argument_json(const char *argument) {
 	return json;
 }
 
+/* Whether an argument is this option, or an abbreviation that no other option has. */
+static bool is_option(const char *argument, const char *option) {
+	size_t length = strcspn(argument, "=");
+	return length >= 4 && strncmp(argument, option, length) == 0;
+}
+
+/* Those that decide what comes out; so the same records come out as the same bytes on any number of threads. */
+static json_t *telling_arguments(void) {
+	json_t *telling = json_array();
+	for (char *const *argument = program_arguments(); argument != NULL && *argument != NULL; argument++) {
+		bool has_value = is_option(*argument, "--threads") || is_option(*argument, "--memory");
+		if (has_value && strchr(*argument, '=') == NULL && argument[1] != NULL)
+			argument++;
+		else if (!has_value && !is_option(*argument, "--verbose"))
+			json_array_append_new(telling, argument_json(*argument));
+	}
+	return telling;
+}
+
 void stream_info_add_stage(struct stream_info *info, int64_t seed) {
-	json_t *arguments = json_array();
-	for (char *const *argument = program_arguments(); argument != NULL && *argument != NULL; argument++)
-		json_array_append_new(arguments, argument_json(*argument));
 	if (info->lineage == NULL)
 		info->lineage = json_array();
 	json_array_append_new(info->lineage, json_pack("{s:o, s:s, s:o, s:o}", "tool", argument_json(program_name()),
-		"version", program_version(), "arguments", arguments, "seed", seed < 0 ? json_null() : json_integer(seed)));
+		"version", program_version(), "arguments", telling_arguments(), "seed", seed < 0 ? json_null() : json_integer(seed)));
 }
 
 static void set_integer(json_t *object, const char *key, int64_t value) {

@@ -32,8 +32,8 @@ void stream_info_init(struct stream_info *info);
 void stream_info_copy(struct stream_info *to, const struct stream_info *from);
 void stream_info_clear(struct stream_info *info);
 
-/* Adds this program (cli's program_name(), version, arguments) to the lineage; `seed` is -1 for a tool that has
- * none. */
+/* Adds this program to the lineage: cli's program_name(), version and arguments, but for --threads, --memory and
+ * --verbose, which change nothing in what it writes. `seed` is -1 for a tool that has none. */
 void stream_info_add_stage(struct stream_info *info, int64_t seed);
 
 const char *record_type_name(enum record_type type); /* "text"; "records" for RECORD_OTHER */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "record/crc.h"
 
 enum { NO_LABEL = -100 };
 
@@ -19,6 +20,7 @@ struct masked_reader {
 	int64_t row; /* of the batch: the next record */
 	struct int32_list ids, labels, mask; /* one record's */
 	struct int32_list all_ids, all_labels, all_mask, lengths; /* those of the batch in the making, end to end */
+	uint32_t digest;
 	struct masked_batch out;
 };
 
@@ -126,6 +128,10 @@ static void append_list(struct int32_list *all, const struct int32_list *list) {
 	all->count += list->count;
 }
 
+static void digest_list(struct masked_reader *masked, const struct int32_list *list) {
+	masked->digest = crc32_extend(masked->digest, list->values, list->count * sizeof *list->values);
+}
+
 /* Adds the record at hand to those gathered. */
 static int gather(struct masked_reader *masked, struct failure *failure) {
 	if (get_list(masked, masked->input_ids_column, &masked->ids, failure) < 0
@@ -133,7 +139,11 @@ static int gather(struct masked_reader *masked, struct failure *failure) {
 			|| (masked->mask_column >= 0 && get_list(masked, masked->mask_column, &masked->mask, failure) < 0)
 			|| check_record(masked, failure) < 0)
 		return -1;
-	int32_t length = (int32_t)masked->ids.count;
+	int32_t length = (int32_t)masked->ids.count, epoch = next_epoch(masked);
+	digest_list(masked, &(struct int32_list){ (int32_t[]){ length, epoch }, 2, 2 });
+	digest_list(masked, &masked->ids);
+	digest_list(masked, &masked->labels);
+	digest_list(masked, &masked->mask);
 	append_list(&masked->all_ids, &masked->ids);
 	append_list(&masked->all_labels, &masked->labels);
 	append_list(&masked->all_mask, &masked->mask);
@@ -174,6 +184,10 @@ static void arrange(struct masked_reader *masked) {
 		start += length;
 	}
 	out->record_positions[out->B] = (int32_t)out->M;
+}
+
+uint32_t masked_reader_digest(const struct masked_reader *masked) {
+	return masked->digest;
 }
 
 int masked_reader_next(struct masked_reader *masked, size_t batch_size, struct masked_batch *batch,

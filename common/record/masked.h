@@ -32,6 +32,10 @@ struct masked_reader *masked_reader_open(struct reader *reader, int64_t vocab_si
 int masked_reader_next(struct masked_reader *masked, size_t batch_size, struct masked_batch *batch,
 	struct failure *failure);
 
+/* CRC-32 of what the records taken so far hold: lengths, epochs, ids, labels and attention masks. It tells one input
+ * from another whatever batches it came in. */
+uint32_t masked_reader_digest(const struct masked_reader *masked);
+
 void masked_reader_close(struct masked_reader *masked);
 
 #endif

@@ -10,9 +10,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "cli/cli.h"
+#include "record/crc.h"
 #include "record/layout.h"
 #include "record/message.h"
 
@@ -61,7 +61,7 @@ static ptrdiff_t read_bytes(const struct reader *reader, void *to, size_t size, 
 			break;
 		if (got > 0)
 			done += (size_t)got;
-		else if (errno != EINTR)
+		else if (errno != EINTR || interrupted)
 			return fail(failure, EX_IOERR, "%s: cannot read: %s", reader->name, strerror(errno));
 	}
 	return (ptrdiff_t)done;
@@ -202,14 +202,6 @@ const struct stream_info *reader_info(const struct reader *reader) {
 
 int64_t reader_records(const struct reader *reader) {
 	return reader->records;
-}
-
-static void format_digest(uint32_t digest, char text[static 16]) {
-	snprintf(text, 16, "crc32:%08" PRIx32, digest);
-}
-
-void reader_digest(const struct reader *reader, char digest[static 16]) {
-	format_digest(reader->digest, digest);
 }
 
 /* ---- columns of a batch -------------------------------------------------------------------------------- */
@@ -371,8 +363,8 @@ static int check_batch(struct reader *reader, const struct message *message, uin
 		return fail(failure, EX_DATAERR, "%s: a batch follows the totals", where);
 	snprintf(crc_text, sizeof crc_text, "%08" PRIx32, crc);
 	if (message->rows > 0)
-		reader->digest = (uint32_t)crc32_combine(reader->digest, crc, message->body_length);
-	format_digest(reader->digest, digest);
+		reader->digest = crc32_join(reader->digest, crc, (size_t)message->body_length);
+	snprintf(digest, sizeof digest, "crc32:%08" PRIx32, reader->digest);
 	int64_t records = reader->records + message->rows, sequence = reader->batches++;
 	if (message->cloze == NULL)
 		return 0;
@@ -409,7 +401,7 @@ static int read_batch(struct reader *reader, const struct message *message, cons
 			? "%s: a dictionary (decode dictionary columns: pyarrow column.dictionary_decode())"
 			: "%s: damaged metadata: a message that is no record batch", where);
 	if (read_growing(reader, &body, &room, size, failure) < 0
-			|| check_batch(reader, message, (uint32_t)crc32_z(0, body, body == NULL ? 0 : size), where, failure) < 0) {
+			|| check_batch(reader, message, crc32_extend(0, body, size), where, failure) < 0) {
 		free(body);
 		return -1;
 	}

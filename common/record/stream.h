@@ -44,10 +44,6 @@ int64_t reader_records(const struct reader *reader);
  * regular file); else as its metadata says. -1: not to be known before the end. */
 int64_t reader_total(struct reader *reader);
 
-/* The digest of the batches read so far, in the form the last batch carries: "crc32:89abcdef". Of all the batches'
- * bodies, one after the other. */
-void reader_digest(const struct reader *reader, char digest[static 16]);
-
 /* The column of that name, when it is a list of integers / an integer / a string. -1: 65; the text names the
  * column, what was found instead, and what kind of stream has it. */
 int reader_find_int_list(const struct reader *reader, const char *name, struct failure *failure);

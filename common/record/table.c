@@ -212,6 +212,18 @@ struct table *table_read(struct reader *reader, size_t memory, struct failure *f
 	return NULL;
 }
 
+struct table *open_input_table(const char *path, const char *memory, struct reader **reader) {
+	struct failure failure;
+	size_t bytes;
+	check(table_parse_memory(memory, &bytes, &failure), &failure);
+	refuse_terminal(STDOUT_FILENO); /* before the long read */
+	*reader = open_input_stream(path);
+	struct table *table = table_read(*reader, bytes, &failure);
+	if (table == NULL)
+		die_failure(&failure);
+	return table;
+}
+
 int64_t table_rows(const struct table *table) {
 	return table->rows;
 }

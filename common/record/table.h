@@ -22,6 +22,9 @@ int table_parse_memory(const char *text, size_t *bytes, struct failure *failure)
 /* Reads to the end. `memory` bounds the bytes of rows held in memory. NULL: as reader_next(), and 73 or 74 for the
  * temporary file. The reader stays open and must outlive the table. */
 struct table *table_read(struct reader *reader, size_t memory, struct failure *failure);
+/* The table of a filter's whole input, standard output being no terminal: open_input_stream(), then table_read() with
+ * what --memory says. Ends the program where it cannot. */
+struct table *open_input_table(const char *path, const char *memory, struct reader **reader);
 int64_t table_rows(const struct table *table);
 /* A row, as a batch of one, with the reader's schema. It belongs to the table and lasts until the next call. NULL:
  * 74. */

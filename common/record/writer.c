@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "cli/cli.h"
+#include "record/crc.h"
 #include "record/layout.h"
 #include "record/message.h"
 
@@ -99,13 +99,26 @@ static void add_buffer(struct writer *writer, const uint8_t *bytes, size_t size)
 	bytes_align(&writer->body, BUFFER_ALIGNMENT);
 }
 
+/* How many rows of a builder's column are null; its validity bits beyond the last row are 0. */
+static int64_t count_nulls(const struct column *column) {
+	size_t bytes = ((size_t)column->length + 7) / 8;
+	int64_t valid = 0;
+	if (column->field->type.id == TYPE_NULL)
+		return column->length;
+	if (column->validity == NULL)
+		return 0;
+	for (size_t i = 0; i < bytes; i += 8) {
+		uint64_t eight = 0;
+		memcpy(&eight, column->validity + i, bytes - i < 8 ? bytes - i : 8);
+		valid += __builtin_popcountll(eight);
+	}
+	return column->length - valid;
+}
+
 static void add_column(struct writer *writer, const struct column *column) {
 	struct layout layout = type_layout(&column->field->type);
 	size_t rows = (size_t)column->length, bits = (rows + 7) / 8;
-	int64_t nulls = layout.kind == LAYOUT_NULL ? column->length : 0;
-	for (int64_t i = 0; column->validity != NULL && i < column->length; i++)
-		nulls += !bit_is_set(column->validity, i);
-	bytes_append(&writer->nodes, &(struct node){ column->length, nulls }, sizeof(struct node));
+	bytes_append(&writer->nodes, &(struct node){ column->length, count_nulls(column) }, sizeof(struct node));
 	if (layout.kind != LAYOUT_NULL)
 		add_buffer(writer, column->validity, column->validity != NULL ? bits : 0);
 	if (layout.kind == LAYOUT_BITS)
@@ -132,14 +145,14 @@ static int write_batch(struct writer *writer, bool totals, struct failure *failu
 		column_clear(&column);
 		builder_reset(writer->builders[i]);
 	}
-	uint32_t crc = (uint32_t)crc32_z(0, writer->body.data, writer->body.size);
+	uint32_t crc = crc32_extend(0, writer->body.data, writer->body.size);
 	if (totals) {
 		snprintf(cloze, sizeof cloze, "{\"sequence\": %" PRId64 ", \"records\": %" PRId64
 			", \"digest\": \"crc32:%08" PRIx32 "\"}", writer->batches, writer->records, writer->digest);
 	} else {
 		snprintf(cloze, sizeof cloze, "{\"sequence\": %" PRId64 ", \"crc32\": \"%08" PRIx32 "\"}", writer->batches,
 			crc);
-		writer->digest = (uint32_t)crc32_combine(writer->digest, crc, (z_off_t)writer->body.size);
+		writer->digest = crc32_join(writer->digest, crc, writer->body.size);
 	}
 	message_encode_batch(&writer->header, writer->rows, (const struct node *)(const void *)writer->nodes.data,
 		writer->nodes.size / sizeof(struct node), (const struct buffer *)(const void *)writer->buffers.data,

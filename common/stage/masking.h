@@ -28,7 +28,7 @@ struct masking {
 	bool at_least_one;           /* where none is chosen, choose the one that came nearest */
 	const char *exclude;         /* a file of tokens, one a line; units that hold one are never chosen. NULL: none */
 	const char *model;           /* the folder with the vocabulary; NULL: as the stream tells */
-	int64_t seed;
+	int64_t seed, threads;
 };
 
 /* The options of a stage beside that of the probability, for its table. */
@@ -40,7 +40,8 @@ struct masking {
 	OPTION_TEXT("exclude", &(masking).exclude, "FILE", "never choose these tokens, one a line; needs --model"), \
 	OPTION_TEXT("model", &(masking).model, "DIR", \
 		"take the vocabulary from this model folder, for a stream that does not tell"), \
-	OPTION_SEED(&(masking).seed)
+	OPTION_SEED(&(masking).seed), \
+	OPTION_THREADS(&(masking).threads)
 
 /* Numbers the units of a record: units[i] is the unit of position i, the positions of a unit next to each other and
  * units in ascending order, or -1 for a position that is never chosen. word_ids[count] has -1 for null; NULL for a

@@ -65,9 +65,20 @@ is 'its lineage goes on' "$(imdb-read some.arrows | rec-dump --info | grep -c '"
 is 'its number of records is known' \
 	"$(rec-dump some.arrows | rec-load --type text | imdb-read --sample 1 | rec-dump --info | grep '"records"' | tr -d ' ')" \
 	'"records":1,'
-is 'labels in words' "$(printf '{"review": "x", "sentiment": "positive", "more": 1}\n{"review": "y"}\n' | rec-load | imdb-read |
+is 'labels in words' "$(printf '{"review": "x", "sentiment": "positive"}\n{"review": "y"}\n' | rec-load | imdb-read |
 	rec-dump)" '{"text": "x", "label": 1, "name": "-:1"}
 {"text": "y", "label": -1, "name": "-:2"}'
+for i in $(seq 9); do
+	echo '{"review": "r'$i'", "stars": '$i', "label": "old", "more": {"a": ['$i', null]}, "name": null, "epoch": '$i'}'
+done | rec-load > more.arrows
+carried=$(for i in $(seq 9); do
+	echo '{"text": "r'$i'", "label": '$i', "name": "more.arrows:'$i'", "more": {"a": ['$i', null]}, "epoch": '$i'}'
+done)
+dumps 'other columns pass through, of any type' "$carried" --label-column stars more.arrows
+dumps 'through a sample as well' "$carried" --label-column stars --sample 9 more.arrows
+is 'each with its document' "$(imdb-read --label-column stars --sample 4 --seed 2 more.arrows | rec-dump |
+	grep -cFx "$carried")" 4
+dumps 'and past what is left out' "$(sed -n '3p;7p' <<< "$carried")" --label-column stars --match '[37]' more.arrows
 status 'a label that is none' 65 bash -c "echo '{\"text\": \"x\", \"label\": \"good\"}' | rec-load | imdb-read"
 like 'is named with its record' "$err_text" 'standard input: record 1: the label good is neither'
 status 'a text that is null' 65 bash -c "printf '{\"text\": \"x\"}\n{\"text\": null}\n' | rec-load | imdb-read"

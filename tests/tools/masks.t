@@ -133,6 +133,10 @@ for stage in 'wwm-mask --wwm-probability 0.2 1 0 0.8 0.1' 'random-mask --mlm-pro
 		bash -c "$1 --seed 3 < $scratch/chunks.arrows | cmp - $scratch/masked.arrows"
 	ok "$1: the defaults are $2 $3 --mask-rate $4 --random-rate $5" bash -c "
 		$1 $2 $3 --mask-rate $4 --random-rate $5 --seed 3 < $scratch/chunks.arrows | rec-dump | cmp - $scratch/masked.jsonl"
+	ok "$1: on any number of threads" bash -c "
+		for threads in 1 2 5; do
+			$1 --seed 3 --threads \$threads < $scratch/chunks.arrows | cmp - $scratch/masked.arrows || exit 1
+		done"
 	is "$1: another seed gives other masks" \
 		"$("$1" --seed 4 < "$scratch/chunks.arrows" | rec-dump | cmp -s - "$scratch/masked.jsonl"; echo $?)" 1
 	is "$1: a record's masks depend on its place in the stream, and not on what follows" \
@@ -186,7 +190,7 @@ for stage in 'wwm-mask --wwm-probability 0.2 1 0 0.8 0.1' 'random-mask --mlm-pro
 	mkdir -p "$scratch/other"
 	sed 's/t999/t1000/' "$scratch/model/vocab.txt" > "$scratch/other/vocab.txt"
 	status "$1: another vocabulary than the stream's is refused" 65 "$1" --model "$scratch/other" "$scratch/chunks.arrows"
-	like "$1: and said so" "$err_text" 'another vocabulary'
+	like "$1: and said so" "$err_text" 'made with vocabulary crc32:[0-9a-f]{8}, but the model.s is crc32:'
 	echo '{"input_ids":[2,5,1000,3],"word_ids":[null,0,0,null]}' |
 		cat "$scratch/few.jsonl" - | rec-load --type chunks --model "$scratch/model" > "$scratch/bad.arrows"
 	status "$1: an id outside the vocabulary is refused" 65 "$1" "$scratch/bad.arrows"
@@ -216,7 +220,10 @@ done | sed 's/.*labels/labels/' | sort -u | wc -l | tr -d ' ')" 4
 
 if [ -n "$python" ]; then
 	ok 'masks are those computed in Python from the definition' "$python" "$top/tests/conformance/masks.py" "$scratch/model"
+	ok 'over millions of positions, what is chosen and what becomes of it is within binomial bounds' \
+		"$python" "$top/tests/conformance/mask_rates.py" "$scratch/model"
 else
 	skip 'masks are those computed in Python from the definition' 'no python with pyarrow'
+	skip 'over millions of positions, what is chosen and what becomes of it is within binomial bounds' 'no python with numpy'
 fi
 finish

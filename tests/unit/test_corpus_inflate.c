@@ -97,6 +97,21 @@ static void test_members(void **state) {
 	free(file);
 }
 
+/* Where a block of output is full, all of the input may have been taken already. */
+static void test_a_member_that_ends_with_a_block(void **state) {
+	(void)state;
+	unsigned char *file = allocate(ROOM, 1);
+	char *same = allocate(TEXT_SIZE, 1);
+	for (size_t size = INFLATE_FIRST - 300; size < INFLATE_FIRST + 300; size += 7) {
+		size_t length = add_member(file, 0, same, size);
+		expect_bytes(file, length, same, size);
+		length = add_member(file, 0, text, size);
+		expect_bytes(file, length, text, size);
+	}
+	free(same);
+	free(file);
+}
+
 static void test_cut_at_every_byte(void **state) {
 	(void)state;
 	unsigned char *file = allocate(ROOM, 1);
@@ -183,6 +198,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plain),
 		cmocka_unit_test(test_members),
+		cmocka_unit_test(test_a_member_that_ends_with_a_block),
 		cmocka_unit_test(test_cut_at_every_byte),
 		cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_peek_and_skip),

@@ -43,6 +43,26 @@ static void comes_back(void **state) {
 	stream_info_clear(&back);
 }
 
+/* The lineage has the arguments, but for those that do not show in what is written. */
+static void tells_the_arguments(void **state) {
+	(void)state;
+	static int64_t threads;
+	static const char *memory, *test_out;
+	static const struct option_entry options[] = { OPTION_THREADS(&threads), OPTION_TEXT("memory", &memory, "SIZE", ""),
+		OPTION_TEXT("test-out", &test_out, "FILE", ""), OPTION_END };
+	static const struct usage usage = { .operands = "[FILE...]", .summary = "", .example = "" };
+	char *arguments[] = { "tool", "--threads", "3", "--threads=4", "--mem", "1K", "--verbose", "--test-out", "a", "b",
+		NULL };
+	struct stream_info info;
+	parse_options(10, arguments, &usage, options);
+	stream_info_init(&info);
+	stream_info_add_stage(&info, 1);
+	char *text = json_dumps(json_object_get(json_array_get(info.lineage, 0), "arguments"), JSON_COMPACT);
+	assert_string_equal(text, "[\"--test-out\",\"a\",\"b\"]");
+	free(text);
+	stream_info_clear(&info);
+}
+
 static void lets_keys_be_missing(void **state) {
 	(void)state;
 	struct stream_info info;
@@ -78,6 +98,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(comes_back),
 		cmocka_unit_test(lets_keys_be_missing),
+		cmocka_unit_test(tells_the_arguments),
 		cmocka_unit_test(refuses_nonsense),
 	};
 	return cmocka_run_group_tests_name("record/info", tests, NULL, NULL);

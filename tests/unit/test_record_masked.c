@@ -146,6 +146,48 @@ static void crosses_arrow_batches(void **state) {
 	free(records);
 }
 
+/* Of these records, taken `batch_size` at a time. */
+static uint32_t digest_of(const struct record *records, size_t count, bool has_mask, size_t batch_size) {
+	struct failure failure;
+	struct masked_batch batch;
+	struct masked_reader *masked = open_records(records, count, has_mask, true, &failure);
+	while (masked_reader_next(masked, batch_size, &batch, &failure) > 0)
+		;
+	uint32_t digest = masked_reader_digest(masked);
+	masked_reader_close(masked);
+	return digest;
+}
+
+static void digest_tells_inputs_apart(void **state) {
+	(void)state;
+	static const struct record records[] = {
+		{ 3, { 1, 2, 3 }, { -100, 20, -100 }, { 1, 1, 0 }, 0, 1 },
+		{ 1, { 4 }, { -100 }, { 1 }, 0, 1 },
+		{ 2, { 5, 6 }, { 0, 49 }, { 1, 1 }, 0, 2 },
+	};
+	const uint32_t digest = digest_of(records, 3, true, 1);
+	assert_int_equal(digest_of(records, 3, true, 2), digest);
+	assert_int_equal(digest_of(records, 3, true, 8), digest);
+	assert_int_not_equal(digest_of(records, 2, true, 8), digest);
+	assert_int_not_equal(digest_of(records, 3, false, 8), digest);
+	for (int i = 0; i < 4; i++) {
+		struct record changed[] = { records[0], records[1], records[2] };
+		int32_t *values[] = { &changed[1].input_ids[0], &changed[1].labels[0], &changed[2].attention_mask[0],
+			&changed[2].epoch };
+		*values[i] = i == 2 ? 0 : 3;
+		assert_int_not_equal(digest_of(changed, 3, true, 8), digest);
+	}
+
+	/* It is that of what was taken, not of what was looked at. */
+	struct failure failure;
+	struct masked_batch batch;
+	struct masked_reader *masked = open_records(records, 3, true, true, &failure);
+	assert_int_equal(masked_reader_digest(masked), 0);
+	assert_int_equal(masked_reader_next(masked, 2, &batch, &failure), 1);
+	assert_int_equal(masked_reader_digest(masked), digest_of(records, 2, true, 2));
+	masked_reader_close(masked);
+}
+
 static void refuses_bad_records(void **state) {
 	(void)state;
 	static const struct { struct record record; bool has_mask; const char *text; } cases[] = {
@@ -177,6 +219,7 @@ int main(void) {
 		cmocka_unit_test(makes_rectangles),
 		cmocka_unit_test(tells_where_epochs_end),
 		cmocka_unit_test(crosses_arrow_batches),
+		cmocka_unit_test(digest_tells_inputs_apart),
 		cmocka_unit_test(refuses_bad_records),
 	};
 	return cmocka_run_group_tests_name("record/masked", tests, NULL, NULL);

@@ -127,7 +127,7 @@ static void comes_back(void **state) {
 	int descriptor = open_bytes(stream.bytes, stream.size);
 	struct reader *reader = reader_open(descriptor, "input", &failure);
 	struct int32_list list = { 0 };
-	char text[16], digest[16];
+	char text[16];
 	int64_t row = 0, batches = 0;
 	assert_int_equal(reader_total(reader), 2500);
 	assert_int_equal(schema_find(reader_schema(reader), "list"), 1);
@@ -156,8 +156,6 @@ static void comes_back(void **state) {
 		assert_int_equal(reader_total(reader), 2500);
 	}
 	assert_int_equal(row, 2500);
-	reader_digest(reader, digest);
-	assert_non_null(memmem(stream.bytes, stream.size, digest, strlen(digest)));
 	assert_int_equal(reader_next(reader, &batch, &failure), 0);
 	reader_close(reader);
 	close(descriptor);
