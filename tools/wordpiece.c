@@ -32,17 +32,24 @@ static const struct usage usage = {
 	.example = "imdb-read --split train aclImdb_v1.tar.gz | wordpiece --model distilbert-base-uncased > tokens.arrows",
 };
 
-#define WINDOW 512                      /* documents */
-#define WINDOW_BYTES ((size_t)2 << 20)  /* of their text, but for the last */
-#define SHARE 8                         /* documents a task */
+#define SHARE_ROWS 64                     /* documents of a share, at most, */
+#define SHARE_BYTES ((size_t)32 << 10)    /* and bytes of their text, but for the last */
+#define SHARES 8                          /* of a window, a thread */
 
-/* Consecutive rows of one batch. */
+/* Consecutive rows of a batch, for one task, and what they became: row i ends at ends[i] in the encoding. */
+struct share {
+	int64_t first;
+	size_t rows, damaged;       /* how many of them had invalid bytes */
+	struct encoding encoding;
+	size_t ends[SHARE_ROWS];
+};
+
+/* Consecutive shares of one batch. */
 struct window {
 	struct batch *batch;
-	int64_t first;
-	size_t rows;
-	bool ends_batch;
-	struct encoding encodings[WINDOW];
+	int64_t past;               /* the first row of the batch after it */
+	struct share *shares;
+	size_t count, room;
 };
 
 struct stage {
@@ -54,36 +61,51 @@ struct stage {
 	int text;                           /* the column */
 	struct batch *next;                 /* the batch after the current window's, when that ends its batch */
 	bool reads;                         /* this round reads it */
-	struct window *current, *before;    /* rows 0: none */
+	struct window *current, *before;    /* of 0 shares: none */
 	struct failure read_failure, write_failure;
 	int read_result, write_result;
 	int64_t replaced, damaged;          /* invalid sequences, and documents that had any */
 };
 
-static void encode_share(struct stage *stage, size_t share, int worker) {
-	struct window *window = stage->current;
-	for (size_t i = share * SHARE; i < window->rows && i < (share + 1) * SHARE; i++) {
-		size_t length;
-		const char *text = column_bytes(&window->batch->columns[stage->text], window->first + (int64_t)i, &length);
-		tokenizer_encode(stage->tokenizer, stage->scratch[worker], text, length, (size_t)max_length,
-			&window->encodings[i]);
+static bool ends_batch(const struct window *window) {
+	return window->past == window->batch->rows;
+}
+
+static void encode_share(struct stage *stage, struct share *share, int worker) {
+	const struct column *column = &stage->current->batch->columns[stage->text];
+	share->encoding.count = share->encoding.replaced = 0;
+	for (size_t i = 0; i < share->rows; i++) {
+		size_t length, replaced = share->encoding.replaced;
+		const char *text = column_bytes(column, share->first + (int64_t)i, &length);
+		tokenizer_append(stage->tokenizer, stage->scratch[worker], text, length, (size_t)max_length,
+			&share->encoding);
+		share->ends[i] = share->encoding.count;
+		share->damaged += share->encoding.replaced > replaced;
 	}
 }
 
-static int write_window(struct stage *stage, struct window *window) {
-	for (size_t i = 0; i < window->rows; i++) {
-		const struct encoding *encoding = &window->encodings[i];
-		builder_append_int32_list(writer_column(stage->writer, 0), encoding->input_ids, encoding->count);
-		builder_append_nullable_int32_list(writer_column(stage->writer, 1), encoding->word_ids, encoding->count, -1);
-		carried_append(stage->carried, window->batch, window->first + (int64_t)i, stage->writer);
+static int write_share(struct stage *stage, const struct window *window, const struct share *share) {
+	struct builder *input_ids = writer_column(stage->writer, 0), *word_ids = writer_column(stage->writer, 1);
+	const struct encoding *encoding = &share->encoding;
+	for (size_t i = 0, at = 0; i < share->rows; at = share->ends[i++]) {
+		builder_append_int32_list(input_ids, encoding->input_ids + at, share->ends[i] - at);
+		builder_append_nullable_int32_list(word_ids, encoding->word_ids + at, share->ends[i] - at, -1);
+		carried_append(stage->carried, window->batch, share->first + (int64_t)i, stage->writer);
 		if (writer_end_row(stage->writer, &stage->write_failure) < 0)
 			return -1;
-		stage->replaced += (int64_t)encoding->replaced;
-		stage->damaged += encoding->replaced > 0;
 	}
-	if (window->ends_batch)
+	stage->replaced += (int64_t)encoding->replaced;
+	stage->damaged += (int64_t)share->damaged;
+	return 0;
+}
+
+static int write_window(struct stage *stage, struct window *window) {
+	for (size_t i = 0; i < window->count; i++)
+		if (write_share(stage, window, &window->shares[i]) < 0)
+			return -1;
+	if (ends_batch(window))
 		batch_free(window->batch);
-	window->rows = 0;
+	window->count = 0;
 	return 0;
 }
 
@@ -92,52 +114,71 @@ static void run_task(void *context, size_t index, int worker) {
 	if (index == 0)
 		stage->write_result = write_window(stage, stage->before);
 	else if (index > 1)
-		encode_share(stage, index - 2, worker);
+		encode_share(stage, &stage->current->shares[index - 2], worker);
 	else if (stage->reads)
 		stage->read_result = reader_next(stage->reader, &stage->next, &stage->read_failure);
+}
+
+/* Takes the next rows of the window's batch. */
+static void take_share(const struct stage *stage, struct window *window, struct share *share) {
+	const struct column *column = &window->batch->columns[stage->text];
+	size_t bytes = 0, length;
+	share->first = window->past;
+	share->rows = share->damaged = 0;
+	while (share->rows < SHARE_ROWS && window->past < window->batch->rows && bytes < SHARE_BYTES) {
+		column_bytes(column, window->past++, &length);
+		bytes += length;
+		share->rows++;
+	}
 }
 
 /* Takes the rows after the current window's, of its batch or of the next one. False at the end. */
 static bool take_window(struct stage *stage, struct window *window) {
 	const struct window *last = stage->current;
-	bool continues = last->rows > 0 && !last->ends_batch;
-	size_t bytes = 0, length;
+	bool continues = last->count > 0 && !ends_batch(last);
 	window->batch = continues ? last->batch : stage->next;
-	window->first = continues ? last->first + (int64_t)last->rows : 0;
-	window->rows = 0;
+	window->past = continues ? last->past : 0;
+	window->count = 0;
 	if (window->batch == NULL)
 		return false;
-	int64_t left = window->batch->rows - window->first;
-	while (window->rows < WINDOW && (int64_t)window->rows < left && bytes < WINDOW_BYTES) {
-		column_bytes(&window->batch->columns[stage->text], window->first + (int64_t)window->rows++, &length);
-		bytes += length;
-	}
-	window->ends_batch = (int64_t)window->rows == left;
+	while (window->count < window->room && !ends_batch(window))
+		take_share(stage, window, &window->shares[window->count++]);
 	return true;
 }
 
+static struct window *create_window(size_t room) {
+	struct window *window = allocate(1, sizeof *window);
+	*window = (struct window){ .shares = allocate(room, sizeof *window->shares), .room = room };
+	return window;
+}
+
+static void free_window(struct window *window) {
+	for (size_t i = 0; i < window->room; i++)
+		encoding_clear(&window->shares[i].encoding);
+	free(window->shares);
+	free(window);
+}
+
 static void tokenize(struct stage *stage, struct pool *pool) {
-	struct window *windows = allocate(2, sizeof *windows);
 	int64_t total = reader_info(stage->reader)->records;
-	stage->current = &windows[0];
-	stage->before = &windows[1];
+	stage->current = create_window(SHARES * (size_t)pool_threads(pool));
+	stage->before = create_window(SHARES * (size_t)pool_threads(pool));
 	stage->read_result = check(reader_next(stage->reader, &stage->next, &stage->read_failure), &stage->read_failure);
 	while (take_window(stage, stage->before)) {
 		struct window *window = stage->before;
 		stage->before = stage->current;
 		stage->current = window;
-		stage->reads = window->ends_batch && stage->read_result > 0;
-		if (window->ends_batch)
+		stage->reads = ends_batch(window) && stage->read_result > 0;
+		if (ends_batch(window))
 			stage->next = NULL;
-		pool_run(pool, 2 + (window->rows + SHARE - 1) / SHARE, run_task, stage);
+		pool_run(pool, 2 + window->count, run_task, stage);
 		check(stage->write_result, &stage->write_failure);
 		check(stage->read_result, &stage->read_failure);
 		progress(writer_records(stage->writer), total, "documents");
 	}
 	check(write_window(stage, stage->current), &stage->write_failure);
-	for (size_t i = 0; i < 2 * WINDOW; i++)
-		encoding_clear(&windows[i / WINDOW].encodings[i % WINDOW]);
-	free(windows);
+	free_window(stage->current);
+	free_window(stage->before);
 	progress_end();
 }
 

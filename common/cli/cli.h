@@ -19,6 +19,7 @@
 #ifndef CLOZE_CLI_CLI_H
 #define CLOZE_CLI_CLI_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -117,6 +118,10 @@ __attribute__((format(printf, 1, 2)))
 char *format_text(const char *format, ...);
 
 /* ---- input and output ---------------------------------------------------------------------------------- */
+
+/* Set by a program's own handler of signals: a stream's read that the signal cut short then fails, rather than wait
+ * for more. */
+extern volatile sig_atomic_t interrupted;
 
 /* Opens a file for reading; NULL is standard input. Ends the program with 66 when it cannot, naming the path. */
 int open_input(const char *path);

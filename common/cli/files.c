@@ -13,6 +13,8 @@ const char *input_name(const char *path) {
 	return path == NULL ? "standard input" : path;
 }
 
+volatile sig_atomic_t interrupted;
+
 int open_input(const char *path) {
 	if (path == NULL)
 		return STDIN_FILENO;

@@ -1,6 +1,7 @@
 /* A list of what is unfinished, removed by an exit handler and by a handler of the signals that end a program. */
 #include "cli/staged.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,12 +19,21 @@
 
 struct staged {
 	char *target, *path;
-	int descriptor; /* -1: a folder */
+	int descriptor;
+	bool folder, replace;
 	bool direct;    /* a pipe or a device, written to as it is: `path` is the target */
 	struct staged *next;
 };
 
 static struct staged *unfinished;
+
+static const char infix[] = ".unfinished-";
+enum { RANDOM_LETTERS = 6 };
+
+/* The name to build `target` under, for mkostemp() and mkdtemp(). free() releases it. */
+static char *name_beside(const char *target) {
+	return format_text("%s%sXXXXXX", target, infix);
+}
 
 static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *walk) {
 	(void)status, (void)kind, (void)walk;
@@ -30,7 +41,7 @@ static int remove_entry(const char *path, const struct stat *status, int kind, s
 	return 0;
 }
 
-static void remove_tree(const char *path) {
+void remove_tree(const char *path) {
 	nftw(path, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
@@ -41,7 +52,7 @@ static void remove_unfinished(void) {
 }
 
 /* nftw() is not async-signal-safe by the letter of POSIX; the process ends here, and what could go wrong is that
- * the suffixed name stays behind. */
+ * the name stays behind. */
 static void end_by_signal(int number) {
 	remove_unfinished();
 	signal(number, SIG_DFL);
@@ -58,15 +69,15 @@ static void register_cleanup(void) {
 	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
 		struct sigaction action = { .sa_handler = end_by_signal }, before;
 		sigaction(signals[i], NULL, &before);
-		if (before.sa_handler != SIG_IGN)
+		if (before.sa_handler == SIG_DFL)
 			sigaction(signals[i], &action, NULL);
 	}
 }
 
-/* Takes over `target` and `path`. */
-static struct staged *begin(char *target, char *path, int descriptor, bool direct) {
+static struct staged *begin(struct staged begun) {
 	struct staged *staged = allocate(1, sizeof *staged);
-	*staged = (struct staged){ target, path, descriptor, direct, unfinished };
+	*staged = begun;
+	staged->next = unfinished;
 	unfinished = staged;
 	register_cleanup();
 	return staged;
@@ -85,7 +96,7 @@ struct staged *staged_file(const char *path, struct failure *failure) {
 	char *target = exists && !direct ? realpath(path, NULL) : NULL; /* a link stays one: what it names is replaced */
 	if (target == NULL)
 		target = copy_text(path);
-	char *beside = direct ? copy_text(path) : format_text("%s.XXXXXX", target);
+	char *beside = direct ? copy_text(path) : name_beside(target);
 	int descriptor = direct ? open(path, O_WRONLY | O_CLOEXEC) : mkostemp(beside, O_CLOEXEC);
 	if (descriptor < 0) {
 		fail(failure, EX_CANTCREAT, "%s: %s", path, strerror(errno));
@@ -95,7 +106,7 @@ struct staged *staged_file(const char *path, struct failure *failure) {
 	}
 	if (!direct)
 		fchmod(descriptor, usual_mode(0666));
-	return begin(target, beside, descriptor, direct);
+	return begin((struct staged){ .target = target, .path = beside, .descriptor = descriptor, .direct = direct });
 }
 
 struct staged *staged_folder(const char *path, bool replace, struct failure *failure) {
@@ -106,15 +117,19 @@ struct staged *staged_folder(const char *path, bool replace, struct failure *fai
 	size_t length = strlen(path);
 	while (length > 1 && path[length - 1] == '/')
 		length--;
-	char *target = copy_bytes(path, length), *beside = format_text("%s.XXXXXX", target);
-	if (mkdtemp(beside) == NULL) {
+	char *target = copy_bytes(path, length), *beside = name_beside(target);
+	int descriptor = mkdtemp(beside) == NULL ? -1 : open(beside, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (descriptor < 0) {
 		fail(failure, EX_CANTCREAT, "%s: %s", path, strerror(errno));
+		rmdir(beside);
 		free(target);
 		free(beside);
 		return NULL;
 	}
-	chmod(beside, usual_mode(0777));
-	return begin(target, beside, -1, false);
+	flock(descriptor, LOCK_EX | LOCK_NB);
+	fchmod(descriptor, usual_mode(0777));
+	return begin((struct staged){ .target = target, .path = beside, .descriptor = descriptor, .folder = true,
+		.replace = replace });
 }
 
 int staged_descriptor(const struct staged *staged) {
@@ -130,42 +145,46 @@ static void forget(struct staged *staged) {
 	while (*link != staged)
 		link = &(*link)->next;
 	*link = staged->next;
+	if (staged->descriptor >= 0)
+		close(staged->descriptor);
 	free(staged->target);
 	free(staged->path);
 	free(staged);
 }
 
 void staged_discard(struct staged *staged) {
-	if (staged->descriptor >= 0)
-		close(staged->descriptor);
 	if (!staged->direct)
 		remove_tree(staged->path);
 	forget(staged);
 }
 
-/* A rename is durable when the folder that holds the name is synced. */
-static void sync_parent(const char *path) {
-	char *copy = copy_text(path);
-	int descriptor = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	free(copy);
-	if (descriptor >= 0) {
-		fsync(descriptor);
-		close(descriptor);
-	}
-}
+/* ---- into place ---------------------------------------------------------------------------------------- */
 
-static int sync_entry(const char *path, const struct stat *status, int kind, struct FTW *walk) {
-	(void)status, (void)kind, (void)walk;
+/* Some file systems cannot sync a folder, and say so by EINVAL: there is nothing to be done about it. */
+static int sync_path(const char *path) {
 	int descriptor = open(path, O_RDONLY | O_CLOEXEC);
 	if (descriptor < 0)
 		return -1;
-	int result = fsync(descriptor);
+	int result = fsync(descriptor) < 0 && errno != EINVAL ? -1 : 0;
 	close(descriptor);
 	return result;
 }
 
+/* A rename is durable when the folder that holds the name is synced. */
+static int sync_parent(const char *path) {
+	char *copy = copy_text(path);
+	int result = sync_path(dirname(copy));
+	free(copy);
+	return result;
+}
+
+static int sync_entry(const char *path, const struct stat *status, int kind, struct FTW *walk) {
+	(void)status, (void)kind, (void)walk;
+	return sync_path(path);
+}
+
 static int sync_content(struct staged *staged) {
-	if (staged->descriptor < 0)
+	if (staged->folder)
 		return nftw(staged->path, sync_entry, 8, FTW_PHYS);
 	int result = staged->direct ? 0 : fsync(staged->descriptor);
 	result |= close(staged->descriptor);
@@ -173,33 +192,103 @@ static int sync_content(struct staged *staged) {
 	return result;
 }
 
-/* A folder cannot be renamed over one that holds files: the two names are exchanged, and the old content, now
- * under the suffixed name, removed. */
+static int exchange(const struct staged *staged) {
+	return renameat2(AT_FDCWD, staged->path, AT_FDCWD, staged->target, RENAME_EXCHANGE);
+}
+
+/* A folder cannot be renamed over one that holds files: the two names are exchanged, and the old content, now under the
+ * unfinished one's name, removed when that is durable. */
+static int replace_folder(const struct staged *staged) {
+	if (exchange(staged) < 0)
+		return -1;
+	if (sync_parent(staged->target) < 0) {
+		int error = errno;
+		exchange(staged);
+		errno = error;
+		return -1;
+	}
+	remove_tree(staged->path);
+	return 0;
+}
+
 static int put_into_place(const struct staged *staged) {
 	struct stat status;
 	if (staged->direct)
 		return 0;
-	if (stat(staged->target, &status) == 0 && S_ISDIR(status.st_mode)) {
-		if (renameat2(AT_FDCWD, staged->path, AT_FDCWD, staged->target, RENAME_EXCHANGE) < 0)
-			return -1;
-		remove_tree(staged->path);
-		return 0;
-	}
-	return rename(staged->path, staged->target);
+	if (staged->replace && stat(staged->target, &status) == 0 && S_ISDIR(status.st_mode))
+		return replace_folder(staged);
+	return rename(staged->path, staged->target) < 0 ? -1 : sync_parent(staged->target);
+}
+
+static int fail_to_commit(struct staged *staged, struct failure *failure) {
+	fail(failure, errno == EIO ? EX_IOERR : EX_CANTCREAT, "%s: %s", staged->target, strerror(errno));
+	staged_discard(staged);
+	return -1;
 }
 
 int staged_commit(struct staged *staged, struct failure *failure) {
-	if (sync_content(staged) != 0) {
-		fail(failure, errno == ENOSPC ? EX_CANTCREAT : EX_IOERR, "%s: %s", staged->target, strerror(errno));
-		staged_discard(staged);
-		return -1;
-	}
-	if (put_into_place(staged) < 0) {
-		fail(failure, EX_CANTCREAT, "%s: %s", staged->target, strerror(errno));
-		staged_discard(staged);
-		return -1;
-	}
-	sync_parent(staged->target);
+	if (sync_content(staged) != 0 || put_into_place(staged) < 0)
+		return fail_to_commit(staged, failure);
 	forget(staged);
 	return 0;
+}
+
+/* Renames every file but `last`, or with `only` that one alone, into the folder. */
+static int move_files(const struct staged *staged, const char *folder, const char *last, bool only) {
+	DIR *entries = opendir(staged->path);
+	int result = entries == NULL ? -1 : 0;
+	for (struct dirent *entry; result == 0 && (entry = readdir(entries)) != NULL;) {
+		if (entry->d_name[0] == '.' || (strcmp(entry->d_name, last) == 0) != only)
+			continue;
+		char *from = format_text("%s/%s", staged->path, entry->d_name);
+		char *to = format_text("%s/%s", folder, entry->d_name);
+		result = rename(from, to);
+		free(from);
+		free(to);
+	}
+	if (entries != NULL)
+		closedir(entries);
+	return result < 0 ? -1 : sync_path(folder);
+}
+
+int staged_merge(struct staged *staged, const char *folder, const char *last, struct failure *failure) {
+	if (sync_content(staged) != 0 || sync_parent(staged->path) < 0 || move_files(staged, folder, last, false) < 0
+			|| move_files(staged, folder, last, true) < 0)
+		return fail_to_commit(staged, failure);
+	staged_discard(staged);
+	return 0;
+}
+
+/* ---- what was left behind ------------------------------------------------------------------------------ */
+
+/* Whether the name is that of `target` unfinished; NULL: of any. */
+static bool is_unfinished(const char *name, const char *target) {
+	size_t length = strlen(name), end = sizeof infix - 1 + RANDOM_LETTERS;
+	return length > end && strncmp(name + length - end, infix, sizeof infix - 1) == 0
+		&& (target == NULL || (strncmp(name, target, length - end) == 0 && target[length - end] == '\0'));
+}
+
+static void remove_if_left(const char *path) {
+	int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (descriptor < 0)
+		return;
+	if (flock(descriptor, LOCK_EX | LOCK_NB) == 0)
+		remove_tree(path);
+	close(descriptor);
+}
+
+size_t remove_left_behind(const char *folder, const char *target) {
+	size_t found = 0;
+	DIR *entries = opendir(folder);
+	for (struct dirent *entry; entries != NULL && (entry = readdir(entries)) != NULL;) {
+		if (!is_unfinished(entry->d_name, target))
+			continue;
+		char *path = format_text("%s/%s", folder, entry->d_name);
+		remove_if_left(path);
+		free(path);
+		found++;
+	}
+	if (entries != NULL)
+		closedir(entries);
+	return found;
 }

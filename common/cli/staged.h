@@ -1,12 +1,13 @@
 /* staged: files and folders that appear whole or not at all.
  *
- * The content is made beside the target, under its name with a suffix of a dot and random letters, and renamed
- * to it when it is complete and synced. A program that ends in any other way (die(), a signal it can catch)
- * removes it; kill -9 leaves the suffixed name behind, and the target as it was. */
+ * The content is made beside the target, under its name with `.unfinished-` and random letters, and renamed to it when
+ * it is complete and synced. A program that ends in any other way (die(), a signal that it does not handle itself)
+ * removes it; kill -9 leaves the unfinished name behind, and the target as it was. */
 #ifndef CLOZE_CLI_STAGED_H
 #define CLOZE_CLI_STAGED_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "cli/failure.h"
 
@@ -16,11 +17,12 @@ struct staged;
  * `>(command)`, is written to as it is. NULL: 73. */
 struct staged *staged_file(const char *path, struct failure *failure);
 
-/* Begins a folder that is to appear at `path`. An existing `path` is refused unless `replace`; the old folder is
- * then exchanged for the new one at the commit, and removed. NULL: 73. */
+/* Begins a folder that is to appear at `path`. An existing `path` is refused unless `replace`; the old folder is then
+ * exchanged for the new one at the commit, and removed. The folder is locked by flock(2) for as long as its descriptor,
+ * or a copy of it, is open: see remove_left_behind(). NULL: 73. */
 struct staged *staged_folder(const char *path, bool replace, struct failure *failure);
 
-/* The descriptor of a file, open for writing; -1 for a folder. Owned by `staged`. */
+/* The descriptor of a file, open for writing, or of a folder. Owned by `staged`. */
 int staged_descriptor(const struct staged *staged);
 
 /* Where the content is until the commit: the folder to create files in. Owned by `staged`. */
@@ -30,7 +32,19 @@ const char *staged_path(const struct staged *staged);
  * content is then gone, and `staged` freed. */
 int staged_commit(struct staged *staged, struct failure *failure);
 
+/* Moves the files of a staged folder into another one, of the same file system, which keeps what else it holds: one by
+ * one, the one called `last` when all others are there and synced. Frees `staged`. -1: 74 or 73; some files may then
+ * be in place, `last` is not. */
+int staged_merge(struct staged *staged, const char *folder, const char *last, struct failure *failure);
+
 /* Removes the content and frees `staged`. */
 void staged_discard(struct staged *staged);
+
+/* Removes a file, or a folder with all it holds. */
+void remove_tree(const char *path);
+
+/* Removes the unfinished folders in `folder` that no running program has locked: all, or those that were to be called
+ * `target`. Returns how many there were. */
+size_t remove_left_behind(const char *folder, const char *target);
 
 #endif

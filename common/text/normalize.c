@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "text/key.h"
 #include "text/unicode.h"
 #include "text/utf8.h"
 
@@ -111,7 +112,7 @@ size_t normalize(const struct normalization *how, const char *text, size_t lengt
 }
 
 static void append_character(struct word *word, uint32_t point) {
-	if (word->room - word->length < UTF8_LONGEST)
+	if (word->room - word->length < UTF8_LONGEST + KEY_LENGTH)
 		word->bytes = grow(word->bytes, word->room = word->room * 2 + 64, 1);
 	word->length += utf8_encode(point, word->bytes + word->length);
 	word->characters++;

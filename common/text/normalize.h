@@ -27,7 +27,7 @@ struct code_points { uint32_t *points; size_t count, room; };
  * U+FFFD. */
 size_t normalize(const struct normalization *how, const char *text, size_t length, struct code_points *to);
 
-/* A word as UTF-8. Zero-initialize; free(bytes) releases it. */
+/* A word as UTF-8, with room for KEY_LENGTH bytes more (text/key.h). Zero-initialize; free(bytes) releases it. */
 struct word { char *bytes; size_t length, characters, room; };
 
 /* The next word at or after code point *at: a run between white space, or one punctuation character. Moves *at past

@@ -1,40 +1,43 @@
-/* Encoding goes over the text once. Where it is plain ASCII, a word of up to 16 letters and digits is one load, one
- * look into a cache of words seen, and one store; whatever else comes takes the general way, a stretch between ASCII
- * spaces and punctuation at a time: no step of normalization reaches across those. */
+/* Where the text is plain ASCII, a word of up to 16 letters and digits, or a punctuation character, is one load, one look
+ * into a cache of words seen, and one store. Whatever else there is takes the general way, a run between ASCII white
+ * space and punctuation at a time. */
 #include "text/tokenizer.h"
 
 #include <stdlib.h>
 #include <string.h>
-#if defined(__SSE2__) && !defined(CLOZE_PORTABLE)
-#include <emmintrin.h>
-#endif
+#include <sys/mman.h>
 
 #include "cli/cli.h"
+#include "text/key.h"
 #include "text/normalize.h"
+#include "text/scan.h"
 #include "text/settings.h"
 #include "text/unicode.h"
 #include "text/utf8.h"
 
-#define KEY 16          /* bytes of a word that the cache can hold */
 #define CACHE_BITS 16   /* its entries, 32 bytes each: 2 MiB a thread */
 #define CACHED_PIECES 3
-
-enum byte_class { BYTE_OTHER, BYTE_ALPHANUMERIC, BYTE_SPACE, BYTE_PUNCTUATION };
+#define ENTRY 4         /* numbers that are copied for an entry, its pieces and their count */
 
 struct tokenizer {
 	struct settings settings;
-	uint8_t class[256];        /* enum byte_class */
-	int32_t punctuation[128];  /* the id of an ASCII punctuation character */
+	size_t longest;            /* bytes of a word of letters and digits for the cache */
 	bool begins_added[256];    /* some token that is searched for in the text as it came begins with the byte */
 	int only_beginning;        /* the one byte that they all begin with; -1: several, or none */
 	bool searches, searches_normalized;
 };
 
-/* A word and the pieces it becomes; length 0: free. */
-struct cached { char key[KEY]; int32_t pieces[CACHED_PIECES]; uint8_t length, count; };
+/* A word and the pieces it becomes. A key of zeros: free. */
+struct cached { struct key key; int32_t pieces[CACHED_PIECES]; uint32_t count; };
+
+#define AHEAD 40
+struct look { struct key key; struct cached *pair; size_t length; };
 
 struct tokenizer_scratch {
-	struct cached *cache; /* in pairs: the word seen last, and the one before */
+	struct look looks[AHEAD + SCAN_BLOCK];
+	size_t look_count;
+	struct cached *cache; /* in pairs: the word that came last, and the one before */
+	struct scan scan;
 	struct code_points normalized;
 	struct word word;
 	int32_t *pieces;
@@ -65,86 +68,74 @@ static void append(struct encoding *encoding, int32_t id, int32_t word) {
 	encoding->word_ids[encoding->count++] = word;
 }
 
-/* Cuts a word into the longest pieces from its left; [UNK] when they do not cover it. Returns how many. */
-static size_t cut(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, const char *word,
-	size_t length) {
-	size_t count = 0, taken = 0;
-	if (scratch->pieces_room <= length)
-		scratch->pieces = grow(scratch->pieces, scratch->pieces_room = length + 64, sizeof *scratch->pieces);
-	for (size_t at = 0; at < length; at += taken) {
-		int32_t id = vocabulary_longest(tokenizer->settings.vocabulary, tokenizer->settings.pieces, at > 0, word + at,
-			length - at, &taken);
-		if (id < 0) {
-			scratch->pieces[0] = tokenizer->settings.special_ids.unk;
-			return 1;
-		}
-		scratch->pieces[count++] = id;
-	}
-	return count;
-}
-
-/* The two entries, a cache line, where a word of at most KEY bytes may be; `key` is padded with zeros. */
-static struct cached *cache_pair(const struct tokenizer_scratch *scratch, const char key[static KEY]) {
-	uint64_t low, high;
-	memcpy(&low, key, sizeof low);
-	memcpy(&high, key + sizeof low, sizeof high);
-	uint64_t place = (low + high * 0xff51afd7ed558ccdu) * 0x9e3779b97f4a7c15u >> (64 - CACHE_BITS);
-	return &scratch->cache[place & ~(uint64_t)1];
-}
-
-static inline bool cache_holds(const struct cached *cached, const char key[static KEY], size_t length) {
-	return cached->length == length && memcmp(cached->key, key, KEY) == 0;
-}
-
-/* The entry of a word, once it is filled in; NULL for one of too many pieces to be kept, which are then *count in
- * scratch->pieces. */
-static const struct cached *cache_find(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch,
-	struct cached *pair, const char key[static KEY], size_t length, size_t *count) {
-	struct cached *newest = pair, *older = pair + 1;
-	if (cache_holds(newest, key, length))
-		return newest;
-	if (cache_holds(older, key, length)) {
-		struct cached found = *older;
-		*older = *newest;
-		*newest = found;
-		return newest;
-	}
-	*count = cut(tokenizer, scratch, key, length);
-	if (*count > CACHED_PIECES)
-		return NULL;
-	*older = *newest;
-	memcpy(newest->key, key, KEY);
-	memcpy(newest->pieces, scratch->pieces, *count * sizeof *scratch->pieces);
-	newest->length = (uint8_t)length;
-	newest->count = (uint8_t)*count;
-	return newest;
-}
-
-static void append_pieces(struct encoder *encoder, const int32_t *pieces, size_t count) {
+static void append_word(struct encoder *encoder, const int32_t *pieces, size_t count) {
 	for (size_t i = 0; i < count; i++)
 		append(encoder->encoding, pieces[i], encoder->word);
 	encoder->word++;
 }
 
+/* Cuts a word into scratch->pieces; [UNK] when they do not cover it. Returns how many. The word is followed by
+ * KEY_LENGTH bytes. */
+static size_t cut(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, const char *word,
+	size_t length) {
+	if (scratch->pieces_room < length)
+		scratch->pieces = grow(scratch->pieces, scratch->pieces_room = length * 2, sizeof *scratch->pieces);
+	size_t count = vocabulary_cut(tokenizer->settings.vocabulary, tokenizer->settings.pieces, word, length,
+		scratch->pieces);
+	if (count > 0)
+		return count;
+	scratch->pieces[0] = tokenizer->settings.special_ids.unk;
+	return 1;
+}
+
+/* The two entries, a cache line, where a word may be. */
+static inline struct cached *find_pair(const struct tokenizer_scratch *scratch, struct key key) {
+	return &scratch->cache[key_hash(key) >> (64 - CACHE_BITS) & ~(uint64_t)1];
+}
+
+/* Appends the pieces of a word that the cache does not hold, and keeps them there, if they are not too many. */
+static void append_new(struct encoder *encoder, struct cached *pair, struct key key, size_t length) {
+	struct tokenizer_scratch *scratch = encoder->scratch;
+	char word[2 * KEY_LENGTH] = { 0 };
+	memcpy(word, &key, sizeof key);
+	size_t count = cut(encoder->tokenizer, scratch, word, length);
+	append_word(encoder, scratch->pieces, count);
+	if (count > CACHED_PIECES)
+		return;
+	pair[1] = pair[0];
+	pair[0].key = key;
+	pair[0].count = (uint32_t)count;
+	memcpy(pair[0].pieces, scratch->pieces, count * sizeof *scratch->pieces);
+}
+
+/* Appends a word of 1 to KEY_LENGTH bytes, none of them NUL. There must be room for ENTRY more. */
+static inline void append_short(struct encoder *encoder, struct key key, struct cached *pair, size_t length) {
+	struct encoding *encoding = encoder->encoding;
+	struct cached *cached = pair + key_equal(pair[1].key, key);
+	if (!key_equal(cached->key, key)) {
+		append_new(encoder, pair, key, length);
+		return;
+	}
+	/* All that an entry can hold, and the count behind it: cheaper than to foresee how many there are. */
+	const uint64_t word = (uint32_t)encoder->word * 0x100000001u, words[2] = { word, word };
+	memcpy(encoding->input_ids + encoding->count, cached->pieces, sizeof words);
+	memcpy(encoding->word_ids + encoding->count, words, sizeof words);
+	encoding->count += cached->count;
+	encoder->word++;
+}
+
 static void encode_word(struct encoder *encoder, const struct word *word) {
 	const struct tokenizer *tokenizer = encoder->tokenizer;
-	const struct cached *cached = NULL;
-	size_t count;
+	struct key key = { 0 };
 	if (word->characters > tokenizer->settings.max_characters) {
-		append_pieces(encoder, &tokenizer->settings.special_ids.unk, 1);
-		return;
-	} else if (word->length <= KEY) {
-		char key[KEY] = { 0 };
-		memcpy(key, word->bytes, word->length);
-		cached = cache_find(tokenizer, encoder->scratch, cache_pair(encoder->scratch, key), key, word->length,
-			&count);
+		append_word(encoder, &tokenizer->settings.special_ids.unk, 1);
+	} else if (word->length <= KEY_LENGTH && memchr(word->bytes, '\0', word->length) == NULL) {
+		memcpy(&key, word->bytes, word->length);
+		reserve(encoder->encoding, ENTRY);
+		append_short(encoder, key, find_pair(encoder->scratch, key), word->length);
 	} else {
-		count = cut(tokenizer, encoder->scratch, word->bytes, word->length);
+		append_word(encoder, encoder->scratch->pieces, cut(tokenizer, encoder->scratch, word->bytes, word->length));
 	}
-	if (cached != NULL)
-		append_pieces(encoder, cached->pieces, cached->count);
-	else
-		append_pieces(encoder, encoder->scratch->pieces, count);
 }
 
 static void encode_words(struct encoder *encoder, const struct code_points *text) {
@@ -155,128 +146,79 @@ static void encode_words(struct encoder *encoder, const struct code_points *text
 
 /* ---- the ASCII way --------------------------------------------------------------------------------------- */
 
-static bool is_alphanumeric(unsigned char byte) {
-	return (unsigned char)((byte | 0x20) - 'a') < 26 || (unsigned char)(byte - '0') < 10;
-}
-
-/* Takes the letters and digits, at most KEY, that `readable` bytes begin with into `key`, padded with zeros and in
- * lower case if so asked. Returns how many. */
-static inline size_t take_word(const char *text, size_t readable, bool lowercase, char key[static KEY]) {
-#if defined(__SSE2__) && !defined(CLOZE_PORTABLE)
-	static const unsigned char keep[2 * KEY] = { 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
-		255, 255 };
-	char last[KEY] = { 0 };
-	if (readable < KEY) {
-		memcpy(last, text, readable);
-		text = last;
-	}
-	const __m128i bytes = _mm_loadu_si128((const __m128i *)text), bit = _mm_set1_epi8(0x20);
-	const __m128i lower = _mm_or_si128(bytes, bit); /* bytes from 0x80 on are negative, and so below every range */
-	const __m128i letters = _mm_and_si128(_mm_cmpgt_epi8(lower, _mm_set1_epi8('a' - 1)),
-		_mm_cmplt_epi8(lower, _mm_set1_epi8('z' + 1)));
-	const __m128i digits = _mm_and_si128(_mm_cmpgt_epi8(bytes, _mm_set1_epi8('0' - 1)),
-		_mm_cmplt_epi8(bytes, _mm_set1_epi8('9' + 1)));
-	unsigned outside = ~(unsigned)_mm_movemask_epi8(_mm_or_si128(letters, digits));
-	size_t length = (size_t)__builtin_ctz(outside | 1u << KEY);
-	__m128i word = lowercase ? _mm_or_si128(bytes, _mm_and_si128(letters, bit)) : bytes;
-	word = _mm_and_si128(word, _mm_loadu_si128((const __m128i *)(keep + KEY - length)));
-	_mm_storeu_si128((__m128i *)key, word);
-	return length;
-#else
-	size_t length = 0;
-	memset(key, 0, KEY);
-	for (; length < KEY && length < readable && is_alphanumeric((unsigned char)text[length]); length++) {
-		bool lowers = lowercase && text[length] >= 'A' && text[length] <= 'Z';
-		key[length] = (char)(lowers ? text[length] | 0x20 : text[length]);
-	}
-	return length;
-#endif
-}
-
-#define AHEAD 16 /* words looked up together, so that the memory they are in is on its way before it is needed */
-
-/* A word to come, or, of length 0, a punctuation character, by its id. */
-struct look { char key[KEY]; struct cached *pair; size_t length; int32_t punctuation; };
-
-/* Takes up to AHEAD words and punctuation characters off the text; fewer where it ends or something else begins. */
-static size_t look_ahead(const struct encoder *encoder, const char **text, const char *end,
-	struct look looks[static AHEAD]) {
-	const struct tokenizer *tokenizer = encoder->tokenizer;
-	const bool lowercase = tokenizer->settings.normalization.lowercase;
-	const char *at = *text;
-	size_t count = 0;
-	while (at < end && count < AHEAD) {
-		unsigned char byte = (unsigned char)*at;
-		struct look *look = &looks[count];
-		if (tokenizer->class[byte] == BYTE_SPACE) {
-			at++;
-			continue;
-		} else if (tokenizer->class[byte] == BYTE_PUNCTUATION) {
-			look->length = 0;
-			look->punctuation = tokenizer->punctuation[byte];
-			at++;
-		} else if (tokenizer->class[byte] == BYTE_ALPHANUMERIC) {
-			look->length = take_word(at, (size_t)(end - at), lowercase, look->key);
-			const char *past = at + look->length;
-			if (look->length == KEY || (past < end && tokenizer->class[(unsigned char)*past] == BYTE_OTHER))
-				break;
-			look->pair = cache_pair(encoder->scratch, look->key);
-			__builtin_prefetch(look->pair);
-			at = past;
-		} else {
+/* Looks for the punctuation and the short words of letters and digits among what `starts` marks in a block, up to the
+ * first run that is neither; returns where in the block that begins, SCAN_BLOCK if there is none. */
+static inline size_t look_ahead(struct tokenizer_scratch *scratch, size_t block, uint64_t starts, size_t longest) {
+	const struct scan *scan = &scratch->scan;
+	const uint64_t run = scan->runs[block], next = scan->runs[block + 1];
+	const uint64_t other = scan->others[block], next_other = scan->others[block + 1];
+	struct look *look = scratch->looks + scratch->look_count;
+	size_t stop = SCAN_BLOCK;
+	for (; starts != 0; starts &= starts - 1) {
+		unsigned at = (unsigned)__builtin_ctzll(starts);
+		uint64_t past = ~(run >> at | next << 1 << (63 - at));
+		size_t length = past ? (size_t)__builtin_ctzll(past) : SCAN_BLOCK;
+		length += length == 0; /* punctuation */
+		if (length > longest || ((other | next_other) != 0
+			&& ((other >> at | next_other << 1 << (63 - at)) & (((uint64_t)1 << length) - 1)) != 0)) {
+			stop = at;
 			break;
 		}
-		count++;
+		look->key = key_load(scan->text + block * SCAN_BLOCK + at, length);
+		look->pair = find_pair(scratch, look->key);
+		look->length = length;
+		__builtin_prefetch(look->pair);
+		look++;
 	}
-	*text = at;
-	return count;
+	scratch->look_count = (size_t)(look - scratch->looks);
+	return stop;
 }
 
-static void encode_look(struct encoder *encoder, const struct look *look) {
-	struct encoding *encoding = encoder->encoding;
-	size_t count;
-	if (look->length == 0) {
-		append_pieces(encoder, &look->punctuation, 1);
-		return;
-	}
-	const struct cached *cached = cache_find(encoder->tokenizer, encoder->scratch, look->pair, look->key,
-		look->length, &count);
-	if (cached == NULL) {
-		append_pieces(encoder, encoder->scratch->pieces, count);
-		return;
-	}
-	reserve(encoding, CACHED_PIECES);
-	for (size_t i = 0; i < CACHED_PIECES; i++) { /* all of them: cheaper than to foresee how many */
-		encoding->input_ids[encoding->count + i] = cached->pieces[i];
-		encoding->word_ids[encoding->count + i] = encoder->word;
-	}
-	encoding->count += cached->count;
-	encoder->word++;
+static void encode_looks(struct encoder *encoder) {
+	struct tokenizer_scratch *scratch = encoder->scratch;
+	reserve(encoder->encoding, scratch->look_count * KEY_LENGTH + ENTRY); /* a piece takes a byte at least */
+	for (size_t i = 0; i < scratch->look_count; i++)
+		append_short(encoder, scratch->looks[i].key, scratch->looks[i].pair, scratch->looks[i].length);
+	scratch->look_count = 0;
 }
 
-/* Encodes ASCII spaces, punctuation and short words; returns where it met something else, at the start of a word. */
-static const char *encode_ascii(struct encoder *encoder, const char *text, const char *end) {
-	struct look looks[AHEAD];
-	size_t count;
-	do {
-		count = look_ahead(encoder, &text, end, looks);
-		for (size_t i = 0; i < count; i++)
-			encode_look(encoder, &looks[i]);
-	} while (count == AHEAD);
-	return text;
-}
-
-static void encode_plain(struct encoder *encoder, const char *text, const char *end) {
-	const struct tokenizer *tokenizer = encoder->tokenizer;
+/* Encodes a run of bytes between ASCII white space and punctuation: no step of normalization reaches across those. */
+static void encode_run(struct encoder *encoder, const char *text, size_t length) {
 	struct code_points *normalized = &encoder->scratch->normalized;
-	while ((text = encode_ascii(encoder, text, end)) < end) {
-		const char *stop = text;
-		while (stop < end && tokenizer->class[(unsigned char)*stop] <= BYTE_ALPHANUMERIC)
-			stop++;
-		encoder->encoding->replaced += normalize(&tokenizer->settings.normalization, text, (size_t)(stop - text),
-			normalized);
-		encode_words(encoder, normalized);
-		text = stop;
+	encoder->encoding->replaced += normalize(&encoder->tokenizer->settings.normalization, text, length, normalized);
+	encode_words(encoder, normalized);
+}
+
+/* Encodes what was scanned of the text, and the rest of a run that begins in it; returns how many bytes that took. */
+static size_t encode_scanned(struct encoder *encoder, const char *text, size_t length, size_t scanned) {
+	const struct scan *scan = &encoder->scratch->scan;
+	for (size_t block = 0, at; block * SCAN_BLOCK < scanned; block++) {
+		uint64_t starts = scan->starts[block];
+		while ((at = look_ahead(encoder->scratch, block, starts, encoder->tokenizer->longest)) < SCAN_BLOCK) {
+			encode_looks(encoder);
+			size_t from = block * SCAN_BLOCK + at, to = from;
+			while (to < length && !scan_separates(text[to]))
+				to++;
+			encode_run(encoder, text + from, to - from);
+			if (to >= scanned)
+				return to;
+			block = to / SCAN_BLOCK;
+			starts = scan->starts[block] & ~(uint64_t)0 << to % SCAN_BLOCK;
+		}
+		if (encoder->scratch->look_count >= AHEAD)
+			encode_looks(encoder);
+	}
+	encode_looks(encoder);
+	return scanned;
+}
+
+static void encode_plain(struct encoder *encoder, const char *text, size_t length) {
+	const bool lowercase = encoder->tokenizer->settings.normalization.lowercase;
+	while (length > 0) {
+		size_t scanned = scan_text(&encoder->scratch->scan, text, length, lowercase);
+		size_t done = encode_scanned(encoder, text, length, scanned);
+		text += done;
+		length -= done;
 	}
 }
 
@@ -381,7 +323,7 @@ static void encode_normalized(struct encoder *encoder, const char *bytes, size_t
 	while ((added = next_added(tokenizer, &text, &search, done, &from, &to)) != NULL) {
 		part.count = from - done;
 		encode_words(encoder, &part);
-		append_pieces(encoder, &added->id, 1);
+		append_word(encoder, &added->id, 1);
 		done = to;
 		part.points = normalized->points + done;
 	}
@@ -395,28 +337,33 @@ static void encode_stretch(struct encoder *encoder, const char *text, size_t len
 	if (encoder->tokenizer->searches_normalized)
 		encode_normalized(encoder, text, length);
 	else
-		encode_plain(encoder, text, text + length);
+		encode_plain(encoder, text, length);
 }
 
-void tokenizer_encode(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, const char *text,
+void tokenizer_append(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, const char *text,
 	size_t length, size_t max_length, struct encoding *encoding) {
 	struct encoder encoder = { tokenizer, scratch, encoding, 0 };
 	struct haystack haystack = { .bytes = text, .length = length };
-	size_t search = 0, done = 0, from, to;
+	size_t search = 0, done = 0, begin = encoding->count, from, to;
 	const struct added_token *added;
-	encoding->count = encoding->replaced = 0;
 	append(encoding, tokenizer->settings.special_ids.cls, -1);
 	while (tokenizer->searches && length > 0
 		&& (added = next_added(tokenizer, &haystack, &search, done, &from, &to)) != NULL) {
 		encode_stretch(&encoder, text + done, from - done);
-		append_pieces(&encoder, &added->id, 1);
+		append_word(&encoder, &added->id, 1);
 		done = to;
 	}
 	if (done < length)
 		encode_stretch(&encoder, text + done, length - done);
-	if (max_length > 0 && encoding->count > max_length - 1)
-		encoding->count = max_length - 1;
+	if (max_length > 0 && encoding->count - begin > max_length - 1)
+		encoding->count = begin + max_length - 1;
 	append(encoding, tokenizer->settings.special_ids.sep, -1);
+}
+
+void tokenizer_encode(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, const char *text,
+	size_t length, size_t max_length, struct encoding *encoding) {
+	encoding->count = encoding->replaced = 0;
+	tokenizer_append(tokenizer, scratch, text, length, max_length, encoding);
 }
 
 void encoding_clear(struct encoding *encoding) {
@@ -428,7 +375,10 @@ void encoding_clear(struct encoding *encoding) {
 struct tokenizer_scratch *tokenizer_scratch_create(const struct tokenizer *tokenizer) {
 	struct tokenizer_scratch *scratch = allocate(1, sizeof *scratch);
 	(void)tokenizer;
-	scratch->cache = allocate((size_t)1 << CACHE_BITS, sizeof *scratch->cache);
+	size_t size = sizeof *scratch->cache << CACHE_BITS;
+	scratch->cache = aligned_alloc(2 << 20, size);
+	madvise(scratch->cache, size, MADV_HUGEPAGE);
+	memset(scratch->cache, 0, size);
 	return scratch;
 }
 
@@ -492,25 +442,6 @@ char *tokenizer_decode(const struct tokenizer *tokenizer, const int32_t *ids, si
 
 /* ---- making one ------------------------------------------------------------------------------------------ */
 
-static void classify_bytes(struct tokenizer *tokenizer) {
-	const struct settings *settings = &tokenizer->settings;
-	for (unsigned byte = 0; byte < 0x80; byte++) {
-		unsigned flags = unicode_flags(byte);
-		char character = (char)byte;
-		size_t taken;
-		if (settings->normalization.clean_text && (flags & UNICODE_REMOVED))
-			tokenizer->class[byte] = BYTE_OTHER;
-		else if (flags & UNICODE_SPACE)
-			tokenizer->class[byte] = BYTE_SPACE;
-		else if (flags & UNICODE_PUNCTUATION)
-			tokenizer->class[byte] = BYTE_PUNCTUATION;
-		else if (is_alphanumeric((unsigned char)byte) && settings->max_characters >= KEY)
-			tokenizer->class[byte] = BYTE_ALPHANUMERIC;
-		int32_t id = vocabulary_longest(settings->vocabulary, settings->pieces, false, &character, 1, &taken);
-		tokenizer->punctuation[byte] = id < 0 || settings->max_characters == 0 ? settings->special_ids.unk : id;
-	}
-}
-
 static void normalize_added(const struct settings *settings, struct added_token *added) {
 	struct code_points *points = &added->normalized_content;
 	char *to;
@@ -542,7 +473,7 @@ static void prepare_added(struct tokenizer *tokenizer) {
 static struct tokenizer *create(const struct settings *settings) {
 	struct tokenizer *tokenizer = allocate(1, sizeof *tokenizer);
 	tokenizer->settings = *settings;
-	classify_bytes(tokenizer);
+	tokenizer->longest = settings->max_characters < KEY_LENGTH ? settings->max_characters : KEY_LENGTH;
 	prepare_added(tokenizer);
 	return tokenizer;
 }

@@ -31,10 +31,10 @@ void tokenizer_free(struct tokenizer *tokenizer);
 const struct vocabulary *tokenizer_vocabulary(const struct tokenizer *tokenizer);
 struct special_ids tokenizer_special_ids(const struct tokenizer *tokenizer);
 
-/* What one document became. Zero-initialize; encoding_clear() releases it; reused from document to document. */
+/* What documents became. Zero-initialize; encoding_clear() releases it; reused from document to document. */
 struct encoding {
 	int32_t *input_ids, *word_ids; /* [count]; a word id is -1 at special tokens that encoding added */
-	size_t count, room;
+	size_t count, room; /* tokens */
 	size_t replaced; /* invalid UTF-8 sequences read as U+FFFD, as Python's errors="replace" does */
 };
 void encoding_clear(struct encoding *encoding);
@@ -44,9 +44,12 @@ struct tokenizer_scratch;
 struct tokenizer_scratch *tokenizer_scratch_create(const struct tokenizer *tokenizer);
 void tokenizer_scratch_free(struct tokenizer_scratch *scratch);
 
-/* Encodes text, NULs and invalid UTF-8 included, with [CLS] and [SEP] around it, into `encoding`, replacing what it
- * held. `max_length` bounds the tokens, the two included, by cutting at the end (0: no bound; else at least 2). A
- * tokenizer may be used by several threads, each with its own scratch and encoding. */
+/* Encodes text, NULs and invalid UTF-8 included, with [CLS] and [SEP] around it, to the end of `encoding`. `max_length`
+ * bounds its tokens, the two included, by cutting at the end (0: no bound; else at least 2). A tokenizer may be used by
+ * several threads, each with its own scratch and encoding. */
+void tokenizer_append(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, const char *text,
+	size_t length, size_t max_length, struct encoding *encoding);
+/* The same, replacing what `encoding` held. */
 void tokenizer_encode(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, const char *text,
 	size_t length, size_t max_length, struct encoding *encoding);
 

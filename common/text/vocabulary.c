@@ -1,4 +1,5 @@
-/* The tokens lie one after the other in one block of text; an open-addressing table finds their ids. */
+/* The tokens lie one after the other in one block of text. An open-addressing table finds their ids; the slots hold short
+ * tokens themselves, so that most are found, or found missing, by one look into memory. */
 #include "text/vocabulary.h"
 
 #include <inttypes.h>
@@ -8,93 +9,108 @@
 #include <zlib.h>
 
 #include "cli/cli.h"
+#include "text/key.h"
 #include "text/utf8.h"
 
 #define LARGEST_FILE ((size_t)256 << 20)
 #define CONTINUING "##"
 
-#define FILTER_BITS ((size_t)1 << 19)
+#define FILTER_BITS 19
 
-struct slot { uint32_t tag; int32_t id; }; /* tag: the hash's upper half; id -1: free */
+/* A token, less the ## that a piece within a word begins with. `form`: its length times two, plus one for such a piece;
+ * 0: free. */
+struct slot { struct key key; int32_t id; uint32_t form; };
 
 struct vocabulary {
-	char *text;      /* every token, each ended by a NUL */
-	size_t *start;   /* [size + 1] where in text a token starts */
+	char *text;       /* every token, each ended by a NUL, KEY_LENGTH bytes after the last */
+	size_t *start;    /* [size + 1] where in text a token starts */
 	size_t size;
-	size_t longest;  /* bytes of the longest token */
+	size_t longest;   /* bytes of the longest token, less its ## */
+	bool *lengths;    /* [longest + 1] whether some token is as long */
 	struct slot *slots;
-	size_t mask;     /* slots - 1, a power of two less one */
+	int slot_bits;    /* there are two to that */
 	uint64_t *filter; /* a bit a hash, set where a token has it: small enough to stay in the processor's cache */
-	uint64_t continuing; /* the hash of "##", with which pieces within a word begin */
 };
-
-/* FNV-1a: a byte at a time, so that the hash of every beginning of a word comes from one pass over it. */
-#define HASH_START 14695981039346656037u
-
-static uint64_t hash_byte(uint64_t hash, unsigned char byte) {
-	return (hash ^ byte) * 1099511628211u;
-}
-
-static uint64_t hash_bytes(uint64_t hash, const char *bytes, size_t length) {
-	for (size_t i = 0; i < length; i++)
-		hash = hash_byte(hash, (unsigned char)bytes[i]);
-	return hash;
-}
 
 static size_t token_length(const struct vocabulary *vocabulary, size_t id) {
 	return vocabulary->start[id + 1] - vocabulary->start[id] - 1;
 }
 
-static uint64_t *filter_word(const struct vocabulary *vocabulary, uint64_t hash, uint64_t *bit) {
-	size_t index = (size_t)(hash ^ hash >> 32) & (FILTER_BITS - 1);
-	*bit = (uint64_t)1 << (index & 63);
-	return &vocabulary->filter[index >> 6];
+/* A text that may be a token. KEY_LENGTH bytes can be read where it begins. */
+struct candidate { const char *text; size_t length; bool continuing; };
+
+/* Takes a token's ## off. */
+static struct candidate candidate_of(const char *token, size_t length) {
+	bool continuing = length >= 2 && memcmp(token, CONTINUING, 2) == 0;
+	return (struct candidate){ token + 2 * continuing, length - 2 * (size_t)continuing, continuing };
 }
 
-/* The slot of the token that is `prefix` followed by the text, or the free one where it would go. */
-static struct slot *find_slot(const struct vocabulary *vocabulary, uint64_t hash, const char *prefix,
-	size_t prefix_length, const char *text, size_t length) {
-	uint32_t tag = (uint32_t)(hash >> 32);
-	for (size_t i = (size_t)(hash ^ hash >> 29);; i++) {
-		struct slot *slot = &vocabulary->slots[i & vocabulary->mask];
-		if (slot->id < 0)
-			return slot;
-		if (slot->tag != tag || token_length(vocabulary, (size_t)slot->id) != prefix_length + length)
-			continue;
-		const char *token = vocabulary->text + vocabulary->start[slot->id];
-		if (memcmp(token, prefix, prefix_length) == 0 && memcmp(token + prefix_length, text, length) == 0)
+/* One past KEY_LENGTH goes by its first eight bytes and a hash of the rest (FNV-1a). */
+static struct key candidate_key(const struct candidate *candidate) {
+	struct key key = key_load(candidate->text, candidate->length < KEY_LENGTH ? candidate->length : KEY_LENGTH);
+	if (candidate->length > KEY_LENGTH) {
+		key.high = 14695981039346656037u;
+		for (size_t i = 8; i < candidate->length; i++)
+			key.high = (key.high ^ (unsigned char)candidate->text[i]) * 1099511628211u;
+	}
+	return key;
+}
+
+static inline uint64_t hash_key(struct key key, bool continuing) {
+	return key_hash(key) + continuing * 0xd6e8feb86659fd93u;
+}
+
+/* The slot of the token, or the free one where it would go. */
+static struct slot *find_slot(const struct vocabulary *vocabulary, const struct candidate *candidate) {
+	struct key key = candidate_key(candidate);
+	uint32_t form = (uint32_t)candidate->length * 2 + candidate->continuing;
+	size_t mask = ((size_t)1 << vocabulary->slot_bits) - 1;
+	for (size_t i = hash_key(key, candidate->continuing) >> (64 - vocabulary->slot_bits);; i++) {
+		struct slot *slot = &vocabulary->slots[i & mask];
+		if (slot->form == 0 || (slot->form == form && key_equal(slot->key, key) && (candidate->length <= KEY_LENGTH
+			|| memcmp(vocabulary->text + vocabulary->start[slot->id] + 2 * candidate->continuing, candidate->text,
+				candidate->length) == 0)))
 			return slot;
 	}
 }
 
+static void note_length(struct vocabulary *vocabulary, size_t length) {
+	size_t known = vocabulary->lengths ? vocabulary->longest + 1 : 0;
+	if (length >= known) {
+		vocabulary->lengths = grow(vocabulary->lengths, length + 1, sizeof *vocabulary->lengths);
+		memset(vocabulary->lengths + known, 0, length + 1 - known);
+		vocabulary->longest = length;
+	}
+	vocabulary->lengths[length] = true;
+}
+
 /* Of a token that occurs twice the last id counts, as in the reference. An empty token is never found. */
 static void index_tokens(struct vocabulary *vocabulary) {
-	size_t slots = 16;
-	while (slots < vocabulary->size * 2)
-		slots *= 2;
-	vocabulary->slots = grow(NULL, slots, sizeof *vocabulary->slots);
-	memset(vocabulary->slots, 0xff, slots * sizeof *vocabulary->slots);
-	vocabulary->mask = slots - 1;
-	vocabulary->filter = allocate(FILTER_BITS / 64, sizeof *vocabulary->filter);
-	vocabulary->continuing = hash_bytes(HASH_START, CONTINUING, strlen(CONTINUING));
+	vocabulary->slot_bits = 4;
+	while ((size_t)1 << vocabulary->slot_bits < vocabulary->size * 2)
+		vocabulary->slot_bits++;
+	vocabulary->slots = allocate((size_t)1 << vocabulary->slot_bits, sizeof *vocabulary->slots);
+	vocabulary->filter = allocate(((size_t)1 << FILTER_BITS) / 64, sizeof *vocabulary->filter);
 	for (size_t id = 0; id < vocabulary->size; id++) {
-		const char *token = vocabulary->text + vocabulary->start[id];
 		size_t length = token_length(vocabulary, id);
 		if (length == 0)
 			continue;
-		uint64_t hash = hash_bytes(HASH_START, token, length), bit;
-		*filter_word(vocabulary, hash, &bit) |= bit;
-		*find_slot(vocabulary, hash, "", 0, token, length) = (struct slot){ (uint32_t)(hash >> 32), (int32_t)id };
-		if (length > vocabulary->longest)
-			vocabulary->longest = length;
+		struct candidate token = candidate_of(vocabulary->text + vocabulary->start[id], length);
+		struct key key = candidate_key(&token);
+		uint64_t hash = hash_key(key, token.continuing) >> (64 - FILTER_BITS);
+		vocabulary->filter[hash / 64] |= (uint64_t)1 << hash % 64;
+		*find_slot(vocabulary, &token) = (struct slot){ key, (int32_t)id,
+			(uint32_t)token.length * 2 + token.continuing };
+		note_length(vocabulary, token.length);
 	}
 }
 
 /* Cuts the block at its newlines, in place. Takes the text over. */
 static struct vocabulary *from_lines(char *text, size_t length) {
 	struct vocabulary *vocabulary = allocate(1, sizeof *vocabulary);
-	vocabulary->text = text;
+	vocabulary->text = grow(text, length + 1 + KEY_LENGTH, 1);
 	size_t lines = 0, to = 0;
+	text = vocabulary->text;
 	for (const char *end = text; (end = memchr(end, '\n', length - (size_t)(end - text))) != NULL; end++)
 		lines++;
 	vocabulary->start = grow(NULL, lines + 2, sizeof *vocabulary->start);
@@ -145,7 +161,7 @@ struct vocabulary *vocabulary_create(const char *const *tokens, size_t count) {
 	vocabulary->start[0] = 0;
 	for (size_t i = 0; i < count; i++)
 		vocabulary->start[i + 1] = vocabulary->start[i] + strlen(tokens[i]) + 1;
-	vocabulary->text = grow(NULL, vocabulary->start[count], 1);
+	vocabulary->text = grow(NULL, vocabulary->start[count] + KEY_LENGTH, 1);
 	for (size_t i = 0; i < count; i++)
 		memcpy(vocabulary->text + vocabulary->start[i], tokens[i], token_length(vocabulary, i) + 1);
 	index_tokens(vocabulary);
@@ -159,6 +175,7 @@ void vocabulary_free(struct vocabulary *vocabulary) {
 	free(vocabulary->start);
 	free(vocabulary->slots);
 	free(vocabulary->filter);
+	free(vocabulary->lengths);
 	free(vocabulary);
 }
 
@@ -167,43 +184,52 @@ size_t vocabulary_size(const struct vocabulary *vocabulary) {
 }
 
 int32_t vocabulary_id(const struct vocabulary *vocabulary, const char *token, size_t length) {
-	if (length == 0)
-		return -1;
-	return find_slot(vocabulary, hash_bytes(HASH_START, token, length), "", 0, token, length)->id;
+	char *readable = allocate(length + KEY_LENGTH, 1);
+	if (length > 0)
+		memcpy(readable, token, length);
+	struct candidate candidate = candidate_of(readable, length);
+	const struct slot *slot = find_slot(vocabulary, &candidate);
+	int32_t id = length > 0 && slot->form != 0 ? slot->id : -1;
+	free(readable);
+	return id;
 }
 
-/* A beginning of a text that may be a token: its hash passed the filter. */
-struct candidate { uint64_t hash; size_t length; };
+/* The id of the candidate, if it is a token and below `below`; else -1. */
+static int32_t find_piece(const struct vocabulary *vocabulary, int32_t below, const struct candidate *candidate) {
+	const struct slot *slot = find_slot(vocabulary, candidate);
+	return slot->form != 0 && slot->id < below ? slot->id : -1;
+}
 
-int32_t vocabulary_longest(const struct vocabulary *vocabulary, int32_t below, bool continuing, const char *text,
-	size_t length, size_t *taken) {
-	enum { ROOM = 32 };
-	struct candidate candidates[ROOM];
-	const char *prefix = continuing ? CONTINUING : "";
-	size_t prefix_length = strlen(prefix), count = 0;
-	uint64_t hash = continuing ? vocabulary->continuing : HASH_START, bit;
-	int32_t found = -1;
-	size_t limit = vocabulary->longest - (vocabulary->longest < prefix_length ? vocabulary->longest : prefix_length);
-	if (limit > length)
-		limit = length;
-	for (size_t i = 0; i < limit; i++) {
-		hash = hash_byte(hash, (unsigned char)text[i]);
-		if ((*filter_word(vocabulary, hash, &bit) & bit) && (i + 1 == length || !utf8_continues(text[i + 1])))
-			candidates[count++] = (struct candidate){ hash, i + 1 };
-		if (count < ROOM && i + 1 < limit)
-			continue;
-		for (bool searching = true; searching && count > 0;) { /* the longest first */
-			const struct candidate *last = &candidates[--count];
-			int32_t id = find_slot(vocabulary, last->hash, prefix, prefix_length, text, last->length)->id;
-			if (id >= 0 && id < below) {
-				found = id;
-				*taken = last->length;
-				searching = false;
-			}
-		}
-		count = 0;
+/* The longest piece that the text begins with. Returns how long it is, 0 if there is none. */
+static size_t find_longest(const struct vocabulary *vocabulary, int32_t below, const char *text, size_t length,
+	bool continuing, int32_t *piece) {
+	struct candidate candidate = { text, length < vocabulary->longest ? length : vocabulary->longest, continuing };
+	for (; candidate.length > KEY_LENGTH; candidate.length--)
+		if (vocabulary->lengths[candidate.length] && (*piece = find_piece(vocabulary, below, &candidate)) >= 0)
+			return candidate.length;
+	uint32_t likely = 0; /* bit i: a beginning of i bytes passes the filter */
+	for (size_t i = 1; i <= candidate.length; i++) {
+		uint64_t hash = hash_key(key_load(text, i), continuing) >> (64 - FILTER_BITS);
+		likely |= (uint32_t)(vocabulary->filter[hash / 64] >> hash % 64 & 1) << i;
 	}
-	return found;
+	while (likely != 0) {
+		candidate.length = (size_t)(31 - __builtin_clz(likely));
+		if ((*piece = find_piece(vocabulary, below, &candidate)) >= 0)
+			return candidate.length;
+		likely ^= (uint32_t)1 << candidate.length;
+	}
+	return 0;
+}
+
+size_t vocabulary_cut(const struct vocabulary *vocabulary, int32_t below, const char *word, size_t length,
+	int32_t *pieces) {
+	size_t count = 0, taken;
+	for (size_t at = 0; at < length; at += taken) {
+		taken = find_longest(vocabulary, below, word + at, length - at, at > 0, &pieces[count++]);
+		if (taken == 0)
+			return 0;
+	}
+	return count;
 }
 
 const char *vocabulary_token(const struct vocabulary *vocabulary, int32_t id) {

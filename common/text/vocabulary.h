@@ -16,7 +16,7 @@ struct vocabulary;
 /* Reads a vocab.txt. NULL: 66 or 65 (an empty file, invalid UTF-8; the line named). */
 struct vocabulary *vocabulary_read(const char *path, struct failure *failure);
 
-/* Builds one of tokens numbered from 0; the texts are copied. */
+/* Builds one of tokens, UTF-8, numbered from 0; the texts are copied. */
 struct vocabulary *vocabulary_create(const char *const *tokens, size_t count);
 
 void vocabulary_free(struct vocabulary *vocabulary);
@@ -24,10 +24,11 @@ void vocabulary_free(struct vocabulary *vocabulary);
 size_t vocabulary_size(const struct vocabulary *vocabulary);
 /* The id of a token, -1 if there is none. */
 int32_t vocabulary_id(const struct vocabulary *vocabulary, const char *token, size_t length);
-/* The longest token that the text begins with, in whole code points, of those with an id below `below`;
- * `continuing`: of the pieces begun with `##`. *taken becomes the bytes of text it covers. -1 if there is none. */
-int32_t vocabulary_longest(const struct vocabulary *vocabulary, int32_t below, bool continuing, const char *text,
-	size_t length, size_t *taken);
+/* Cuts a word into pieces, from its left the longest each time, of those with an id below `below`: first a token, then
+ * tokens begun with `##`. Puts their ids into `pieces`, which has room for `length`, and returns how many there are; 0
+ * where they do not cover the word. KEY_LENGTH bytes after the word (text/key.h) must be readable, whatever they are. */
+size_t vocabulary_cut(const struct vocabulary *vocabulary, int32_t below, const char *word, size_t length,
+	int32_t *pieces);
 /* The token's text, owned by the vocabulary; NULL for an id that is out of range. */
 const char *vocabulary_token(const struct vocabulary *vocabulary, int32_t id);
 /* "crc32:" and the CRC-32 of the tokens, each ended by a newline, in the order of their ids. */

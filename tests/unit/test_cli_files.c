@@ -153,6 +153,70 @@ static void test_staged_folder(void **state) {
 	rmdir("model");
 }
 
+static void put_in(const struct staged *staged, const char *name, const char *content) {
+	char *path = format_text("%s/%s", staged_path(staged), name);
+	put(path, content);
+	free(path);
+}
+
+static void test_merge(void **state) {
+	(void)state;
+	struct failure failure;
+	mkdir("there", 0700);
+	put("there/kept", "kept");
+	put("there/first", "old");
+	struct staged *staged = staged_folder("there/staged", true, &failure);
+	put_in(staged, "first", "new");
+	put_in(staged, "last", "last");
+	assert_int_equal(staged_merge(staged, "there", "last", &failure), 0);
+	expect_content("there/kept", "kept");
+	expect_content("there/first", "new");
+	expect_content("there/last", "last");
+
+	/* What fails before the last leaves the last one as it was. */
+	mkdir("there/first.d", 0700);
+	mkdir("there/first.d/inside", 0700);
+	staged = staged_folder("there/staged", true, &failure);
+	put_in(staged, "first.d", "a file over a folder");
+	put_in(staged, "last", "newer");
+	assert_int_equal(staged_merge(staged, "there", "last", &failure), -1);
+	assert_int_equal(failure.status, EX_CANTCREAT);
+	expect_content("there/last", "last");
+	remove_tree("there");
+	assert_int_equal(entries(), 0);
+}
+
+/* A folder that came into being meanwhile is not replaced unless that was asked for. */
+static void test_late_target(void **state) {
+	(void)state;
+	struct failure failure;
+	struct staged *staged = staged_folder("late", false, &failure);
+	mkdir("late", 0700);
+	put("late/other", "other");
+	assert_int_equal(staged_commit(staged, &failure), -1);
+	assert_int_equal(failure.status, EX_CANTCREAT);
+	expect_content("late/other", "other");
+	remove_tree("late");
+	assert_int_equal(entries(), 0);
+}
+
+static void test_left_behind(void **state) {
+	(void)state;
+	struct failure failure;
+	struct staged *running = staged_folder("run", false, &failure);
+	mkdir("run.unfinished-AbC123", 0700);
+	mkdir("walk.unfinished-AbC123", 0700);
+	mkdir("run.backup", 0700);
+	assert_int_equal(remove_left_behind(".", "run"), 2);
+	assert_int_equal(entries(), 3);
+	assert_int_equal(access(staged_path(running), F_OK), 0);
+	assert_int_equal(remove_left_behind(".", NULL), 2);
+	assert_int_equal(entries(), 2);
+	staged_discard(running);
+	remove_tree("run.backup");
+	assert_int_equal(entries(), 0);
+}
+
 /* However the program ends, the suffixed name is gone. */
 static void expect_removed_after(void (*end)(void), bool by_signal, int number) {
 	pid_t child = fork();
@@ -217,6 +281,9 @@ int main(void) {
 		cmocka_unit_test(test_staged_file),
 		cmocka_unit_test(test_device_is_not_replaced),
 		cmocka_unit_test(test_staged_folder),
+		cmocka_unit_test(test_merge),
+		cmocka_unit_test(test_late_target),
+		cmocka_unit_test(test_left_behind),
 		cmocka_unit_test(test_unfinished_is_removed),
 		cmocka_unit_test(test_full_disk),
 	};
