@@ -63,12 +63,13 @@ $(IMDB)/before.txt: $(IMDB)/eval.arrows
 	perplexity --model $(MODEL) < $< > $@.part
 	@mv $@.part $@
 
-# train-step puts the model in place when it is whole, and only then.
+# train-step puts the model in place when it is whole, and only then. Ctrl-C leaves a checkpoint, from which the next
+# make goes on.
 $(IMDB)/metrics.jsonl: $(IMDB)/eval.arrows
 	shuffle-records --epochs $(EPOCHS) --seed 1 < $(@D)/train.arrows \
 		| wwm-mask --wwm-probability $(WWM_PROBABILITY) --seed 2 \
-		| train-step --model $(MODEL) --out $(@D)/model --force --lr $(LEARNING_RATE) --batch-size $(BATCH_SIZE) \
-			--eval $(@D)/eval.arrows --seed 3 > $@.part
+		| train-step --model $(MODEL) --out $(@D)/model --resume --lr $(LEARNING_RATE) --batch-size $(BATCH_SIZE) \
+			--eval $(@D)/eval.arrows --save-total-limit 1 --seed 3 >> $@.part
 	@mv $@.part $@
 
 $(IMDB)/after.txt: $(IMDB)/metrics.jsonl

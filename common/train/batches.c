@@ -41,3 +41,13 @@ struct network_input batch_input(const struct masked_batch *batch) {
 		.attention_mask = batch->attention_mask, .M = batch->M, .positions = batch->positions,
 		.labels = batch->labels };
 }
+
+struct network_input batch_slice(const struct masked_batch *batch, size_t first, size_t count, int32_t *positions) {
+	size_t start = (size_t)batch->record_positions[first];
+	size_t M = (size_t)batch->record_positions[first + count] - start;
+	for (size_t m = 0; m < M; m++)
+		positions[m] = batch->positions[start + m] - (int32_t)(first * batch->T);
+	return (struct network_input){ .B = count, .T = batch->T, .input_ids = batch->input_ids + first * batch->T,
+		.attention_mask = batch->attention_mask + first * batch->T, .M = M, .positions = positions,
+		.labels = batch->labels + start };
+}

@@ -17,4 +17,8 @@ struct masked_reader *batches_open(struct reader *reader, const struct config *c
 /* The batch as the network's input, pointing into it. */
 struct network_input batch_input(const struct masked_batch *batch);
 
+/* Records first .. first + count - 1 of the batch, likewise. `positions` gets the labelled ones, counted from record
+ * `first`; it has room for all of the batch's. */
+struct network_input batch_slice(const struct masked_batch *batch, size_t first, size_t count, int32_t *positions);
+
 #endif

@@ -2,6 +2,7 @@
  * squares is kept and the sums are added in order, so that the norm does not depend on the number of threads. */
 #include "train/optimizer.h"
 
+#include <fnmatch.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -17,11 +18,10 @@ struct optimizer {
 	struct optimizer_options options;
 	struct pool *pool;
 	const struct kernels *kernels;
-	float *m, *v;                /* moments, blocks like parameters->values */
+	struct optimizer_state state;
 	struct slice *slices;
-	size_t slice_count;
+	size_t slice_count, frozen;
 	double *squares;             /* [slice_count] */
-	int64_t steps;
 	/* The step at hand. */
 	const float *gradients;
 	struct adamw_step step;
@@ -29,9 +29,14 @@ struct optimizer {
 
 static void cut_slices(struct optimizer *optimizer) {
 	const struct parameters *parameters = optimizer->parameters;
+	const char *freeze = optimizer->options.freeze;
 	size_t room = 0;
 	for (size_t i = 0; i < parameters->count; i++) {
 		const struct parameter *parameter = &parameters->table[i];
+		if (freeze != NULL && fnmatch(freeze, parameter->name, FNM_EXTMATCH) == 0) {
+			optimizer->frozen++;
+			continue;
+		}
 		for (size_t done = 0; done < parameter->elements; done += SLICE_FLOATS) {
 			size_t left = parameter->elements - done;
 			if (optimizer->slice_count == room)
@@ -49,8 +54,8 @@ struct optimizer *optimizer_create(struct parameters *parameters, const struct o
 	optimizer->options = *options;
 	optimizer->pool = pool;
 	optimizer->kernels = kernels();
-	optimizer->m = allocate(parameters->size, sizeof *optimizer->m);
-	optimizer->v = allocate(parameters->size, sizeof *optimizer->v);
+	optimizer->state.exp_avg = allocate(parameters->size, sizeof(float));
+	optimizer->state.exp_avg_sq = allocate(parameters->size, sizeof(float));
 	cut_slices(optimizer);
 	optimizer->squares = allocate(optimizer->slice_count, sizeof *optimizer->squares);
 	return optimizer;
@@ -59,11 +64,19 @@ struct optimizer *optimizer_create(struct parameters *parameters, const struct o
 void optimizer_free(struct optimizer *optimizer) {
 	if (optimizer == NULL)
 		return;
-	free(optimizer->m);
-	free(optimizer->v);
+	free(optimizer->state.exp_avg);
+	free(optimizer->state.exp_avg_sq);
 	free(optimizer->slices);
 	free(optimizer->squares);
 	free(optimizer);
+}
+
+struct optimizer_state *optimizer_state(struct optimizer *optimizer) {
+	return &optimizer->state;
+}
+
+size_t optimizer_frozen(const struct optimizer *optimizer) {
+	return optimizer->frozen;
 }
 
 static void square_slice(void *context, size_t index, int worker) {
@@ -88,8 +101,8 @@ static void update_slice(void *context, size_t index, int worker) {
 	(void)worker;
 	if (!slice->decays)
 		step.weight_decay = 0;
-	optimizer->kernels->adamw(optimizer->parameters->values + slice->offset, optimizer->m + slice->offset,
-		optimizer->v + slice->offset, optimizer->gradients + slice->offset, slice->count, &step);
+	optimizer->kernels->adamw(optimizer->parameters->values + slice->offset, optimizer->state.exp_avg + slice->offset,
+		optimizer->state.exp_avg_sq + slice->offset, optimizer->gradients + slice->offset, slice->count, &step);
 }
 
 /* As clip_grad_norm_: max_norm / (norm + 1e-6), never above 1. */
@@ -103,7 +116,7 @@ double optimizer_step(struct optimizer *optimizer, const float *gradients, doubl
 	double norm = global_norm(optimizer);
 	if (!isfinite(norm))
 		return norm;
-	double t = (double)++optimizer->steps;
+	double t = (double)++optimizer->state.steps;
 	optimizer->step = (struct adamw_step){
 		.learning_rate = learning_rate,
 		.beta1 = options->beta1,

@@ -1,18 +1,31 @@
-/* schedule: the learning rate of each step, as transformers.get_scheduler() gives it. */
+/* schedule: the learning rate of each step.
+ *
+ * Sources: transformers.get_scheduler(), whose names and factors these are; Howard & Ruder 2018, "Universal Language
+ * Model Fine-tuning for Text Classification", section 3.2, for slanted_triangular. */
 #ifndef CLOZE_TRAIN_SCHEDULE_H
 #define CLOZE_TRAIN_SCHEDULE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* In the order of `linear|constant|cosine`. `constant` takes warm-up steps as the reference's
- * constant_with_warmup does. */
-enum schedule { SCHEDULE_LINEAR, SCHEDULE_CONSTANT, SCHEDULE_COSINE };
+#define SCHEDULE_TYPES \
+	"linear|cosine|cosine_with_restarts|polynomial|constant|constant_with_warmup|slanted_triangular"
+enum schedule_type { SCHEDULE_LINEAR, SCHEDULE_COSINE, SCHEDULE_COSINE_WITH_RESTARTS, SCHEDULE_POLYNOMIAL,
+	SCHEDULE_CONSTANT, SCHEDULE_CONSTANT_WITH_WARMUP, SCHEDULE_SLANTED_TRIANGULAR }; /* in the order of the words */
+
+struct schedule {
+	enum schedule_type type;
+	int64_t warmup_steps;
+	int64_t total;      /* steps of the run; -1: not known */
+	int64_t num_cycles; /* of cosine_with_restarts: from the peak to 0, so many times */
+	double power;       /* of polynomial: 1 is a straight line */
+	double end_factor;  /* of polynomial: where it ends, as a share of the peak */
+};
 
 /* Whether it must know the number of steps. */
-bool schedule_needs_total(enum schedule schedule);
+bool schedule_needs_total(enum schedule_type type);
 
-/* The factor on the learning rate for optimizer step `step`, counted from 0, of `total`. */
-double schedule_factor(enum schedule schedule, int64_t step, int64_t warmup_steps, int64_t total);
+/* The factor on the peak learning rate for the optimizer's step `step`, counted from 0. */
+double schedule_factor(const struct schedule *schedule, int64_t step);
 
 #endif

@@ -58,7 +58,7 @@ is 'the seed changes dropout' "$(cmp -s "$scratch/one" "$scratch/four"; echo $?)
 is 'steps by records: the last batch is short' "$(train --batch-size 8 | wc -l)" 4
 is '--max-steps stops' "$(train --batch-size 8 --max-steps 3 | wc -l)" 3
 is '--max-steps is the schedule too' "$(train --batch-size 8 --max-steps 4 --lr 1 | number learning_rate - | xargs)" \
-	'1 0.75 0.5 0.25'
+	'1.0 0.75 0.5 0.25'
 train --batch-size 8 > "$scratch/each"
 train --batch-size 8 --logging-steps 2 > "$scratch/second"
 is '--logging-steps 2' "$(number step "$scratch/second" | xargs)" '2 4'
@@ -70,6 +70,29 @@ is '--max-grad-norm 0 and 1e30 are one' "$(train --max-grad-norm 0 | number loss
 train --weight-decay 10 --lr 1e-2 | number loss - > "$scratch/some"
 train --weight-decay 10 --lr 1e-2 --decay-all | number loss - > "$scratch/all"
 is '--decay-all changes what is learned' "$(cmp -s "$scratch/some" "$scratch/all"; echo $?)" 1
+
+# Several batches a step are one large batch; the mean of their means is another thing.
+sed 's/, -100\]/, 7]/' "$folder/train.jsonl" | head -n 7 > "$scratch/uneven.jsonl"
+sed -n '8,16p' "$folder/train.jsonl" >> "$scratch/uneven.jsonl"
+rec-load --type masked "$scratch/uneven.jsonl" > "$scratch/uneven.arrows"
+once() { train-step --model "$folder" --out "$scratch/out" --force --dropout 0 --lr 1e-2 "$@" "$scratch/uneven.arrows" |
+	number loss - | xargs printf '%.5f '; }
+large=$(once --batch-size 8)
+is 'accumulated gradients are those of one large batch' "$(once --batch-size 2 --gradient-accumulation-steps 4)" "$large"
+is 'the mean of means is not' \
+	"$([ "$(once --batch-size 2 --gradient-accumulation-steps 4 --reference-accumulation)" = "$large" ]; echo $?)" 1
+
+train --batch-size 8 --freeze '*' > /dev/null
+is '--freeze "*" learns nothing' "$(weights "$scratch/out/model.safetensors" | cksum)" \
+	"$(train --batch-size 8 --lr 0 --weight-decay 0 > /dev/null; weights "$scratch/out/model.safetensors" | cksum)"
+ok '--freeze leaves some as they are' bash -c "train-step --model $folder --out $scratch/frozen --batch-size 8 \
+	--freeze '*.embeddings.*' $scratch/train.arrows > $scratch/metrics"
+rates() { train --batch-size 8 --max-steps 4 --lr 1 "$@" | number learning_rate - | xargs printf '%.4g '; }
+is '--warmup-ratio' "$(rates --warmup-ratio 0.3)" '0 0.5 1 0.5 '
+is 'cosine_with_restarts' "$(rates --lr-scheduler-type cosine_with_restarts --num-cycles 2)" '1 0.5 1 0.5 '
+is 'polynomial' "$(rates --lr-scheduler-type polynomial --power 2 --lr-end 0.5)" '1 0.7812 0.625 0.5312 '
+is 'constant_with_warmup' "$(rates --lr-scheduler-type constant_with_warmup --warmup-steps 2)" '0 0.5 1 1 '
+is 'slanted_triangular' "$(rates --lr-scheduler-type slanted_triangular)" '1 0.7578 0.5156 0.2734 '
 
 # Epochs, and evaluation at the end of each.
 { sed 's/}$/, "epoch": 1}/' "$folder/train.jsonl"; sed 's/}$/, "epoch": 2}/' "$folder/train.jsonl"; } \
@@ -83,11 +106,27 @@ is 'an evaluation an epoch' "$(grep eval_loss "$scratch/metrics" | sed 's/, "eva
 is 'the last evaluation is of the model written' "$(tail -n 1 "$scratch/metrics" | number eval_loss - | xargs printf %.6f)" \
 	"$(perplexity --model "$scratch/eval" "$scratch/eval.arrows" | cut -d' ' -f4)"
 
+evaluations() { # OPTION...: steps evaluated
+	train-step --model "$folder" --out "$scratch/eval" --force --batch-size 5 --eval "$scratch/eval.arrows" "$@" \
+		"$scratch/two.arrows" 2> "$scratch/.err" | grep eval_loss | number step - | xargs
+}
+is '--eval-steps, and the last step' "$(evaluations --eval-steps 5)" '5 10 12'
+is '--eval-epochs' "$(evaluations --eval-epochs 2)" '12'
+is 'before each checkpoint' "$(evaluations --eval-epochs 2 --save-steps 5)" '5 10 12'
+is '--early-stopping-patience' "$(evaluations --eval-steps 1 --lr 0 --early-stopping-patience 2)" '1 2 3'
+like 'says why it stopped early' "$(cat "$scratch/.err")" 'stopped after step 3: no evaluation since step 1'
+# A learning rate that ruins what the first step gained: the first evaluation is the best.
+evaluations --eval-steps 1 --lr 0.3 --lr-scheduler-type constant --load-best-model-at-end > /dev/null
+best=$(jq .best_metric "$scratch/eval/trainer_state.json")
+is '--load-best-model-at-end writes the best' "$(printf %.6f "$best")" \
+	"$(perplexity --model "$scratch/eval" "$scratch/eval.arrows" | cut -d' ' -f4)"
+is 'the log is in trainer_state.json' "$(jq '.log_history | length' "$scratch/eval/trainer_state.json")" 24
+
 # A batch without a label is a loss of 0.
 { head -n 4 "$folder/train.jsonl"; echo '{"input_ids": [5, 6, 7], "labels": [-100, -100, -100]}'; } \
 	| rec-load --type masked > "$scratch/bare.arrows"
 is 'no label, no loss' "$(train-step --model "$folder" --out "$scratch/bare" --batch-size 4 "$scratch/bare.arrows" \
-	| tail -n 1 | grep -o '"loss": 0, \|"grad_norm": 0, ' | xargs)" 'loss: 0, grad_norm: 0,'
+	| tail -n 1 | grep -o '"loss": 0.0, \|"grad_norm": 0.0, ' | xargs)" 'loss: 0.0, grad_norm: 0.0,'
 
 # What is refused leaves no folder.
 refuses() { # NAME STATUS WORDS COMMAND...
@@ -103,7 +142,7 @@ head -c $((size / 2)) "$scratch/train.arrows" > "$scratch/half.arrows"
 head -c $((size - 8)) "$scratch/train.arrows" > "$scratch/unmarked.arrows"
 refuses 'half a stream' 65 'half.arrows' $new "$scratch/half.arrows"
 refuses 'a stream without its end marker' 65 'unmarked.arrows' $new "$scratch/unmarked.arrows"
-refuses 'a loss that is not finite' 65 'step [0-9]+: the (loss|gradient) is not finite' $new --lr 1000 \
+refuses 'a loss that is not finite' 65 'step [0-9]+: the (loss|gradient) is not finite, first in the gradient of [a-z]+\.' $new --lr 1000 \
 	--adam-epsilon 1e-30 --max-grad-norm 0 --weight-decay 1000 --lr-scheduler-type constant "$scratch/two.arrows"
 refuses 'an existing folder' 73 'train: ' train-step --model "$folder" --out "$fixtures/train" "$scratch/train.arrows"
 refuses 'no model' 64 '--model' train-step --out "$scratch/new" "$scratch/train.arrows"
@@ -123,6 +162,13 @@ printf '{"input_ids": [%s5], "labels": [%s6]}\n' "$(yes 5, | head -n 24 | tr -d 
 	"$(yes 6, | head -n 24 | tr -d '\n')" | rec-load --type masked > "$scratch/long.arrows"
 refuses 'a record past max_position_embeddings' 65 '25.*24' $new "$scratch/long.arrows"
 rec-load --type masked < /dev/null > "$scratch/empty.arrows"
+yes '{"input_ids": [5, 6, 7], "labels": [-100, -100, -100]}' | head -n 9 | rec-load --type masked > "$scratch/unmasked.arrows"
+refuses 'a stream without any label' 65 'no masked tokens in 9 records' $new "$scratch/unmasked.arrows"
+refuses 'a warm-up of constant' 64 'constant_with_warmup' $new --lr-scheduler-type constant --warmup-steps 1 \
+	"$scratch/train.arrows"
+refuses 'a pattern that matches nothing' 64 'nothing' $new --freeze nothing "$scratch/train.arrows"
+refuses 'patience without evaluations' 64 '--early-stopping-patience' $new --early-stopping-patience 1 \
+	"$scratch/train.arrows"
 refuses 'an empty stream' 65 'no records' $new "$scratch/empty.arrows"
 refuses 'an evaluation that shows nothing' 65 '--eval' $new --eval "$scratch/empty.arrows" "$scratch/train.arrows"
 refuses 'an evaluation that is cut' 65 'half.arrows' $new --eval "$scratch/half.arrows" "$scratch/train.arrows"

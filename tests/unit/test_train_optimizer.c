@@ -164,6 +164,36 @@ static void refuses_what_is_not_finite(void **state) {
 	parameters_free(p);
 }
 
+/* What is frozen stays, and its gradient does not count for the norm. */
+static void leaves_what_is_frozen(void **state) {
+	(void)state;
+	struct parameters *p = model();
+	struct pool *pool = pool_create(2);
+	struct optimizer_options options = defaults;
+	options.freeze = "*.@(embeddings|nothing).*";
+	struct optimizer *optimizer = optimizer_create(p, &options, pool);
+	float *gradients = gradients_of_step(p, 1, 0.1f), *before = allocate(p->size, sizeof *before);
+	memcpy(before, p->values, p->size * sizeof *before);
+	double norm = optimizer_step(optimizer, gradients, 0.1), squares = 0;
+	size_t frozen = 0;
+	for (size_t i = 0; i < p->count; i++) {
+		const struct parameter *parameter = &p->table[i];
+		bool same = memcmp(p->values + parameter->offset, before + parameter->offset,
+			parameter->elements * sizeof *before) == 0;
+		assert_true(same == (strstr(parameter->name, ".embeddings.") != NULL));
+		frozen += same;
+		for (size_t j = 0; j < parameter->elements && !same; j++)
+			squares += (double)gradients[parameter->offset + j] * (double)gradients[parameter->offset + j];
+	}
+	assert_true(frozen > 0 && optimizer_frozen(optimizer) == frozen);
+	assert_true(fabs(norm - sqrt(squares)) < 1e-6 * norm);
+	free(gradients);
+	free(before);
+	optimizer_free(optimizer);
+	pool_destroy(pool);
+	parameters_free(p);
+}
+
 static float *values_with_threads(int threads, double *norm) {
 	struct parameters *p = model();
 	struct pool *pool = pool_create(threads);
@@ -204,6 +234,7 @@ int main(void) {
 		cmocka_unit_test(first_step_is_exact),
 		cmocka_unit_test(padding_stays_zero),
 		cmocka_unit_test(refuses_what_is_not_finite),
+		cmocka_unit_test(leaves_what_is_frozen),
 		cmocka_unit_test(threads_change_no_bit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

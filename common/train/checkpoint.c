@@ -1,0 +1,433 @@
+/* A folder is written under a name of its own, synced, and renamed (cli/staged.h); what is written here is only what
+ * goes into it, and which of several is the one to load. */
+#include "train/checkpoint.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/staged.h"
+#include "model/safetensors.h"
+#include "record/crc.h"
+
+static const char optimizer_file[] = "optimizer.safetensors", model_file[] = "model.safetensors",
+	state_file[] = "trainer_state.json";
+
+struct run_folder {
+	char *path;
+	struct staged *staged; /* the folder in the making; NULL: it is there */
+	int lock;              /* descriptor of the folder */
+};
+
+/* ---- names --------------------------------------------------------------------------------------------- */
+
+static char *checkpoint_path(const char *folder, int64_t step) {
+	return format_text("%s/checkpoint-%" PRId64, folder, step);
+}
+
+/* The step of a checkpoint's name; 0: another name. *rest is what follows it. */
+static int64_t checkpoint_step(const char *name, const char **rest) {
+	static const char prefix[] = "checkpoint-";
+	char *end;
+	if (strncmp(name, prefix, sizeof prefix - 1) != 0 || name[sizeof prefix - 1] < '1' || name[sizeof prefix - 1] > '9')
+		return 0;
+	int64_t step = strtoll(name + sizeof prefix - 1, &end, 10);
+	*rest = end;
+	return step;
+}
+
+static int compare_steps(const void *left, const void *right) {
+	int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
+	return (a > b) - (a < b);
+}
+
+struct steps { int64_t *values; size_t count; };
+
+/* The checkpoints in the folder, in ascending order. */
+static struct steps list_steps(const char *path) {
+	struct steps steps = { 0 };
+	DIR *folder = opendir(path);
+	const char *rest;
+	for (struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
+		int64_t step = checkpoint_step(entry->d_name, &rest);
+		if (step == 0 || *rest != '\0')
+			continue;
+		steps.values = grow(steps.values, steps.count + 1, sizeof *steps.values);
+		steps.values[steps.count++] = step;
+	}
+	if (folder != NULL)
+		closedir(folder);
+	if (steps.count > 1)
+		qsort(steps.values, steps.count, sizeof *steps.values, compare_steps);
+	return steps;
+}
+
+static bool has_file(const char *folder, const char *name) {
+	char *path = format_text("%s/%s", folder, name);
+	bool found = access(path, F_OK) == 0;
+	free(path);
+	return found;
+}
+
+/* ---- the folder ---------------------------------------------------------------------------------------- */
+
+/* Whether the folder holds files, but no checkpoint, no state and nothing unfinished: it is no run's. */
+static bool is_strange(const char *path) {
+	bool ours = remove_left_behind(path, NULL) > 0, others = false;
+	DIR *folder = opendir(path);
+	for (struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
+		const char *rest;
+		if (strcmp(entry->d_name, state_file) == 0 || checkpoint_step(entry->d_name, &rest) > 0)
+			ours = true;
+		else if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			others = true;
+	}
+	if (folder != NULL)
+		closedir(folder);
+	return others && !ours;
+}
+
+/* Two runs in one folder would take each other's checkpoints for their own. -1: 73. */
+static int lock_folder(const char *path, struct failure *failure) {
+	int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (descriptor < 0)
+		return fail(failure, EX_CANTCREAT, "%s: %s", path, strerror(errno));
+	if (flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) /* not every file system has locks */
+		return descriptor;
+	close(descriptor);
+	return fail(failure, EX_CANTCREAT, "%s: another train-step is at work in it (wait for it, or name another)", path);
+}
+
+/* A folder that is there, to go on in. */
+static int enter_folder(struct run_folder *folder, struct failure *failure) {
+	folder->lock = lock_folder(folder->path, failure);
+	if (folder->lock < 0)
+		return -1;
+	if (is_strange(folder->path))
+		return fail(failure, EX_CANTCREAT, "%s: is not the folder of a run (name another, or give --force to replace it)",
+			folder->path);
+	return 0;
+}
+
+static int begin_folder(struct run_folder *folder, bool replace, struct failure *failure) {
+	folder->staged = staged_folder(folder->path, replace, failure);
+	if (folder->staged == NULL)
+		return -1;
+	folder->lock = fcntl(staged_descriptor(folder->staged), F_DUPFD_CLOEXEC, 0);
+	return 0;
+}
+
+/* Removes the folders that killed runs began and never finished, beside the one that they were to become. */
+static void remove_begun(const char *path) {
+	const char *slash = strrchr(path, '/');
+	char *parent = slash == NULL ? copy_text(".") : copy_bytes(path, (size_t)(slash - path) + 1);
+	remove_left_behind(parent, slash == NULL ? path : slash + 1);
+	free(parent);
+}
+
+struct run_folder *run_folder_open(const char *path, bool replace, bool resume, struct failure *failure) {
+	struct run_folder *folder = allocate(1, sizeof *folder);
+	size_t length = strlen(path);
+	while (length > 1 && path[length - 1] == '/')
+		length--;
+	folder->path = copy_bytes(path, length);
+	folder->lock = -1;
+	if (resume)
+		remove_begun(folder->path);
+	bool there = resume && access(path, F_OK) == 0;
+	if ((there ? enter_folder(folder, failure) : begin_folder(folder, replace, failure)) == 0)
+		return folder;
+	run_folder_close(folder);
+	return NULL;
+}
+
+void run_folder_close(struct run_folder *folder) {
+	if (folder == NULL)
+		return;
+	if (folder->staged != NULL)
+		staged_discard(folder->staged);
+	if (folder->lock >= 0)
+		close(folder->lock);
+	free(folder->path);
+	free(folder);
+}
+
+/* ---- saving -------------------------------------------------------------------------------------------- */
+
+static int write_optimizer(const struct run *run, const char *folder, struct failure *failure) {
+	const struct parameters *parameters = run->parameters;
+	const struct optimizer_state *state = optimizer_state(run->optimizer);
+	size_t count = parameters->count;
+	struct tensor_source *tensors = allocate(2 * count, sizeof *tensors);
+	char **names = allocate(2 * count, sizeof *names), *path = format_text("%s/%s", folder, optimizer_file);
+	for (size_t i = 0; i < 2 * count; i++) {
+		const struct parameter *parameter = &parameters->table[i % count];
+		const float *block = i < count ? state->exp_avg : state->exp_avg_sq;
+		names[i] = format_text("%s.%s", i < count ? "exp_avg" : "exp_avg_sq", parameter->name);
+		tensors[i] = (struct tensor_source){ .name = names[i], .dimensions = parameter->dimensions,
+			.shape = { parameter->shape[0], parameter->shape[1] }, .values = block + parameter->offset };
+	}
+	json_t *metadata = json_object();
+	int result = safetensors_write(path, tensors, 2 * count, metadata, failure);
+	json_decref(metadata);
+	for (size_t i = 0; i < 2 * count; i++)
+		free(names[i]);
+	free(names);
+	free(tensors);
+	free(path);
+	return result;
+}
+
+/* The CRC-32 of a file into *crc. -1: 66, 74. */
+static int file_crc(const char *path, uint32_t *crc, struct failure *failure) {
+	enum { PIECE = 1 << 20 };
+	int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+	if (descriptor < 0)
+		return fail(failure, EX_NOINPUT, "%s: %s", path, strerror(errno));
+	char *piece = allocate(PIECE, 1);
+	ssize_t got;
+	*crc = 0;
+	while ((got = read(descriptor, piece, PIECE)) > 0 || (got < 0 && errno == EINTR))
+		if (got > 0)
+			*crc = crc32_extend(*crc, piece, (size_t)got);
+	int result = got < 0 ? fail(failure, EX_IOERR, "%s: %s", path, strerror(errno)) : 0;
+	close(descriptor);
+	free(piece);
+	return result;
+}
+
+/* Fills state->files with all that is in the folder. */
+static int sum_files(const char *folder, struct run_state *state, struct failure *failure) {
+	DIR *entries = opendir(folder);
+	int result = entries == NULL ? fail(failure, EX_IOERR, "%s: %s", folder, strerror(errno)) : 0;
+	json_object_clear(state->files);
+	for (struct dirent *entry; result == 0 && (entry = readdir(entries)) != NULL;) {
+		if (entry->d_name[0] == '.')
+			continue;
+		char *path = format_text("%s/%s", folder, entry->d_name);
+		uint32_t crc;
+		result = file_crc(path, &crc, failure);
+		if (result == 0)
+			json_object_set_new(state->files, entry->d_name, json_integer(crc));
+		free(path);
+	}
+	if (entries != NULL)
+		closedir(entries);
+	return result;
+}
+
+static int write_model(const struct run *run, const char *folder, struct failure *failure) {
+	return parameters_save(run->parameters, folder, failure) < 0
+		|| (run->tokenizer != NULL && tokenizer_save(run->tokenizer, folder, failure) < 0) ? -1 : 0;
+}
+
+static int write_state(const struct run *run, const char *folder, struct failure *failure) {
+	return sum_files(folder, run->state, failure) < 0 ? -1 : run_state_write(run->state, folder, failure);
+}
+
+static int write_checkpoint(const struct run *run, const char *folder, struct failure *failure) {
+	return write_model(run, folder, failure) < 0 || write_optimizer(run, folder, failure) < 0
+		|| write_state(run, folder, failure) < 0 ? -1 : 0;
+}
+
+/* Never the one just saved, nor the best. Those of later steps are damaged ones that were passed over, and go first. */
+static void remove_oldest(const struct run_folder *folder, int64_t limit, const struct run_state *state) {
+	struct steps steps = list_steps(folder->path);
+	size_t left = steps.count, later = 0;
+	while (later < steps.count && steps.values[later] <= state->step)
+		later++;
+	for (size_t i = 0; i < steps.count && limit > 0 && left > (size_t)limit; i++) {
+		int64_t step = steps.values[(later + i) % steps.count];
+		if (step == state->step || step == state->best_step)
+			continue;
+		char *path = checkpoint_path(folder->path, step);
+		remove_tree(path);
+		free(path);
+		left--;
+	}
+	free(steps.values);
+}
+
+int checkpoint_save(struct run_folder *folder, const struct run *run, int64_t limit, struct failure *failure) {
+	bool first = folder->staged != NULL;
+	char *path = checkpoint_path(first ? staged_path(folder->staged) : folder->path, run->state->step);
+	struct staged *staged = folder->staged;
+	int result = -1;
+	if (run->state->step == run->state->best_step)
+		run->state->best_saved = run->state->step;
+	if (!first)
+		staged = staged_folder(path, true, failure);
+	else if (mkdir(path, 0777) < 0)
+		fail(failure, EX_CANTCREAT, "%s: %s", path, strerror(errno)), staged = NULL;
+	if (staged != NULL && write_checkpoint(run, first ? path : staged_path(staged), failure) == 0)
+		result = staged_commit(staged, failure);
+	else if (staged != NULL)
+		staged_discard(staged);
+	free(path);
+	if (staged != NULL)
+		folder->staged = NULL;
+	if (result == 0)
+		remove_oldest(folder, limit, run->state);
+	return result;
+}
+
+/* A folder that is there may be the root of a file system, from beside which nothing can be renamed into it: what goes
+ * into it is staged within. */
+int run_folder_finish(struct run_folder *folder, const struct run *run, struct failure *failure) {
+	struct staged *staged = folder->staged;
+	bool first = staged != NULL;
+	folder->staged = NULL;
+	if (!first) {
+		char *path = format_text("%s/model", folder->path);
+		staged = staged_folder(path, true, failure);
+		free(path);
+	}
+	if (staged == NULL)
+		return -1;
+	if (write_model(run, staged_path(staged), failure) < 0 || write_state(run, staged_path(staged), failure) < 0) {
+		staged_discard(staged);
+		return -1;
+	}
+	return first ? staged_commit(staged, failure) : staged_merge(staged, folder->path, model_file, failure);
+}
+
+/* ---- loading ------------------------------------------------------------------------------------------- */
+
+static int compare_file(const char *path, const json_t *expected, struct failure *failure) {
+	uint32_t crc;
+	if (file_crc(path, &crc, failure) < 0)
+		return -1;
+	if (json_integer_value(expected) == (json_int_t)crc)
+		return 0;
+	return fail(failure, EX_DATAERR, "%s: is damaged (crc32:%08" PRIx32 " where %s says otherwise)", path, crc, state_file);
+}
+
+/* Reads the state and compares the files beside it with what it says of them; it has to say something of each of
+ * `needed`. -1: 65, 66, 74; *state then owns nothing. */
+static int read_whole(const char *folder, const char *const *needed, size_t count, struct run_state *state,
+	struct failure *failure) {
+	const char *name;
+	json_t *expected;
+	if (run_state_read(folder, state, failure) < 0)
+		return -1;
+	int result = 0;
+	for (size_t i = 0; i < count && result == 0; i++)
+		if (json_object_get(state->files, needed[i]) == NULL)
+			result = fail(failure, EX_DATAERR, "%s/%s: says nothing of %s", folder, state_file, needed[i]);
+	json_object_foreach(state->files, name, expected) {
+		char *path = format_text("%s/%s", folder, name);
+		if (result == 0)
+			result = compare_file(path, expected, failure);
+		free(path);
+	}
+	if (result < 0)
+		run_state_clear(state);
+	return result;
+}
+
+static int read_checkpoint(const char *path, struct run_state *state, struct failure *failure) {
+	return read_whole(path, (const char *const[]){ model_file, optimizer_file }, 2, state, failure);
+}
+
+int run_folder_complete(const struct run_folder *folder, struct run_state *state, struct failure *failure) {
+	struct run_state found;
+	if (folder->staged != NULL || !has_file(folder->path, state_file) || !has_file(folder->path, model_file))
+		return 0;
+	if (read_whole(folder->path, (const char *const[]){ model_file }, 1, &found, failure) < 0)
+		return -1;
+	if (!found.complete) {
+		run_state_clear(&found);
+		return 0;
+	}
+	run_state_clear(state);
+	*state = found;
+	return 1;
+}
+
+/* Every tensor of the table from the file, its name after `prefix`, into a block. */
+static int load_block(const struct safetensors *file, const char *path, const char *prefix,
+	const struct parameters *parameters, float *block, struct failure *failure) {
+	int result = 0;
+	for (size_t i = 0; i < parameters->count && result == 0; i++) {
+		const struct parameter *parameter = &parameters->table[i];
+		char *name = format_text("%s%s", prefix, parameter->name);
+		const struct tensor *tensor = safetensors_find(file, name);
+		if (tensor == NULL || tensor->elements != parameter->elements || tensor->shape[0] != parameter->shape[0])
+			result = fail(failure, EX_DATAERR, "%s: %s is %s (was the run begun from another --model?)", path, name,
+				tensor == NULL ? "missing" : "of another shape");
+		else if ((result = tensor_to_floats(tensor, block + parameter->offset, failure)) == 0)
+			tensor_release(tensor);
+		free(name);
+	}
+	return result;
+}
+
+static int load_weights(const char *folder, struct parameters *parameters, struct failure *failure) {
+	struct safetensors *file = safetensors_open(folder, failure);
+	int result = file == NULL ? -1 : load_block(file, folder, "", parameters, parameters->values, failure);
+	safetensors_close(file);
+	return result;
+}
+
+static int load_optimizer(const char *folder, const struct run *run, struct failure *failure) {
+	struct optimizer_state *state = optimizer_state(run->optimizer);
+	char *path = format_text("%s/%s", folder, optimizer_file);
+	struct safetensors *file = safetensors_open_file(path, failure);
+	int result = file == NULL
+		|| load_block(file, path, "exp_avg.", run->parameters, state->exp_avg, failure) < 0
+		|| load_block(file, path, "exp_avg_sq.", run->parameters, state->exp_avg_sq, failure) < 0 ? -1 : 0;
+	safetensors_close(file);
+	free(path);
+	return result;
+}
+
+static int load(const char *folder, struct run *run, struct run_state *state, struct failure *failure) {
+	if (load_weights(folder, run->parameters, failure) < 0 || load_optimizer(folder, run, failure) < 0) {
+		run_state_clear(state);
+		return -1;
+	}
+	optimizer_state(run->optimizer)->steps = state->step;
+	run_state_clear(run->state);
+	*run->state = *state;
+	return 1;
+}
+
+int checkpoint_load_newest(const struct run_folder *folder, struct run *run, struct failure *failure) {
+	struct steps steps = { 0 };
+	struct run_state state;
+	int result = 0;
+	if (folder->staged == NULL)
+		steps = list_steps(folder->path);
+	for (size_t i = steps.count; i-- > 0 && result <= 0;) {
+		char *path = checkpoint_path(folder->path, steps.values[i]);
+		result = read_checkpoint(path, &state, failure);
+		if (result < 0)
+			note("passing over %s: %s", path, failure->text);
+		else if ((result = load(path, run, &state, failure)) < 0)
+			i = 0;
+		free(path);
+	}
+	free(steps.values);
+	return result;
+}
+
+int checkpoint_load_weights(const struct run_folder *folder, int64_t step, struct parameters *parameters,
+	struct failure *failure) {
+	char *path = checkpoint_path(folder->path, step);
+	struct run_state state;
+	int result = read_checkpoint(path, &state, failure);
+	if (result == 0) {
+		run_state_clear(&state);
+		result = load_weights(path, parameters, failure);
+	}
+	free(path);
+	return result;
+}

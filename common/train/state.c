@@ -1,0 +1,186 @@
+/* Doubles are written with 17 digits, which give the same double back. */
+#include "train/state.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/staged.h"
+#include "record/crc.h"
+
+enum { STATE_LIMIT = 1 << 30 };
+
+void run_state_init(struct run_state *state) {
+	*state = (struct run_state){ .total = -1, .options = json_object(), .log_history = json_array(),
+		.files = json_object() };
+}
+
+void run_state_clear(struct run_state *state) {
+	json_decref(state->options);
+	json_decref(state->log_history);
+	json_decref(state->files);
+	state->options = state->log_history = state->files = NULL;
+}
+
+/* Of its compact text, the members sorted: how the file is laid out does not matter. */
+static uint32_t json_crc(const json_t *object) {
+	char *text = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
+	uint32_t crc = crc32_extend(0, text, strlen(text));
+	free(text);
+	return crc;
+}
+
+static json_t *reference_members(const struct run_state *state) {
+	json_t *object = json_pack("{s:i, s:I, s:I, s:O, s:b, s:b, s:b}", "epoch", (int)state->epoch, "global_step",
+		(json_int_t)state->step, "max_steps", (json_int_t)state->total, "log_history", state->log_history,
+		"is_local_process_zero", 1, "is_world_process_zero", 1, "is_hyper_param_search", 0);
+	bool evaluated = state->best_step > 0;
+	json_object_set_new(object, "best_metric", evaluated ? json_real(state->best_loss) : json_null());
+	json_object_set_new(object, "best_global_step", evaluated ? json_integer(state->best_step) : json_null());
+	bool saved = evaluated && state->best_saved == state->best_step;
+	json_object_set_new(object, "best_model_checkpoint",
+		saved ? json_sprintf("checkpoint-%" PRId64, state->best_step) : json_null());
+	return object;
+}
+
+static json_t *own_members(const struct run_state *state) {
+	return json_pack("{s:I, s:I, s:b, s:f, s:I, s:f, s:I, s:I, s:I, s:O, s:O}", "records", (json_int_t)state->records,
+		"digest", (json_int_t)state->digest, "complete", (int)state->complete, "interval_loss", state->interval_loss,
+		"interval_steps", (json_int_t)state->interval_steps, "last_loss", state->last_loss, "last_step",
+		(json_int_t)state->last_step, "best_saved", (json_int_t)state->best_saved, "evaluations_since_best",
+		(json_int_t)state->evaluations_since_best, "options", state->options, "files", state->files);
+}
+
+int run_state_write(const struct run_state *state, const char *folder, struct failure *failure) {
+	json_t *object = reference_members(state);
+	json_t *cloze = own_members(state);
+	json_object_set_new(object, "stateful_callbacks", json_pack("{s:o}", "cloze", cloze));
+	json_object_set_new(cloze, "crc32", json_integer(json_crc(object)));
+	char *json = json_dumps(object, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
+	char *text = format_text("%s\n", json);
+	char *path = format_text("%s/trainer_state.json", folder);
+	struct staged *staged = staged_file(path, failure);
+	int result = staged == NULL ? -1 : write_all(staged_descriptor(staged), text, strlen(text), path, failure);
+	if (result == 0)
+		result = staged_commit(staged, failure);
+	else if (staged != NULL)
+		staged_discard(staged);
+	free(json);
+	free(text);
+	free(path);
+	json_decref(object);
+	return result;
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------- */
+
+/* An object being read. Only the first thing wrong is told. */
+struct members { json_t *object; const char *path; struct failure *failure; bool bad; };
+
+__attribute__((format(printf, 3, 4)))
+static void refuse(struct members *members, const char *name, const char *format, ...) {
+	char why[64];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(why, sizeof why, format, arguments);
+	va_end(arguments);
+	if (!members->bad)
+		fail(members->failure, EX_DATAERR, "%s: %s %s (the file is damaged, or not of train-step)", members->path, name, why);
+	members->bad = true;
+}
+
+/* NULL where there is none of that type; JSON_TRUE stands for both booleans. */
+static json_t *member(struct members *members, const char *name, json_type type) {
+	json_t *value = json_object_get(members->object, name);
+	if (value != NULL && (json_typeof(value) == type || (type == JSON_TRUE && json_is_false(value))))
+		return value;
+	refuse(members, name, value == NULL ? "is missing" : "is of another type");
+	return NULL;
+}
+
+static int64_t whole(struct members *members, const char *name, int64_t minimum, int64_t maximum) {
+	const json_t *value = member(members, name, JSON_INTEGER);
+	int64_t number = json_integer_value(value);
+	if (value != NULL && (number < minimum || number > maximum))
+		refuse(members, name, "is %" PRId64 ", which cannot be", number);
+	return number;
+}
+
+static double real(struct members *members, const char *name) {
+	return json_real_value(member(members, name, JSON_REAL));
+}
+
+static void read_reference_members(struct members *members, struct run_state *state) {
+	state->step = whole(members, "global_step", 1, INT64_MAX);
+	state->total = whole(members, "max_steps", -1, INT64_MAX);
+	state->epoch = (int32_t)whole(members, "epoch", INT32_MIN, INT32_MAX);
+	state->log_history = json_incref(member(members, "log_history", JSON_ARRAY));
+	if (json_is_null(json_object_get(members->object, "best_metric")))
+		return;
+	state->best_loss = real(members, "best_metric");
+	state->best_step = whole(members, "best_global_step", 1, state->step);
+}
+
+static void read_own_members(struct members *members, struct run_state *state) {
+	state->records = whole(members, "records", 1, INT64_MAX);
+	state->digest = (uint32_t)whole(members, "digest", 0, UINT32_MAX);
+	state->complete = json_is_true(member(members, "complete", JSON_TRUE));
+	state->interval_loss = real(members, "interval_loss");
+	state->interval_steps = whole(members, "interval_steps", 0, state->step);
+	state->last_loss = real(members, "last_loss");
+	state->last_step = whole(members, "last_step", 0, state->step);
+	state->best_saved = whole(members, "best_saved", 0, state->step);
+	state->evaluations_since_best = whole(members, "evaluations_since_best", 0, INT64_MAX);
+	state->options = json_incref(member(members, "options", JSON_OBJECT));
+	state->files = json_incref(member(members, "files", JSON_OBJECT));
+	const char *name;
+	json_t *crc;
+	json_object_foreach(state->files, name, crc)
+		if (strchr(name, '/') != NULL || !json_is_integer(crc))
+			refuse(members, "files", "tells of no file of this folder");
+}
+
+/* A changed digit would pass for a number, and lead to another model. */
+static void check_crc(struct members *members, const json_t *object) {
+	int64_t expected = whole(members, "crc32", 0, UINT32_MAX);
+	json_object_del(members->object, "crc32");
+	if (json_crc(object) != (uint32_t)expected)
+		refuse(members, "crc32", "is not that of what it holds");
+}
+
+static void read_object(struct members *members, struct run_state *state) {
+	const json_t *object = members->object;
+	read_reference_members(members, state);
+	members->object = member(members, "stateful_callbacks", JSON_OBJECT);
+	members->object = member(members, "cloze", JSON_OBJECT);
+	read_own_members(members, state);
+	if (!members->bad)
+		check_crc(members, object);
+}
+
+int run_state_read(const char *folder, struct run_state *state, struct failure *failure) {
+	char *path = format_text("%s/trainer_state.json", folder);
+	size_t length;
+	char *text = read_file(path, STATE_LIMIT, &length, failure);
+	*state = (struct run_state){ 0 };
+	int result = -1;
+	if (text != NULL) {
+		json_error_t error;
+		json_t *object = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
+		struct members members = { .object = object, .path = path, .failure = failure };
+		if (object == NULL)
+			fail(failure, EX_DATAERR, "%s: line %d: %s", path, error.line, error.text);
+		else
+			read_object(&members, state);
+		result = object == NULL || members.bad ? -1 : 0;
+		json_decref(object);
+	}
+	if (result < 0)
+		run_state_clear(state);
+	free(text);
+	free(path);
+	return result;
+}

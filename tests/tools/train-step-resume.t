@@ -1,0 +1,171 @@
+#!/bin/bash
+# train-step's checkpoints: whatever stops a run, --resume ends with the model of a run that was never stopped.
+. "$(dirname "$0")/../tap.sh"
+set -o pipefail
+
+model=$fixtures/train/distilbert
+for epoch in 1 2; do sed "s/}\$/, \"epoch\": $epoch}/" "$model/train.jsonl"; done > "$scratch/train.jsonl"
+rec-load --type masked "$scratch/train.jsonl" > "$scratch/train.arrows"
+rec-load --type masked "$model/eval.jsonl" > "$scratch/eval.arrows"
+options=(--model "$model" --batch-size 2 --gradient-accumulation-steps 2 --lr 1e-3 --warmup-steps 3 --dropout 0.2)
+
+# Runs are begun in the scratch folder, so that no path in a lineage differs.
+cd "$scratch" || exit 1
+train() { # FOLDER OPTION...
+	local out=$1
+	shift
+	train-step "${options[@]}" --out "$out" "$@"
+}
+weights() { tail -c +"$(($(od -An -tu8 -N8 "$1/model.safetensors" | tr -d ' ') + 9))" "$1/model.safetensors" | cksum; }
+metrics() { sed 's/, "tokens_per_second.*//' "$@"; }
+
+# A run that is never stopped: 15 steps.
+saving=(--save-steps 4 --eval eval.arrows)
+train whole "${saving[@]}" train.arrows > whole.jsonl
+whole=$(weights whole)
+is 'a checkpoint every --save-steps' "$(cd whole && echo checkpoint-*)" 'checkpoint-12 checkpoint-4 checkpoint-8'
+is 'an evaluation before each, and after each epoch' "$(grep eval_loss whole.jsonl | jq .step | xargs)" '4 8 12 15'
+ok 'a checkpoint is a model' perplexity --model whole/checkpoint-8 eval.arrows
+train plain --save-steps 0 train.arrows > plain.jsonl
+is 'checkpoints change nothing' "$(weights plain)" "$whole"
+is 'none with --save-steps 0' "$(find plain -name 'checkpoint-*')" ''
+train limited --save-steps 2 --save-total-limit 2 train.arrows > /dev/null
+is '--save-total-limit keeps the newest' "$(cd limited && echo checkpoint-*)" 'checkpoint-12 checkpoint-14'
+
+# An input that is cut: a checkpoint, 65, and no model.
+cut() { head -c "$(($(wc -c < train.arrows) - 8))" train.arrows; }
+cut > cut.arrows
+status 'a cut input is 65' 65 train cut "${saving[@]}" --max-steps 15 cut.arrows
+is 'it leaves a checkpoint of the last whole step' "$(cd cut && echo *)" 'checkpoint-12 checkpoint-14 checkpoint-4 checkpoint-8'
+printf '%s\n' "$out_text" > part.jsonl
+# --max-steps is part of what a run is.
+status 'another --max-steps is refused' 64 train cut --resume "${saving[@]}" train.arrows
+like 'and named' "$err_text" '--max-steps: was 15 '
+status '--resume goes on, from a pipe as well' 0 train cut --resume --max-steps 15 "${saving[@]}" < <(cat train.arrows)
+is 'and ends bit-identical' "$(weights cut)" "$whole"
+is 'the lines of metrics go on where they ended' "$(metrics part.jsonl - <<< "$out_text")" "$(metrics whole.jsonl)"
+is 'the log is whole' "$(jq -c .log_history cut/trainer_state.json)" "$(jq -c .log_history whole/trainer_state.json)"
+
+# Resuming.
+begin() { # FOLDER: a run that has ended after step 8
+	rm -rf "$1"
+	mkdir "$1"
+	cp -r whole/checkpoint-4 whole/checkpoint-8 "$1"
+}
+status '--resume begins where there is nothing' 0 train fresh --resume "${saving[@]}" train.arrows
+is 'and ends as any run' "$(weights fresh)" "$whole"
+before=$(find whole -printf '%p %T@\n' | sort | cksum)
+status '--resume of a complete run does nothing' 0 train whole --resume "${saving[@]}" train.arrows
+is 'not a line' "$out_text" ''
+is 'not a file' "$(find whole -printf '%p %T@\n' | sort | cksum)" "$before"
+mkdir moved
+begin moved/there
+mv moved elsewhere
+status 'a folder that was moved goes on' 0 train elsewhere/there --resume "${saving[@]}" --threads 3 train.arrows
+is 'and ends bit-identical on other threads' "$(weights elsewhere/there)" "$whole"
+like 'the evaluation is run again beside the saved one' "$err_text" \
+	"step 8: eval_loss is $(jq -r 'select(.eval_loss and .step == 8).eval_loss' whole.jsonl)[0-9]*, saved was "
+
+begin torn
+head -c 1000 whole/checkpoint-8/optimizer.safetensors > torn/checkpoint-8/optimizer.safetensors
+mkdir torn/checkpoint-12.unfinished-AbCdEf torn.unfinished-AbCdEf torn/checkpoint-12.backup
+status 'a damaged checkpoint is passed over' 0 train torn --resume "${saving[@]}" train.arrows
+like 'by name' "$err_text" 'passing over torn/checkpoint-8: .*optimizer.safetensors: is damaged'
+is 'the one before it serves' "$(weights torn)" "$whole"
+is 'what was left unfinished is gone, and nothing else' "$(echo torn.* torn/*.*)" \
+	'torn.* torn/checkpoint-12.backup torn/config.json torn/model.safetensors torn/tokenizer.json torn/tokenizer_config.json torn/trainer_state.json'
+begin torn
+sed -i 's/"global_step": 8/"global_step": 9/' torn/checkpoint-8/trainer_state.json
+status 'a changed state is passed over' 0 train torn --resume "${saving[@]}" train.arrows
+like 'by name' "$err_text" 'passing over torn/checkpoint-8: .*crc32'
+is 'the one before it serves' "$(weights torn)" "$whole"
+begin torn
+for step in 4 8; do printf '{}' > torn/checkpoint-$step/trainer_state.json; done
+status 'only damaged ones are 65' 65 train torn --resume "${saving[@]}" train.arrows
+cp -r whole torn.model
+printf x | dd of=torn.model/model.safetensors bs=1 seek=9000 conv=notrunc status=none
+status 'a complete run that was damaged is 65' 65 train torn.model --resume "${saving[@]}" train.arrows
+like 'and says what' "$err_text" 'torn.model/model.safetensors: is damaged'
+exec 9< torn
+flock 9
+status 'two runs at once are 73' 73 train torn --resume "${saving[@]}" train.arrows
+like 'and say so' "$err_text" 'torn: another train-step is at work in it'
+exec 9<&-
+
+refuses() { # NAME STATUS WORDS OPTION...
+	local name=$1 expected=$2 words=$3
+	shift 3
+	begin refused
+	status "$name is refused" "$expected" train refused --resume "$@"
+	like "and $name named" "$err_text" "$words"
+	is "$name: the checkpoints stay" "$(cd refused && echo *)" 'checkpoint-4 checkpoint-8'
+}
+sed '3s/\[5, /[6, /; 3s/\[[0-9]*, /[7, /' train.jsonl | rec-load --type masked > other.arrows
+refuses 'another input' 65 'other.arrows: is not what the run in refused was made from' "${saving[@]}" other.arrows
+head -n 20 train.jsonl | rec-load --type masked > short.arrows
+refuses 'a shorter input' 65 'makes 5 steps' "${saving[@]}" short.arrows
+refuses 'another learning rate' 64 '--lr: was 0.001' "${saving[@]}" --lr 2e-3 train.arrows
+refuses 'another seed' 64 '--seed: was 42' "${saving[@]}" --seed 1 train.arrows
+rec-load --type masked "$model/train.jsonl" > held.arrows
+refuses 'another evaluation' 65 'does not evaluate as it did' --save-steps 4 --eval held.arrows train.arrows
+refuses 'another model' 65 'another --model' --model "$fixtures/train/bert" "${saving[@]}" train.arrows
+mkdir strange
+touch strange/notes
+status 'a folder of something else is refused' 73 train strange --resume train.arrows
+status '--force with --resume is 64' 64 train whole --force --resume train.arrows
+status 'without either, 73' 73 train whole train.arrows
+
+# Signals: a run long enough to be stopped in.
+for _ in $(seq 150); do cat train.jsonl; done | sed 's/, "epoch": [12]//' | rec-load --type masked > long.arrows
+train long --save-steps 0 --threads 1 long.arrows > long.jsonl
+send() { # SIGNAL FOLDER: begins a run, sends the signal after the third line; its status is in $got
+	mkfifo lines
+	env --default-signal=INT train-step "${options[@]}" --out "$2" --save-steps 0 --threads 1 long.arrows > lines 2> err &
+	exec 4< lines
+	for _ in 1 2 3; do read -r line <&4; done
+	kill "-$1" $!
+	cat <&4 > rest
+	exec 4<&-
+	got=0
+	wait $! || got=$?
+	rm lines
+}
+for pair in TERM:143 INT:130; do
+	send "${pair%:*}" "${pair%:*}"
+	is "SIG${pair%:*} ends with ${pair#*:}" "$got" "${pair#*:}"
+	is 'having saved one checkpoint and no model' "$(find "${pair%:*}" -maxdepth 1 -name '[cm]*' | wc -l)" 1
+	like 'and says where' "$(cat err)" 'stopped after step [0-9]+ '
+	train "${pair%:*}" --save-steps 0 --threads 1 --resume long.arrows > rest
+	is '--resume ends bit-identical' "$(weights "${pair%:*}")" "$(weights long)"
+done
+
+# A signal while the input makes it wait.
+mkfifo lines input
+env --default-signal=TERM train-step "${options[@]}" --out waiting --max-steps 15 input > lines 2> err &
+process=$!
+exec 4< lines 5> input
+cat cut.arrows >&5
+for _ in $(seq 14); do read -r line <&4; done
+sleep 0.3
+kill -TERM $process
+wait $process
+is 'a signal ends a wait for input' "$?" 143
+is 'with a checkpoint' "$(cd waiting && echo *)" 'checkpoint-14'
+exec 4<&- 5>&-
+rm lines
+
+send USR1 USR1
+is 'SIGUSR1 saves and goes on' "$got $(find USR1 -maxdepth 1 -name 'checkpoint-*' | wc -l)" '0 1'
+is 'to the same end' "$(weights USR1)" "$(weights long)"
+
+if [ -n "$torch" ]; then
+	ok 'the reference reads trainer_state.json' "$torch" -c '
+import sys
+from transformers.trainer_callback import TrainerState
+state = TrainerState.load_from_json(sys.argv[1])
+assert state.global_step == 15 and state.max_steps == 15 and len(state.log_history) == 19, state
+assert state.log_history[-1]["eval_loss"] >= state.best_metric' whole/trainer_state.json
+else
+	skip 'the reference reads trainer_state.json' 'no Python with PyTorch and transformers'
+fi
+finish

@@ -1,0 +1,327 @@
+/* The folder of a run: what is saved is loaded bit for bit, damage is known, and what has to stay stays. */
+#include <dirent.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "test.h"
+
+#include "cli/cli.h"
+#include "cli/staged.h"
+#include "math/random.h"
+#include "train/checkpoint.h"
+
+static char scratch[] = "/tmp/cloze-checkpoint.XXXXXX";
+static const struct optimizer_options adamw = { 0.9, 0.999, 1e-8, 0.1, 1, false, NULL };
+
+static int make_scratch(void **state) {
+	(void)state;
+	return mkdtemp(scratch) == NULL || chdir(scratch) != 0;
+}
+
+static int remove_scratch(void **state) {
+	(void)state;
+	remove_tree(scratch);
+	return 0;
+}
+
+static int empty_scratch(void **state) {
+	return remove_scratch(state) || mkdir(scratch, 0700) != 0 || chdir(scratch) != 0;
+}
+
+/* A run of a small model, its numbers made from `seed`; seed 0: all zero. */
+struct fixture { struct run run; struct run_state state; struct pool *pool; };
+
+static void set_up(struct fixture *fixture, enum model_type type, size_t layers, uint64_t seed) {
+	struct config config = { .model_type = type, .vocab_size = 50, .max_position_embeddings = 8,
+		.type_vocab_size = type == MODEL_BERT ? 2 : 0, .hidden_size = 12, .num_hidden_layers = layers,
+		.num_attention_heads = 2, .intermediate_size = 7, .layer_norm_eps = 1e-12f, .tie_word_embeddings = true,
+		.json = json_object() };
+	struct parameters *p = parameters_create(&config);
+	fixture->pool = pool_create(1);
+	fixture->run = (struct run){ .parameters = p, .optimizer = optimizer_create(p, &adamw, fixture->pool),
+		.state = &fixture->state };
+	run_state_init(&fixture->state);
+	struct optimizer_state *moments = optimizer_state(fixture->run.optimizer);
+	float *blocks[] = { p->values, moments->exp_avg, moments->exp_avg_sq };
+	for (size_t b = 0; b < 3 && seed > 0; b++)
+		for (size_t i = 0; i < p->count; i++)
+			random_normal(seed + b, i, 0.5f, blocks[b] + p->table[i].offset, p->table[i].elements);
+}
+
+static void tear_down(struct fixture *fixture) {
+	optimizer_free(fixture->run.optimizer);
+	pool_destroy(fixture->pool);
+	parameters_free(fixture->run.parameters);
+	run_state_clear(&fixture->state);
+}
+
+static void expect_equal(const struct fixture *a, const struct fixture *b) {
+	const struct optimizer_state *left = optimizer_state(a->run.optimizer), *right = optimizer_state(b->run.optimizer);
+	size_t size = a->run.parameters->size;
+	assert_int_equal(size, b->run.parameters->size);
+	assert_memory_equal(a->run.parameters->values, b->run.parameters->values, size * sizeof(float));
+	assert_memory_equal(left->exp_avg, right->exp_avg, size * sizeof(float));
+	assert_memory_equal(left->exp_avg_sq, right->exp_avg_sq, size * sizeof(float));
+	assert_int_equal(a->state.step, b->state.step);
+	assert_int_equal(right->steps, b->state.step);
+}
+
+static struct run_folder *open_folder(bool replace, bool resume) {
+	struct failure failure = { 0 };
+	struct run_folder *folder = run_folder_open("out", replace, resume, &failure);
+	if (folder == NULL)
+		assert_string_equal(failure.text, "");
+	return folder;
+}
+
+static void save_steps(struct run_folder *folder, struct fixture *fixture, int64_t limit, size_t count,
+	const int64_t *steps) {
+	struct failure failure;
+	for (size_t i = 0; i < count; i++) {
+		fixture->state.step = steps[i];
+		fixture->state.records = steps[i] * 2;
+		assert_int_equal(checkpoint_save(folder, &fixture->run, limit, &failure), 0);
+	}
+}
+#define SAVE(folder, fixture, limit, ...) save_steps(folder, fixture, limit, \
+	sizeof (int64_t[]){ __VA_ARGS__ } / sizeof(int64_t), (const int64_t[]){ __VA_ARGS__ })
+
+/* The names in a folder, sorted, each followed by a space. */
+static void expect_names(const char *path, const char *expected) {
+	struct dirent **entries;
+	char text[1000] = "";
+	int count = scandir(path, &entries, NULL, alphasort);
+	assert_true(count >= 0);
+	for (int i = 0; i < count; i++) {
+		if (entries[i]->d_name[0] != '.')
+			snprintf(text + strlen(text), sizeof text - strlen(text), "%s ", entries[i]->d_name);
+		free(entries[i]);
+	}
+	free(entries);
+	assert_string_equal(text, expected);
+}
+
+static void flip_byte(const char *path, long at) {
+	FILE *file = fopen(path, "r+");
+	assert_non_null(file);
+	fseek(file, at, at < 0 ? SEEK_END : SEEK_SET);
+	int byte = getc(file);
+	fseek(file, -1, SEEK_CUR);
+	putc(byte ^ 1, file);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* checkpoint_load_newest(), and what it says on standard error: one line for each checkpoint that it passes over. */
+static int load_newest(const struct run_folder *folder, struct run *run, struct failure *failure, int notes) {
+	FILE *said = tmpfile();
+	int stderr_copy = dup(STDERR_FILENO), count = 0;
+	dup2(fileno(said), STDERR_FILENO);
+	int result = checkpoint_load_newest(folder, run, failure);
+	dup2(stderr_copy, STDERR_FILENO);
+	close(stderr_copy);
+	char line[2000];
+	rewind(said);
+	for (; fgets(line, sizeof line, said) != NULL; count++)
+		assert_non_null(strstr(line, "passing over out/checkpoint-"));
+	fclose(said);
+	assert_int_equal(count, notes);
+	return result;
+}
+
+static void loads_what_was_saved(void **state) {
+	(void)state;
+	for (int type = MODEL_DISTILBERT; type <= MODEL_BERT; type++) {
+		empty_scratch(state);
+		struct fixture saved, loaded;
+		struct failure failure;
+		set_up(&saved, (enum model_type)type, 2, 1);
+		set_up(&loaded, (enum model_type)type, 2, 0);
+		struct run_folder *folder = open_folder(false, false);
+		assert_int_equal(access("out", F_OK), -1);
+		SAVE(folder, &saved, 0, 3, 12);
+		expect_names(".", "out ");
+		expect_names("out", "checkpoint-12 checkpoint-3 ");
+		expect_names("out/checkpoint-12", "config.json model.safetensors optimizer.safetensors trainer_state.json ");
+		assert_int_equal(load_newest(folder, &loaded.run, &failure, 0), 1);
+		expect_equal(&saved, &loaded);
+		assert_int_equal(loaded.state.records, 24);
+		run_folder_close(folder);
+		tear_down(&saved);
+		tear_down(&loaded);
+	}
+}
+
+static void ends_a_run(void **state) {
+	(void)state;
+	static const char *const model = "config.json model.safetensors trainer_state.json ";
+	struct fixture fixture;
+	struct failure failure;
+	set_up(&fixture, MODEL_DISTILBERT, 1, 1);
+	for (int checkpoints = 0; checkpoints < 2; checkpoints++) {
+		empty_scratch(state);
+		struct run_folder *folder = open_folder(false, true);
+		if (checkpoints)
+			SAVE(folder, &fixture, 0, 5);
+		assert_int_equal(run_folder_complete(folder, &fixture.state, &failure), 0);
+		fixture.state.step = fixture.state.records = 6;
+		fixture.state.complete = true;
+		assert_int_equal(run_folder_finish(folder, &fixture.run, &failure), 0);
+		expect_names(".", "out ");
+		char *names = format_text("%s%s", checkpoints ? "checkpoint-5 " : "", model);
+		expect_names("out", names);
+		free(names);
+		fixture.state.complete = false;
+		assert_int_equal(run_folder_complete(folder, &fixture.state, &failure), 1);
+		assert_true(fixture.state.complete);
+		run_folder_close(folder);
+		folder = open_folder(false, true);
+		flip_byte("out/model.safetensors", -10);
+		assert_int_equal(run_folder_complete(folder, &fixture.state, &failure), -1);
+		assert_int_equal(failure.status, EX_DATAERR);
+		run_folder_close(folder);
+		fixture.state.complete = false;
+	}
+	tear_down(&fixture);
+}
+
+/* Any file of the newest, at its beginning or end. */
+static void passes_over_damage(void **state) {
+	(void)state;
+	static const char *const files[] = { "config.json", "model.safetensors", "optimizer.safetensors",
+		"trainer_state.json" };
+	struct fixture saved, loaded;
+	struct failure failure;
+	set_up(&saved, MODEL_DISTILBERT, 1, 1);
+	set_up(&loaded, MODEL_DISTILBERT, 1, 0);
+	for (size_t i = 0; i < 8; i++) {
+		empty_scratch(state);
+		struct run_folder *folder = open_folder(false, false);
+		SAVE(folder, &saved, 0, 1, 2);
+		char *path = format_text("out/checkpoint-2/%s", files[i / 2]);
+		flip_byte(path, i % 2 == 0 ? 2 : -4);
+		free(path);
+		assert_int_equal(load_newest(folder, &loaded.run, &failure, 1), 1);
+		assert_int_equal(loaded.state.step, 1);
+		flip_byte("out/checkpoint-1/model.safetensors", -1);
+		assert_int_equal(load_newest(folder, &loaded.run, &failure, 2), -1);
+		assert_int_equal(failure.status, EX_DATAERR);
+		assert_int_equal(checkpoint_load_weights(folder, 1, loaded.run.parameters, &failure), -1);
+		run_folder_close(folder);
+	}
+	tear_down(&saved);
+	tear_down(&loaded);
+}
+
+static void refuses_another_model(void **state) {
+	(void)state;
+	struct fixture saved, loaded;
+	struct failure failure;
+	set_up(&saved, MODEL_DISTILBERT, 1, 1);
+	set_up(&loaded, MODEL_DISTILBERT, 2, 0);
+	struct run_folder *folder = open_folder(false, false);
+	assert_int_equal(load_newest(folder, &loaded.run, &failure, 0), 0);
+	SAVE(folder, &saved, 0, 1, 2);
+	assert_int_equal(load_newest(folder, &loaded.run, &failure, 0), -1);
+	assert_int_equal(failure.status, EX_DATAERR);
+	assert_non_null(strstr(failure.text, "layer.1"));
+	run_folder_close(folder);
+	tear_down(&saved);
+	tear_down(&loaded);
+}
+
+static void keeps_what_it_must(void **state) {
+	(void)state;
+	struct fixture fixture, loaded;
+	struct failure failure;
+	set_up(&fixture, MODEL_DISTILBERT, 1, 1);
+	set_up(&loaded, MODEL_DISTILBERT, 1, 0);
+	struct run_folder *folder = open_folder(false, false);
+	SAVE(folder, &fixture, 2, 9, 10, 11);
+	expect_names("out", "checkpoint-10 checkpoint-11 ");
+	fixture.state.best_step = 12;
+	fixture.state.best_loss = 1;
+	SAVE(folder, &fixture, 2, 12, 13, 14);
+	expect_names("out", "checkpoint-12 checkpoint-14 ");
+	SAVE(folder, &fixture, 1, 15);
+	expect_names("out", "checkpoint-12 checkpoint-15 ");
+	assert_int_equal(fixture.state.best_saved, 12);
+
+	/* One that was damaged and passed over is the first to go, though its step is the last. */
+	flip_byte("out/checkpoint-15/model.safetensors", -1);
+	assert_int_equal(load_newest(folder, &loaded.run, &failure, 1), 1);
+	assert_int_equal(loaded.state.step, 12);
+	SAVE(folder, &loaded, 2, 13);
+	expect_names("out", "checkpoint-12 checkpoint-13 ");
+	run_folder_close(folder);
+	tear_down(&fixture);
+	tear_down(&loaded);
+}
+
+static void replaces_a_folder(void **state) {
+	(void)state;
+	struct fixture fixture;
+	struct failure failure;
+	set_up(&fixture, MODEL_DISTILBERT, 1, 1);
+	mkdir("out", 0700);
+	mkdir("out/old", 0700);
+	assert_null(run_folder_open("out", false, false, &failure));
+	assert_int_equal(failure.status, EX_CANTCREAT);
+	assert_null(run_folder_open("out", false, true, &failure));
+	assert_int_equal(failure.status, EX_CANTCREAT);
+	struct run_folder *folder = open_folder(true, false);
+	expect_names("out", "old ");
+	run_folder_close(folder);
+	expect_names(".", "out ");
+	folder = open_folder(true, false);
+	SAVE(folder, &fixture, 0, 1);
+	expect_names("out", "checkpoint-1 ");
+	expect_names(".", "out ");
+	run_folder_close(folder);
+	tear_down(&fixture);
+}
+
+static void removes_what_was_left(void **state) {
+	(void)state;
+	struct failure failure;
+	struct run_folder *running = open_folder(false, false), *folder;
+	mkdir("out.unfinished-a1B2c3", 0700);
+	mkdir("out.unfinished-a1B2c3/checkpoint-1", 0700);
+	mkdir("out.backup", 0700);
+	mkdir("other.unfinished-a1B2c3", 0700);
+	folder = open_folder(false, true);
+	run_folder_close(folder);
+	assert_int_equal(access("out.unfinished-a1B2c3", F_OK), -1);
+	assert_int_equal(access("out.backup", F_OK), 0);
+	assert_int_equal(access("other.unfinished-a1B2c3", F_OK), 0);
+
+	/* That of a run that goes on is not left behind. */
+	struct fixture fixture;
+	set_up(&fixture, MODEL_DISTILBERT, 1, 1);
+	SAVE(running, &fixture, 0, 1);
+	assert_null(run_folder_open("out", false, true, &failure));
+	assert_int_equal(failure.status, EX_CANTCREAT);
+	run_folder_close(running);
+	mkdir("out/checkpoint-2.unfinished-a1B2c3", 0700);
+	mkdir("out/checkpoint-2.backup", 0700);
+	folder = open_folder(false, true);
+	expect_names("out", "checkpoint-1 checkpoint-2.backup ");
+	run_folder_close(folder);
+	tear_down(&fixture);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(loads_what_was_saved),
+		cmocka_unit_test_setup(ends_a_run, empty_scratch),
+		cmocka_unit_test(passes_over_damage),
+		cmocka_unit_test_setup(refuses_another_model, empty_scratch),
+		cmocka_unit_test_setup(keeps_what_it_must, empty_scratch),
+		cmocka_unit_test_setup(replaces_a_folder, empty_scratch),
+		cmocka_unit_test_setup(removes_what_was_left, empty_scratch),
+	};
+	return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
+}
