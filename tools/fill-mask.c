@@ -1,7 +1,8 @@
 /* fill-mask: what a model puts in place of [MASK], as transformers' fill-mask pipeline answers.
  *
- * A line in, its answer out, flushed, so that a program can hold a conversation with it. */
+ * A text in, its answer out, flushed, so that a program can hold a conversation with it. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -13,10 +14,12 @@
 
 #include "cli/cli.h"
 #include "model/network.h"
+#include "record/stream.h"
 #include "text/tokenizer.h"
 
-static const char *model;
+static const char *model, *target_words;
 static int64_t top_k = 5;
+static bool truncate_texts;
 static bool as_json;
 static int64_t seed = 42;
 static int64_t threads;
@@ -24,7 +27,9 @@ static int64_t threads;
 static const struct option_entry options[] = {
 	OPTION_TEXT("model", &model, "DIR", "folder of the model, with its tokenizer; required"),
 	OPTION_INTEGER("top-k", &top_k, 1, 1 << 20, "N", "predictions for each mask"),
-	OPTION_FLAG("json", &as_json, "print a line of JSON for each line of text"),
+	OPTION_TEXT("targets", &target_words, "WORDS", "choose among these words, separated by commas"),
+	OPTION_FLAG("truncate", &truncate_texts, "cut a text that is too long for the model"),
+	OPTION_FLAG("json", &as_json, "print a line of JSON for each text"),
 	OPTION_SEED(&seed),
 	OPTION_THREADS(&threads),
 	OPTION_END
@@ -32,39 +37,193 @@ static const struct option_entry options[] = {
 
 static const struct usage usage = {
 	"[FILE]",
-	"Predict the tokens behind [MASK] in lines of text.",
+	"Predict the tokens behind [MASK] in lines of text, JSON lines or text records.",
 	"echo 'This is a great [MASK].' | fill-mask --model distilbert-base-uncased",
 };
 
+/* ---- texts --------------------------------------------------------------------------------------------- */
+
+/* The input: a stream of text records, or lines, of JSON or of plain text. */
+struct texts {
+	const char *name;
+	const char *unit;       /* "line" or "record" */
+	int64_t number;         /* of the text at hand, from 1 */
+	struct reader *reader;  /* NULL: lines */
+	struct batch *batch;
+	int column;
+	int64_t row;            /* of the batch: the next record */
+	FILE *lines;
+	bool json_lines;
+	char *line;
+	size_t room;
+	json_t *object;         /* the line at hand, of JSON */
+};
+
+/* Whether the input begins with the byte that an Arrow stream begins with, and no text; it stays to be read. */
+static bool begins_a_stream(int descriptor) {
+	unsigned char first = 0;
+	off_t place = lseek(descriptor, 0, SEEK_CUR);
+	int copy[2];
+	if (place >= 0)
+		return pread(descriptor, &first, 1, place) == 1 && first == 0xff;
+	if (pipe(copy) < 0)
+		die(EX_OSERR, "pipe: %s", strerror(errno));
+	bool copied = tee(descriptor, copy[1], 1, 0) == 1 && read(copy[0], &first, 1) == 1;
+	close(copy[0]);
+	close(copy[1]);
+	return copied && first == 0xff;
+}
+
+static void open_texts(struct texts *texts, const char *path) {
+	struct failure failure;
+	int descriptor = open_input(path);
+	*texts = (struct texts){ .name = input_name(path), .unit = "line" };
+	if (!begins_a_stream(descriptor)) {
+		texts->lines = fdopen(descriptor, "r");
+		return;
+	}
+	texts->unit = "record";
+	texts->reader = reader_open(descriptor, texts->name, &failure);
+	if (texts->reader == NULL)
+		die_failure(&failure);
+	texts->column = check(reader_find_text(texts->reader, "text", &failure), &failure);
+}
+
+static bool next_record(struct texts *texts, const char **text, size_t *length) {
+	struct failure failure;
+	if (texts->batch == NULL || texts->row == texts->batch->rows) {
+		batch_free(texts->batch);
+		texts->row = 0;
+		if (check(reader_next(texts->reader, &texts->batch, &failure), &failure) == 0)
+			return false;
+	}
+	texts->number++;
+	*text = column_bytes(&texts->batch->columns[texts->column], texts->row++, length);
+	return true;
+}
+
+/* `{` and a quote begin an object of JSON; in text they would be rare. */
+static bool begins_an_object(const char *line) {
+	return line[0] == '{' && line[1 + strspn(line + 1, " \t")] == '"';
+}
+
+static bool next_line(struct texts *texts, const char **text, size_t *length) {
+	ssize_t got = getline(&texts->line, &texts->room, texts->lines);
+	if (got < 0 && ferror(texts->lines))
+		die(EX_IOERR, "%s: cannot read: %s", texts->name, strerror(errno));
+	if (got < 0)
+		return false;
+	if (++texts->number == 1)
+		texts->json_lines = begins_an_object(texts->line);
+	*text = texts->line;
+	*length = (size_t)got - (texts->line[got - 1] == '\n');
+	if (!texts->json_lines)
+		return true;
+	json_error_t error;
+	json_decref(texts->object);
+	texts->object = json_loadb(*text, *length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+	if (texts->object == NULL)
+		die(EX_DATAERR, "%s: line %" PRId64 ": %s (the first line is JSON: each has to be)", texts->name, texts->number,
+			error.text);
+	const json_t *value = json_object_get(texts->object, "text");
+	if (!json_is_string(value))
+		die(EX_DATAERR, "%s: line %" PRId64 ": no string \"text\" in it", texts->name, texts->number);
+	*text = json_string_value(value);
+	*length = json_string_length(value);
+	return true;
+}
+
+/* The next text, valid until the one after it; false at the end. */
+static bool next_text(struct texts *texts, const char **text, size_t *length) {
+	return texts->reader != NULL ? next_record(texts, text, length) : next_line(texts, text, length);
+}
+
+static void close_texts(struct texts *texts) {
+	batch_free(texts->batch);
+	if (texts->reader != NULL)
+		reader_close(texts->reader);
+	else
+		fclose(texts->lines);
+	json_decref(texts->object);
+	free(texts->line);
+}
+
+/* ---- predictions --------------------------------------------------------------------------------------- */
+
 struct prediction { int32_t token; double score; };
 
-/* What answering takes from line to line. */
+/* What answering takes from text to text. */
 struct filler {
 	const struct config *config;
 	struct network *network;
 	const struct tokenizer *tokenizer;
 	struct tokenizer_scratch *scratch;
 	struct encoding encoding;
+	int32_t *targets;                /* ids to choose among, ascending; NULL: the whole vocabulary */
+	size_t target_count;
 	int32_t *positions;              /* of the masks */
 	float *logits;                   /* [masks, V] */
 	size_t masks, masks_room;
-	struct prediction *predictions;  /* [top_k] */
-	int32_t *sequence;               /* a line's ids with one mask filled */
+	size_t count;                    /* predictions for each mask */
+	struct prediction *predictions;  /* [count] */
+	int32_t *sequence;               /* a text's ids with one mask filled */
 };
 
-/* Finds the masks of a line and computes their logits. */
-static void compute(struct filler *filler, const char *text, size_t length, const char *name, int64_t line) {
+/* The id that the pipeline takes a target for: its own, or that of its first piece; -1 when there is none. */
+static int32_t target_id(struct filler *filler, const char *word, size_t length) {
+	const struct vocabulary *vocabulary = tokenizer_vocabulary(filler->tokenizer);
+	struct encoding *encoding = &filler->encoding;
+	int32_t id = vocabulary_id(vocabulary, word, length);
+	if (id >= 0)
+		return id;
+	tokenizer_encode(filler->tokenizer, filler->scratch, word, length, 0, encoding);
+	if (encoding->count <= 2) { /* [CLS] and [SEP] */
+		note("--targets: %.*s: not in the vocabulary, and left aside", (int)length, word);
+		return -1;
+	}
+	id = encoding->input_ids[1];
+	note("--targets: %.*s: not in the vocabulary, %s taken for it", (int)length, word, vocabulary_token(vocabulary, id));
+	return id;
+}
+
+static int compare_ids(const void *left, const void *right) {
+	const int32_t *a = left, *b = right;
+	return (*a > *b) - (*a < *b);
+}
+
+static void find_targets(struct filler *filler) {
+	size_t found = 0, kept = 0;
+	for (const char *word = target_words, *end; word != NULL; word = *end == ',' ? end + 1 : NULL) {
+		end = word + strcspn(word, ",");
+		int32_t id = target_id(filler, word, (size_t)(end - word));
+		filler->targets = grow(filler->targets, found + 1, sizeof *filler->targets);
+		if (id >= 0)
+			filler->targets[found++] = id;
+	}
+	if (found == 0)
+		die(EX_USAGE, "--targets: none of %s is in the vocabulary", target_words);
+	qsort(filler->targets, found, sizeof *filler->targets, compare_ids);
+	for (size_t i = 0; i < found; i++)
+		if (i == 0 || filler->targets[i] != filler->targets[i - 1])
+			filler->targets[kept++] = filler->targets[i];
+	filler->target_count = kept;
+}
+
+/* Finds the masks of a text and computes their logits. */
+static void compute(struct filler *filler, const char *text, size_t length, const struct texts *from) {
 	int32_t mask = tokenizer_special_ids(filler->tokenizer).mask;
 	struct encoding *encoding = &filler->encoding;
-	tokenizer_encode(filler->tokenizer, filler->scratch, text, length, 0, encoding);
-	if (encoding->count > filler->config->max_position_embeddings)
-		die(EX_DATAERR, "%s: line %" PRId64 ": %zu tokens, but the model's max_position_embeddings is %zu (shorten it)",
-			name, line, encoding->count, filler->config->max_position_embeddings);
+	size_t limit = filler->config->max_position_embeddings;
+	tokenizer_encode(filler->tokenizer, filler->scratch, text, length, truncate_texts && limit > 1 ? limit : 0, encoding);
+	if (encoding->count > limit)
+		die(EX_DATAERR, "%s: %s %" PRId64 ": %zu tokens, but the model's max_position_embeddings is %zu (shorten it, or "
+			"give --truncate)", from->name, from->unit, from->number, encoding->count, limit);
 	filler->masks = 0;
 	for (size_t i = 0; i < encoding->count; i++)
 		filler->masks += encoding->input_ids[i] == mask;
 	if (filler->masks == 0)
-		die(EX_DATAERR, "%s: line %" PRId64 ": no mask in it (put %s where a token is to be predicted)", name, line,
+		die(EX_DATAERR, "%s: %s %" PRId64 ": no mask in %s (put %s where a token is to be predicted)", from->name,
+			from->unit, from->number, truncate_texts && encoding->count == limit ? "its first tokens" : "it",
 			vocabulary_token(tokenizer_vocabulary(filler->tokenizer), mask));
 	if (filler->masks > filler->masks_room) {
 		filler->masks_room = filler->masks;
@@ -80,28 +239,30 @@ static void compute(struct filler *filler, const char *text, size_t length, cons
 	network_logits(filler->network, &input, filler->logits);
 }
 
-/* The top_k tokens by softmax of a row of logits; of equals the lower id comes first. */
-static void rank(const float *logits, size_t V, struct prediction *best, size_t count) {
+/* The best tokens by softmax of a row of logits; of equals the lower id comes first. */
+static void rank(const struct filler *filler, const float *logits) {
+	size_t V = filler->config->vocab_size, kept = 0;
+	struct prediction *best = filler->predictions;
 	double highest = -INFINITY, sum = 0;
 	for (size_t v = 0; v < V; v++)
 		highest = fmax(highest, (double)logits[v]);
 	for (size_t v = 0; v < V; v++)
 		sum += exp((double)logits[v] - highest);
-	size_t kept = 0;
-	for (size_t v = 0; v < V; v++) {
-		double score = (double)logits[v];
-		if (kept == count && score <= best[kept - 1].score)
+	for (size_t i = 0; i < (filler->targets != NULL ? filler->target_count : V); i++) {
+		int32_t token = filler->targets != NULL ? filler->targets[i] : (int32_t)i;
+		double score = (double)logits[token];
+		if (kept == filler->count && score <= best[kept - 1].score)
 			continue;
-		size_t at = kept < count ? kept++ : kept - 1;
+		size_t at = kept < filler->count ? kept++ : kept - 1;
 		for (; at > 0 && best[at - 1].score < score; at--)
 			best[at] = best[at - 1];
-		best[at] = (struct prediction){ (int32_t)v, score };
+		best[at] = (struct prediction){ token, score };
 	}
 	for (size_t i = 0; i < kept; i++)
 		best[i].score = exp(best[i].score - highest) / sum;
 }
 
-/* The line with one mask filled. Special tokens are left out where no other mask would go with them, as the
+/* The text with one mask filled. Special tokens are left out where no other mask would go with them, as the
  * pipeline does. free() releases it. */
 static char *filled_text(struct filler *filler, size_t position, int32_t token) {
 	const struct encoding *encoding = &filler->encoding;
@@ -119,8 +280,8 @@ static char *filled_text(struct filler *filler, size_t position, int32_t token) 
 static json_t *answer_mask(struct filler *filler, size_t mask, FILE *text) {
 	size_t V = filler->config->vocab_size, position = (size_t)filler->positions[mask];
 	json_t *answers = json_array();
-	rank(filler->logits + mask * V, V, filler->predictions, (size_t)top_k);
-	for (size_t i = 0; i < (size_t)top_k; i++) {
+	rank(filler, filler->logits + mask * V);
+	for (size_t i = 0; i < filler->count; i++) {
 		const struct prediction *prediction = &filler->predictions[i];
 		char *token_text = tokenizer_decode(filler->tokenizer, &prediction->token, 1, false);
 		char *sequence = filled_text(filler, position, prediction->token);
@@ -157,21 +318,16 @@ static void answer(struct filler *filler) {
 	free(bytes);
 }
 
-static void answer_lines(struct filler *filler, const char *path) {
-	FILE *input = fdopen(open_input(path), "r");
-	char *line = NULL;
-	size_t room = 0;
-	ssize_t length;
-	for (int64_t number = 1; (length = getline(&line, &room, input)) >= 0; number++) {
-		if (length > 0 && line[length - 1] == '\n')
-			length--;
-		compute(filler, line, (size_t)length, input_name(path), number);
-		answer(filler);
-	}
-	if (ferror(input))
-		die(EX_IOERR, "%s: cannot read: %s", input_name(path), strerror(errno));
-	free(line);
-	fclose(input);
+/* The folder's model and tokenizer have to be of one vocabulary, with a mask. */
+static void check_vocabulary(const struct tokenizer *tokenizer, const struct config *config) {
+	size_t tokens = vocabulary_size(tokenizer_vocabulary(tokenizer));
+	if (tokenizer_special_ids(tokenizer).mask < 0)
+		die(EX_DATAERR, "%s: its tokenizer has no [MASK] (use a masked language model)", model);
+	if (tokens > config->vocab_size)
+		die(EX_DATAERR, "%s: its tokenizer has %zu tokens, but its vocab_size is %zu (bring together the files of "
+			"one model)", model, tokens, config->vocab_size);
+	if ((size_t)top_k > tokens)
+		die(EX_USAGE, "--top-k: %" PRId64 " is more than the %zu tokens of the vocabulary (give less)", top_k, tokens);
 }
 
 int main(int argc, char **argv) {
@@ -183,25 +339,32 @@ int main(int argc, char **argv) {
 	struct tokenizer *tokenizer = tokenizer_load(model, &failure);
 	if (tokenizer == NULL)
 		die_failure(&failure);
-	struct parameters *parameters = parameters_load(model, (uint64_t)seed, &failure);
+	struct parameters *parameters = parameters_map(model, (uint64_t)seed, &failure);
 	if (parameters == NULL)
 		die_failure(&failure);
-	size_t V = parameters->config.vocab_size;
-	size_t tokens = vocabulary_size(tokenizer_vocabulary(tokenizer));
-	if (tokenizer_special_ids(tokenizer).mask < 0)
-		die(EX_DATAERR, "%s: its tokenizer has no [MASK] (use a masked language model)", model);
-	if (tokens > V)
-		die(EX_DATAERR, "%s: its tokenizer has %zu tokens, but its vocab_size is %zu (bring together the files of "
-			"one model)", model, tokens, V);
-	if ((size_t)top_k > tokens)
-		die(EX_USAGE, "--top-k: %" PRId64 " is more than the %zu tokens of the vocabulary (give less)", top_k, tokens);
+	check(parameters_check_finite(parameters, model, &failure), &failure);
+	check_vocabulary(tokenizer, &parameters->config);
 
 	struct pool *pool = pool_create((int)threads);
 	struct filler filler = { .config = &parameters->config, .network = network_create(parameters, pool),
-		.tokenizer = tokenizer, .scratch = tokenizer_scratch_create(tokenizer),
-		.predictions = allocate((size_t)top_k, sizeof *filler.predictions) };
-	answer_lines(&filler, path);
+		.tokenizer = tokenizer, .scratch = tokenizer_scratch_create(tokenizer), .count = (size_t)top_k };
+	if (target_words != NULL) {
+		find_targets(&filler);
+		filler.count = filler.target_count < filler.count ? filler.target_count : filler.count;
+	}
+	filler.predictions = allocate(filler.count, sizeof *filler.predictions);
 
+	struct texts texts;
+	const char *text;
+	size_t length;
+	open_texts(&texts, path);
+	while (next_text(&texts, &text, &length)) {
+		compute(&filler, text, length, &texts);
+		answer(&filler);
+	}
+
+	close_texts(&texts);
+	free(filler.targets);
 	free(filler.positions);
 	free(filler.logits);
 	free(filler.predictions);

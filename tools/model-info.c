@@ -1,5 +1,6 @@
-/* Loads the folder as any other tool does, and prints the table of parameters: what is printed is what will be
- * computed with. */
+/* Opens the folder as any other tool does, and prints the table of parameters: what is printed is what will be
+ * computed with. The weights stay in their mapped files, and are read only to be compared. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,15 +10,16 @@
 #include "model/safetensors.h"
 #include "text/tokenizer.h"
 
-static bool json_output;
+static bool diff, json_output;
 
 static const struct option_entry options[] = {
+	OPTION_FLAG("diff", &diff, "print what differs between two model folders; exit 1 when something does"),
 	OPTION_FLAG("json", &json_output, "print one JSON object"),
 	OPTION_END
 };
 
 static const struct usage usage = {
-	"DIR", "Prints what a model folder holds: its sizes, its parameters, its special tokens, how it was made.",
+	"DIR [DIR]", "Prints what a model folder holds: its sizes, its parameters, its special tokens, how it was made.",
 	"model-info --json imdb-distilbert | jq .total"
 };
 
@@ -36,30 +38,29 @@ static json_t *architecture(const struct config *config) {
 	return json;
 }
 
+static json_t *shape_of(const struct parameter *parameter) {
+	json_t *shape = json_array();
+	for (size_t d = 0; d < parameter->dimensions; d++)
+		json_array_append_new(shape, json_integer((json_int_t)parameter->shape[d]));
+	return shape;
+}
+
 static json_t *parameter_list(const struct parameters *parameters) {
 	json_t *list = json_array();
 	for (size_t i = 0; i < parameters->count; i++) {
 		const struct parameter *parameter = &parameters->table[i];
-		json_t *shape = json_array();
-		for (size_t d = 0; d < parameter->dimensions; d++)
-			json_array_append_new(shape, json_integer((json_int_t)parameter->shape[d]));
-		json_array_append_new(list, json_pack("{s:s, s:o, s:s, s:I, s:b}", "name", parameter->name, "shape", shape,
-			"dtype", parameter->dtype, "count", (json_int_t)parameter->elements,
+		json_array_append_new(list, json_pack("{s:s, s:o, s:s, s:I, s:b}", "name", parameter->name,
+			"shape", shape_of(parameter), "dtype", parameter->dtype, "count", (json_int_t)parameter->elements,
 			"initialized", (int)parameter->initialized));
 	}
 	return list;
 }
 
 /* Bytes of the tensors as the folder's files hold them. */
-static json_int_t stored_bytes(const char *folder) {
-	struct failure failure;
-	struct safetensors *file = safetensors_open(folder, &failure);
-	if (file == NULL)
-		die_failure(&failure);
+static json_int_t stored_bytes(const struct safetensors *file) {
 	size_t bytes = 0;
 	for (size_t i = 0; i < safetensors_count(file); i++)
 		bytes += safetensors_at(file, i)->bytes;
-	safetensors_close(file);
 	return (json_int_t)bytes;
 }
 
@@ -91,9 +92,26 @@ static json_t *describe(const char *folder, const struct parameters *parameters)
 		"model_type", model_type_name(parameters->config.model_type),
 		"architecture", architecture(&parameters->config),
 		"parameters", parameter_list(parameters),
-		"total", (json_int_t)total, "bytes", (json_int_t)(total * sizeof(float)), "stored_bytes", stored_bytes(folder),
+		"total", (json_int_t)total, "bytes", (json_int_t)(total * sizeof(float)), "stored_bytes",
+		stored_bytes(parameters->file),
 		"special_tokens", special_tokens(folder),
 		"lineage", lineage);
+}
+
+/* A model may come from a stranger: control characters are not sent to the terminal. */
+static void print_safely(const char *text) {
+	for (; *text != '\0'; text++)
+		putchar((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text);
+}
+
+static void print_word(const json_t *value) {
+	print_safely(json_is_string(value) ? json_string_value(value) : "?");
+}
+
+static void print_json(const json_t *object) {
+	char *text = json_dumps(object, JSON_REAL_PRECISION(15));
+	puts(text);
+	free(text);
 }
 
 /* `key  value` lines, the values as JSON has them. */
@@ -102,7 +120,9 @@ static void print_members(const json_t *object) {
 	json_t *value;
 	json_object_foreach((json_t *)object, key, value) {
 		char *text = json_dumps(value, JSON_ENCODE_ANY);
-		printf("%-24s %s\n", key, text);
+		printf("%-24s ", key);
+		print_safely(text);
+		putchar('\n');
 		free(text);
 	}
 }
@@ -120,13 +140,6 @@ static void print_table(const struct parameters *parameters) {
 			parameter->initialized ? "  new" : "");
 		free(shape);
 	}
-}
-
-/* A model may come from a stranger: control characters are not sent to the terminal. */
-static void print_word(const json_t *value) {
-	const char *text = json_is_string(value) ? json_string_value(value) : "?";
-	for (; *text != '\0'; text++)
-		putchar((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text);
 }
 
 static void print_lineage(const json_t *lineage) {
@@ -163,22 +176,185 @@ static void print_text(const json_t *description, const struct parameters *param
 		print_lineage(parameters->lineage);
 }
 
-int main(int argc, char **argv) {
-	int operand = parse_options(argc, argv, &usage, options);
-	if (argc - operand != 1)
-		die(EX_USAGE, "%d operands: it takes one model folder (model-info DIR)", argc - operand);
+/* ---- comparing ----------------------------------------------------------------------------------------- */
+
+/* What is called so has one value here and another there; NULL: none, and then no member. Takes over the values. */
+static json_t *difference_of(const char *kind, const char *name, json_t *left, json_t *right) {
+	json_t *difference = json_pack("{s:s}", kind, name);
+	if (left != NULL)
+		json_object_set_new(difference, "left", left);
+	if (right != NULL)
+		json_object_set_new(difference, "right", right);
+	return difference;
+}
+
+static json_t *config_differences(json_t *left, json_t *right) {
+	json_t *list = json_array();
+	const char *key;
+	json_t *value;
+	json_object_foreach(left, key, value) {
+		json_t *other = json_object_get(right, key);
+		if (other == NULL || !json_equal(value, other))
+			json_array_append_new(list, difference_of("key", key, json_incref(value), json_incref(other)));
+	}
+	json_object_foreach(right, key, value)
+		if (json_object_get(left, key) == NULL)
+			json_array_append_new(list, difference_of("key", key, NULL, json_incref(value)));
+	return list;
+}
+
+/* A parameter that is in the model's files, looked for from the place where it should be; NULL: none. */
+static const struct parameter *find(const struct parameters *parameters, const char *name, size_t place) {
+	for (size_t i = 0; i < parameters->count; i++) {
+		const struct parameter *parameter = &parameters->table[(place + i) % parameters->count];
+		if (strcmp(parameter->name, name) == 0)
+			return parameter->initialized ? NULL : parameter;
+	}
+	return NULL;
+}
+
+/* Of parameters of one shape; NULL where each number is the same. A difference that is not finite is null. */
+static json_t *value_difference(const struct parameter *parameter, const float *left, const float *right) {
+	double largest = 0, sum = 0;
+	bool equal = true;
+	for (size_t i = 0; i < parameter->elements; i++) {
+		if (left[i] == right[i] || memcmp(&left[i], &right[i], sizeof *left) == 0)
+			continue;
+		double difference = fabs((double)left[i] - (double)right[i]);
+		equal = false;
+		sum += difference;
+		if (isnan(difference) || difference > largest)
+			largest = difference;
+	}
+	if (equal)
+		return NULL;
+	double mean = sum / (double)parameter->elements;
+	return json_pack("{s:s, s:o, s:o, s:o}", "name", parameter->name, "shape", shape_of(parameter),
+		"max_difference", isfinite(largest) ? json_real(largest) : json_null(),
+		"mean_difference", isfinite(mean) ? json_real(mean) : json_null());
+}
+
+/* Of a parameter of which one side may be missing (NULL); NULL where there is none. */
+static json_t *parameter_difference(const struct parameters *left, const struct parameter *a,
+	const struct parameters *right, const struct parameter *b) {
+	if (a == NULL && b == NULL)
+		return NULL;
+	bool same_shape = a != NULL && b != NULL && a->dimensions == b->dimensions
+		&& memcmp(a->shape, b->shape, a->dimensions * sizeof *a->shape) == 0;
+	if (same_shape)
+		return value_difference(a, left->values + a->offset, right->values + b->offset);
+	return difference_of("name", a != NULL ? a->name : b->name, a != NULL ? shape_of(a) : NULL,
+		b != NULL ? shape_of(b) : NULL);
+}
+
+static json_t *parameter_differences(const struct parameters *left, const struct parameters *right) {
+	json_t *list = json_array();
+	for (size_t i = 0; i < left->count; i++) {
+		const char *name = left->table[i].name;
+		json_t *difference = parameter_difference(left, find(left, name, i), right, find(right, name, i));
+		if (difference != NULL)
+			json_array_append_new(list, difference);
+	}
+	for (size_t i = 0; i < right->count; i++) {
+		const struct parameter *parameter = &right->table[i];
+		bool listed = false;
+		for (size_t k = 0; k < left->count && !listed; k++)
+			listed = strcmp(left->table[(i + k) % left->count].name, parameter->name) == 0;
+		if (!listed && !parameter->initialized)
+			json_array_append_new(list, parameter_difference(left, NULL, right, parameter));
+	}
+	return list;
+}
+
+static void print_side(const json_t *object, const char *side) {
+	const json_t *value = json_object_get(object, side);
+	char *text = value == NULL ? copy_text("absent") : json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+	print_safely(text);
+	free(text);
+}
+
+static void print_difference_number(const json_t *object, const char *name) {
+	const json_t *number = json_object_get(object, name);
+	printf("  %11.6g", json_is_null(number) ? (double)NAN : json_real_value(number));
+}
+
+static void print_differences(const json_t *comparison) {
+	size_t index;
+	int width = 0;
+	json_t *difference;
+	const json_t *parameters = json_object_get(comparison, "parameters");
+	json_array_foreach(json_object_get(comparison, "config"), index, difference) {
+		printf("config.json: ");
+		print_word(json_object_get(difference, "key"));
+		printf(": ");
+		print_side(difference, "left");
+		printf(" | ");
+		print_side(difference, "right");
+		putchar('\n');
+	}
+	json_array_foreach((json_t *)parameters, index, difference) {
+		int length = (int)json_string_length(json_object_get(difference, "name"));
+		width = length > width ? length : width;
+	}
+	if (width > 0)
+		printf("%-*s  %11s  %11s  shape\n", width, "name", "max", "mean");
+	json_array_foreach((json_t *)parameters, index, difference) {
+		printf("%-*s", width, json_string_value(json_object_get(difference, "name")));
+		if (json_object_get(difference, "shape") != NULL) {
+			print_difference_number(difference, "max_difference");
+			print_difference_number(difference, "mean_difference");
+			printf("  ");
+			print_side(difference, "shape");
+		} else {
+			printf("  %11s  %11s  ", "", "");
+			print_side(difference, "left");
+			printf(" | ");
+			print_side(difference, "right");
+		}
+		putchar('\n');
+	}
+}
+
+static struct parameters *open_model(const char *folder) {
 	struct failure failure;
-	struct parameters *parameters = parameters_load(argv[operand], 0, &failure);
+	struct parameters *parameters = parameters_map(folder, 0, &failure);
 	if (parameters == NULL)
 		die_failure(&failure);
-	json_t *description = describe(argv[operand], parameters);
-	if (json_output) {
-		char *text = json_dumps(description, 0);
-		puts(text);
-		free(text);
-	} else
-		print_text(description, parameters);
-	json_decref(description);
+	return parameters;
+}
+
+/* Returns whether the models are the same. */
+static bool compare(const struct parameters *left, const struct parameters *right) {
+	json_t *config = config_differences(left->config.json, right->config.json);
+	json_t *parameters = parameter_differences(left, right);
+	bool same = json_array_size(config) == 0 && json_array_size(parameters) == 0;
+	json_t *comparison = json_pack("{s:b, s:o, s:o}", "same", (int)same, "config", config, "parameters", parameters);
+	if (json_output)
+		print_json(comparison);
+	else
+		print_differences(comparison);
+	json_decref(comparison);
+	return same;
+}
+
+int main(int argc, char **argv) {
+	int operand = parse_options(argc, argv, &usage, options);
+	if (argc - operand != (diff ? 2 : 1))
+		die(EX_USAGE, "%d operands: it takes one model folder, and with --diff two", argc - operand);
+	struct parameters *parameters = open_model(argv[operand]);
+	bool same = true;
+	if (diff) {
+		struct parameters *other = open_model(argv[operand + 1]);
+		same = compare(parameters, other);
+		parameters_free(other);
+	} else {
+		json_t *description = describe(argv[operand], parameters);
+		if (json_output)
+			print_json(description);
+		else
+			print_text(description, parameters);
+		json_decref(description);
+	}
 	parameters_free(parameters);
-	return finish_output();
+	return same ? finish_output() : (finish_output(), 1);
 }

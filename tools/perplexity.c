@@ -10,11 +10,15 @@
 #include <jansson.h>
 
 #include "cli/cli.h"
+#include "cli/progress.h"
 #include "train/batches.h"
 #include "train/evaluate.h"
 
 static const char *model;
 static int64_t batch_size = 8;
+static int64_t top_k; /* 0: not given */
+static int64_t resamples = 1000;
+static bool per_record;
 static bool as_json;
 static int64_t seed = 42;
 static int64_t threads;
@@ -22,6 +26,9 @@ static int64_t threads;
 static const struct option_entry options[] = {
 	OPTION_TEXT("model", &model, "DIR", "folder of the model to evaluate; required"),
 	OPTION_INTEGER("batch-size", &batch_size, 1, 1 << 20, "N", "records computed at a time"),
+	OPTION_FLAG("per-record", &per_record, "print a JSON object for each record, and one for all"),
+	OPTION_INTEGER("top-k-accuracy", &top_k, 1, 1 << 28, "K", "count the tokens that are among the K likeliest"),
+	OPTION_INTEGER("resamples", &resamples, 0, 1000000, "N", "drawn for the 95 % interval; 0: no interval"),
 	OPTION_FLAG("json", &as_json, "print a JSON object, with the reference's mean of batch means"),
 	OPTION_SEED(&seed),
 	OPTION_THREADS(&threads),
@@ -34,24 +41,65 @@ static const struct usage usage = {
 	"perplexity --model distilbert-base-uncased < eval.arrows",
 };
 
-/* A perplexity past the largest double is null. */
-static void set_number(json_t *object, const char *name, double number) {
-	json_object_set_new(object, name, isfinite(number) ? json_real(number) : json_null());
+/* A number past the largest double is null. */
+static json_t *number_or_null(double number) {
+	return isfinite(number) ? json_real(number) : json_null();
 }
 
-static void print_json(const struct evaluation *evaluation) {
-	json_t *object = json_object();
-	double batch_mean_loss = evaluation_batch_mean_loss(evaluation);
-	set_number(object, "loss", evaluation_loss(evaluation));
-	set_number(object, "perplexity", exp(evaluation_loss(evaluation)));
-	json_object_set_new(object, "masked_tokens", json_integer(evaluation->masked_tokens));
-	json_object_set_new(object, "records", json_integer(evaluation->records));
-	set_number(object, "batch_mean_loss", batch_mean_loss);
-	set_number(object, "batch_mean_perplexity", exp(batch_mean_loss));
-	json_object_set_new(object, "batch_size", json_integer(batch_size));
+static void print_object(json_t *object) {
 	json_dumpf(object, stdout, JSON_REAL_PRECISION(12));
 	putchar('\n');
 	json_decref(object);
+}
+
+static void print_records(const struct evaluation *evaluation, int64_t first) {
+	for (int64_t i = first; i < evaluation->records; i++) {
+		const struct record_loss *record = &evaluation->record_losses[i];
+		print_object(json_pack("{s:I, s:o, s:I}", "record", (json_int_t)i + 1, "loss", record->masked_tokens == 0
+			? json_null() : number_or_null(record->loss_sum / (double)record->masked_tokens),
+			"masked_tokens", (json_int_t)record->masked_tokens));
+	}
+}
+
+static void evaluate(struct evaluation *evaluation, struct network *network, struct masked_reader *masked,
+	int64_t total) {
+	struct failure failure;
+	struct masked_batch batch;
+	while (check(masked_reader_next(masked, (size_t)batch_size, &batch, &failure), &failure) > 0) {
+		struct network_input input = batch_input(&batch);
+		evaluation_add(evaluation, network, &input);
+		if (per_record)
+			print_records(evaluation, batch.first_record);
+		progress(evaluation->records, total, "records");
+	}
+	progress_end();
+}
+
+static void print_json(const struct evaluation *evaluation, const struct loss_interval *interval) {
+	double loss = evaluation_loss(evaluation), batch_mean_loss = evaluation_batch_mean_loss(evaluation);
+	json_t *object = json_pack("{s:o, s:o, s:I, s:I, s:o, s:o, s:I}", "loss", number_or_null(loss),
+		"perplexity", number_or_null(exp(loss)), "masked_tokens", (json_int_t)evaluation->masked_tokens,
+		"records", (json_int_t)evaluation->records, "batch_mean_loss", number_or_null(batch_mean_loss),
+		"batch_mean_perplexity", number_or_null(exp(batch_mean_loss)), "batch_size", (json_int_t)batch_size);
+	if (resamples > 0)
+		json_object_update_new(object, json_pack("{s:[o, o], s:[o, o]}",
+			"loss_interval", number_or_null(interval->low), number_or_null(interval->high),
+			"perplexity_interval", number_or_null(exp(interval->low)), number_or_null(exp(interval->high))));
+	if (top_k > 0)
+		json_object_update_new(object, json_pack("{s:I, s:f}", "top_k", (json_int_t)top_k,
+			"top_k_accuracy", evaluation_top_k_accuracy(evaluation)));
+	print_object(object);
+}
+
+static void print_line(const struct evaluation *evaluation, const struct loss_interval *interval) {
+	double loss = evaluation_loss(evaluation);
+	printf("perplexity %.6g loss %.6f masked_tokens %" PRId64 " records %" PRId64, exp(loss), loss,
+		evaluation->masked_tokens, evaluation->records);
+	if (resamples > 0)
+		printf(" perplexity_low %.6g perplexity_high %.6g", exp(interval->low), exp(interval->high));
+	if (top_k > 0)
+		printf(" top_k_accuracy %.6f", evaluation_top_k_accuracy(evaluation));
+	putchar('\n');
 }
 
 int main(int argc, char **argv) {
@@ -61,9 +109,14 @@ int main(int argc, char **argv) {
 		die(EX_USAGE, "--model is missing (give the folder of the model)");
 
 	struct reader *reader = open_input_stream(path);
-	struct parameters *parameters = parameters_load(model, (uint64_t)seed, &failure);
+	int64_t total = reader_total(reader);
+	struct parameters *parameters = parameters_map(model, (uint64_t)seed, &failure);
 	if (parameters == NULL)
 		die_failure(&failure);
+	check(parameters_check_finite(parameters, model, &failure), &failure);
+	if (top_k > (int64_t)parameters->config.vocab_size)
+		die(EX_USAGE, "--top-k-accuracy: %" PRId64 " is more than the %zu tokens of the vocabulary (give less)", top_k,
+			parameters->config.vocab_size);
 	struct tokenizer *tokenizer;
 	check(optional_tokenizer(model, &tokenizer, &failure), &failure);
 	struct masked_reader *masked = batches_open(reader, &parameters->config, tokenizer, &failure);
@@ -72,21 +125,24 @@ int main(int argc, char **argv) {
 
 	struct pool *pool = pool_create((int)threads);
 	struct network *network = network_create(parameters, pool);
-	struct evaluation evaluation = { 0 };
-	check(evaluation_add_stream(&evaluation, network, masked, (size_t)batch_size, &failure), &failure);
+	struct evaluation evaluation = { .by_record = per_record || resamples > 0, .top_k = (size_t)top_k,
+		.vocab_size = parameters->config.vocab_size };
+	evaluate(&evaluation, network, masked, total);
 	if (evaluation.masked_tokens == 0)
 		die(EX_DATAERR, "%s: no masked tokens in %" PRId64 " records (mask them with wwm-mask or random-mask)",
 			input_name(path), evaluation.records);
 	if (!isfinite(evaluation.loss_sum))
 		die(EX_DATAERR, "%s: the loss is not finite (the model's weights are damaged)", model);
 
-	if (as_json)
-		print_json(&evaluation);
+	struct loss_interval interval = { 0 };
+	if (resamples > 0)
+		interval = evaluation_interval(&evaluation, (size_t)resamples, (uint64_t)seed);
+	if (as_json || per_record)
+		print_json(&evaluation, &interval);
 	else
-		printf("perplexity %.6g loss %.6f masked_tokens %" PRId64 " records %" PRId64 "\n",
-			exp(evaluation_loss(&evaluation)), evaluation_loss(&evaluation), evaluation.masked_tokens,
-			evaluation.records);
+		print_line(&evaluation, &interval);
 
+	evaluation_clear(&evaluation);
 	network_free(network);
 	pool_destroy(pool);
 	masked_reader_close(masked);

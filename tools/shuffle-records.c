@@ -1,6 +1,5 @@
 /* The records are held in a table; an order is a permutation of their numbers. */
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "cli/cli.h"
 #include "math/random.h"
@@ -9,12 +8,12 @@
 #include "record/table.h"
 
 static int64_t epochs = 1;
-static const char *memory_text = TABLE_MEMORY;
+static const char *memory = TABLE_MEMORY;
 static int64_t seed = 0;
 
 static const struct option_entry options[] = {
 	OPTION_INTEGER("epochs", &epochs, 1, INT32_MAX, "N", "times to repeat the records, each time in a new order"),
-	OPTION_TABLE_MEMORY(&memory_text),
+	OPTION_TABLE_MEMORY(&memory),
 	OPTION_SEED(&seed),
 	OPTION_END
 };
@@ -48,14 +47,8 @@ static void write_epochs(struct table *table, const struct carried *carried, siz
 
 int main(int argc, char **argv) {
 	const char *input = parse_options_with_input(argc, argv, &usage, options);
-	struct failure failure;
-	size_t memory;
-	check(table_parse_memory(memory_text, &memory, &failure), &failure);
-	refuse_terminal(STDOUT_FILENO); /* before the long read */
-	struct reader *in = open_input_stream(input);
-	struct table *table = table_read(in, memory, &failure);
-	if (table == NULL)
-		die_failure(&failure);
+	struct reader *in;
+	struct table *table = open_input_table(input, memory, &in);
 
 	/* The input's columns first, without an `epoch` from an earlier shuffle, then ours. */
 	struct carried *carried = carried_create(reader_schema(in), (const char *const[]){ "epoch", NULL });

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/staged.h"
@@ -15,7 +14,7 @@
 static const char *train_size_text;
 static const char *test_size_text;
 static const char *test_out;
-static const char *memory_text = TABLE_MEMORY;
+static const char *memory = TABLE_MEMORY;
 static int64_t seed = 0;
 static bool no_shuffle;
 
@@ -25,7 +24,7 @@ static const struct option_entry options[] = {
 	OPTION_TEXT("test-size", &test_size_text, "N|FRACTION",
 		"records in FILE, a count or a fraction; without either size, 0.25"),
 	OPTION_TEXT("test-out", &test_out, "FILE", "where the test records go; required"),
-	OPTION_TABLE_MEMORY(&memory_text),
+	OPTION_TABLE_MEMORY(&memory),
 	OPTION_SEED(&seed),
 	OPTION_FLAG("no-shuffle", &no_shuffle, "take the train records from the front, the test records after them"),
 	OPTION_END
@@ -126,14 +125,8 @@ int main(int argc, char **argv) {
 	if (train.kind == SIZE_UNSAID && test.kind == SIZE_UNSAID)
 		test = (struct size){ SIZE_FRACTION, 0, 0.25 };
 
-	struct failure failure;
-	size_t memory;
-	check(table_parse_memory(memory_text, &memory, &failure), &failure);
-	refuse_terminal(STDOUT_FILENO); /* before the long read */
-	struct reader *in = open_input_stream(input);
-	struct table *table = table_read(in, memory, &failure);
-	if (table == NULL)
-		die_failure(&failure);
+	struct reader *in;
+	struct table *table = open_input_table(input, memory, &in);
 	int64_t records = table_rows(table);
 	struct counts counts = count_records(train, test, records);
 

@@ -27,6 +27,9 @@ enum activation { ACTIVATION_GELU, ACTIVATION_GELU_NEW, ACTIVATION_RELU, ACTIVAT
  * at most 2^34 elements. */
 struct dropout { uint64_t seed; uint64_t step; uint32_t site; float probability; };
 
+/* A float's upper half: its range, with 8 bits of precision. */
+typedef uint16_t bfloat16;
+
 /* What an optimizer step has in common for all elements; `weight_decay` 0 spares biases and layer norms. In double
  * precision, because 1 - beta2 is not what it should be once beta2 = 0.999 is rounded. */
 struct adamw_step {
@@ -42,6 +45,9 @@ struct kernels {
 	void (*add_bias)(float *x, const float *bias, size_t N, size_t C, size_t stride);
 	/* dbias[c] += sum over n of dy[n, c]. */
 	void (*add_bias_backward)(float *dbias, const float *dy, size_t N, size_t C, size_t stride);
+
+	/* y[n, c] = x[n, c] rounded to the nearest, ties to even, rows of both `stride` numbers apart; a NaN stays one. */
+	void (*round_to_bf16)(bfloat16 *y, const float *x, size_t N, size_t C, size_t stride);
 
 	/* y = act(x), elementwise. */
 	void (*activate)(enum activation activation, float *y, const float *x, size_t count);

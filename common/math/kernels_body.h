@@ -76,6 +76,24 @@ static void add_bias_backward(float *dbias, const float *dy, size_t N, size_t C,
 	}
 }
 
+/* ---- bfloat16 ------------------------------------------------------------------------------------------ */
+
+/* Half a unit is added, less one below an even half, and the lower half cut off. */
+static inline halves upper_halves(floats x) {
+	words bits = (words)x;
+	words rounded = bits + 0x7fff + (bits >> 16 & 1);
+	words is_nan = (words)(x != x);
+	return __builtin_convertvector(((rounded & ~is_nan) | ((bits | 0x400000) & is_nan)) >> 16, halves);
+}
+
+static void round_to_bf16(bfloat16 *y, const float *x, size_t N, size_t C, size_t stride) {
+	for (size_t n = 0; n < N; n++, x += stride, y += stride)
+		for (size_t c = 0; c < C; c += WIDTH) {
+			halves upper = upper_halves(load(x + c, C - c));
+			memcpy(y + c, &upper, (C - c < WIDTH ? C - c : WIDTH) * sizeof *y);
+		}
+}
+
 /* ---- activations --------------------------------------------------------------------------------------- */
 
 /* exp(x) = 2^n exp(r), n the integer nearest to x / ln 2; exp(r) by a minimax polynomial on [-ln 2 / 2, ln 2 / 2], found
@@ -492,6 +510,7 @@ const struct kernels VERSION = {
 	.name = VERSION_NAME,
 	.add_bias = add_bias,
 	.add_bias_backward = add_bias_backward,
+	.round_to_bf16 = round_to_bf16,
 	.activate = activate,
 	.activate_backward = activate_backward,
 	.layer_norm = layer_norm,

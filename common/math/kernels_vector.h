@@ -19,6 +19,7 @@ typedef uint64_t longs __attribute__((vector_size(WIDTH * 4)));
 typedef double doubles __attribute__((vector_size(WIDTH * 4))); /* WIDTH / 2 of them */
 typedef float half_floats __attribute__((vector_size(WIDTH * 2)));
 typedef float four_floats __attribute__((vector_size(16)));
+typedef uint16_t halves __attribute__((vector_size(WIDTH * 2)));
 typedef uint8_t bytes __attribute__((vector_size(WIDTH)));
 
 static inline floats splat(float x) {

@@ -4,7 +4,8 @@
 
 #include <cblas.h>
 #include <pthread.h>
-#include <stdint.h>
+
+#include "math/matrix_bf16.h"
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -12,25 +13,28 @@ static void turn_off_blas_threads(void) {
 	openblas_set_num_threads(1);
 }
 
-void multiply(bool transpose_a, bool transpose_b, size_t rows, size_t columns, size_t inner, float alpha,
-	const float *a, size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc) {
+void multiply(const struct product *p) {
+	if (p->a.bf16 != NULL && p->b.bf16 != NULL) {
+		multiply_bf16(p);
+		return;
+	}
 	pthread_once(&once, turn_off_blas_threads);
-	cblas_sgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans, transpose_b ? CblasTrans : CblasNoTrans,
-		(blasint)rows, (blasint)columns, (blasint)inner, alpha, a, (blasint)lda, b, (blasint)ldb, beta, c, (blasint)ldc);
+	cblas_sgemm(CblasRowMajor, p->transpose_a ? CblasTrans : CblasNoTrans, p->transpose_b ? CblasTrans : CblasNoTrans,
+		(blasint)p->rows, (blasint)p->columns, (blasint)p->inner, 1, p->a.fp32, (blasint)p->a.stride, p->b.fp32,
+		(blasint)p->b.stride, p->add ? 1 : 0, p->c, (blasint)p->ldc);
 }
 
-struct product {
-	bool transpose_a, transpose_b;
-	size_t rows, columns, inner;
-	float alpha;
-	const float *a;
-	size_t lda;
-	const float *b;
-	size_t ldb;
-	float beta;
-	float *c;
-	size_t ldc;
-	size_t piece_rows, piece_columns;
+struct matrix matrix_at(struct matrix matrix, size_t row, size_t column) {
+	size_t offset = row * matrix.stride + column;
+	return (struct matrix){ matrix.fp32 != NULL ? matrix.fp32 + offset : NULL,
+		matrix.bf16 != NULL ? matrix.bf16 + offset : NULL, matrix.stride };
+}
+
+/* ---- pieces -------------------------------------------------------------------------------------------- */
+
+struct cut {
+	const struct product *product;
+	size_t rows, columns; /* of a piece */
 	rows_done *done;
 	void *context;
 };
@@ -41,22 +45,24 @@ static size_t pieces(size_t whole, size_t piece) {
 
 static void multiply_piece(void *context, size_t index, int worker) {
 	(void)worker;
-	const struct product *p = context;
-	size_t across = pieces(p->columns, p->piece_columns);
-	size_t row = index / across * p->piece_rows, column = index % across * p->piece_columns;
-	size_t rows = p->rows - row < p->piece_rows ? p->rows - row : p->piece_rows;
-	size_t columns = p->columns - column < p->piece_columns ? p->columns - column : p->piece_columns;
-	multiply(p->transpose_a, p->transpose_b, rows, columns, p->inner, p->alpha,
-		p->transpose_a ? p->a + row : p->a + row * p->lda, p->lda,
-		p->transpose_b ? p->b + column * p->ldb : p->b + column, p->ldb,
-		p->beta, p->c + row * p->ldc + column, p->ldc);
-	if (p->done != NULL)
-		p->done(p->context, row, rows);
+	const struct cut *cut = context;
+	const struct product *whole = cut->product;
+	size_t across = pieces(whole->columns, cut->columns);
+	size_t row = index / across * cut->rows, column = index % across * cut->columns;
+	struct product piece = *whole;
+	piece.rows = whole->rows - row < cut->rows ? whole->rows - row : cut->rows;
+	piece.columns = whole->columns - column < cut->columns ? whole->columns - column : cut->columns;
+	piece.a = whole->transpose_a ? matrix_at(whole->a, 0, row) : matrix_at(whole->a, row, 0);
+	piece.b = whole->transpose_b ? matrix_at(whole->b, column, 0) : matrix_at(whole->b, 0, column);
+	piece.c = whole->c + row * whole->ldc + column;
+	multiply(&piece);
+	if (cut->done != NULL)
+		cut->done(cut->context, row, piece.rows);
 }
 
-static void run_pieces(struct pool *pool, struct product *product) {
-	pool_run(pool, pieces(product->rows, product->piece_rows) * pieces(product->columns, product->piece_columns),
-		multiply_piece, product);
+static void run_pieces(struct pool *pool, struct cut *cut) {
+	pool_run(pool, pieces(cut->product->rows, cut->rows) * pieces(cut->product->columns, cut->columns), multiply_piece,
+		cut);
 }
 
 /* Products of fewer multiplications than this are not worth sharing out: a tenth of a millisecond. */
@@ -80,33 +86,28 @@ static size_t rows_of_piece(size_t rows, double work) {
 	return piece < least ? least : piece;
 }
 
-void multiply_rows(struct pool *pool, bool transpose_a, bool transpose_b, size_t rows, size_t columns, size_t inner,
-	float alpha, const float *a, size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc,
-	rows_done *done, void *context) {
-	if (rows == 0 || columns == 0)
+void multiply_rows(struct pool *pool, const struct product *product, rows_done *done, void *context) {
+	if (product->rows == 0 || product->columns == 0)
 		return;
-	struct product product = { transpose_a, transpose_b, rows, columns, inner, alpha, a, lda, b, ldb, beta, c, ldc,
-		.piece_rows = rows_of_piece(rows, (double)rows * (double)columns * (double)inner),
-		.piece_columns = columns, .done = done, .context = context };
-	run_pieces(pool, &product);
+	double work = (double)product->rows * (double)product->columns * (double)product->inner;
+	struct cut cut = { product, rows_of_piece(product->rows, work), product->columns, done, context };
+	run_pieces(pool, &cut);
 }
 
 /* The longer side is halved until there are enough tiles, and until they are small, but not below 192 x 192. */
-void multiply_tiles(struct pool *pool, bool transpose_a, bool transpose_b, size_t rows, size_t columns, size_t inner,
-	float alpha, const float *a, size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc) {
+void multiply_tiles(struct pool *pool, const struct product *product) {
 	const double least_area = 192 * 192, large_area = 512 * 1024;
-	if (rows == 0 || columns == 0)
+	if (product->rows == 0 || product->columns == 0)
 		return;
-	struct product product = { transpose_a, transpose_b, rows, columns, inner, alpha, a, lda, b, ldb, beta, c, ldc,
-		.piece_rows = rows, .piece_columns = columns };
+	struct cut cut = { product, product->rows, product->columns, NULL, NULL };
 	for (;;) {
-		double area = (double)product.piece_rows * (double)product.piece_columns;
-		size_t count = pieces(rows, product.piece_rows) * pieces(columns, product.piece_columns);
+		double area = (double)cut.rows * (double)cut.columns;
+		size_t count = pieces(product->rows, cut.rows) * pieces(product->columns, cut.columns);
 		bool enough = count >= PIECES && area <= large_area;
-		if (enough || area < 2 * least_area || area * (double)inner < 2 * least_work)
+		if (enough || area < 2 * least_area || area * (double)product->inner < 2 * least_work)
 			break;
-		size_t *longer = product.piece_rows >= product.piece_columns ? &product.piece_rows : &product.piece_columns;
+		size_t *longer = cut.rows >= cut.columns ? &cut.rows : &cut.columns;
 		*longer = round_up(*longer / 2);
 	}
-	run_pieces(pool, &product);
+	run_pieces(pool, &cut);
 }

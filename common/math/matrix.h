@@ -1,7 +1,7 @@
 /* matrix: matrix products on several threads, with results that do not depend on how many.
  *
- * A product is cut by its shape alone into pieces, each one single-threaded BLAS call. OpenBLAS's own threads are
- * turned off at the first use. */
+ * A product is cut by its shape alone into pieces, each one single-threaded call: of OpenBLAS in single precision, of
+ * oneDNN where both operands are there in bfloat16. The libraries' own threads are not used. */
 #ifndef CLOZE_MATH_MATRIX_H
 #define CLOZE_MATH_MATRIX_H
 
@@ -9,24 +9,45 @@
 #include <stddef.h>
 
 #include "cli/pool.h"
+#include "math/kernels.h"
 
-/* Row-major single precision: C[rows, columns] = alpha * op(A) op(B) + beta * C, where op(A) is [rows, inner], op(B) is
- * [inner, columns], op transposes when asked; lda, ldb, ldc are floats from one stored row to the next. beta 0: C need
- * not be initialized. One BLAS call, on the calling thread. */
-void multiply(bool transpose_a, bool transpose_b, size_t rows, size_t columns, size_t inner, float alpha,
-	const float *a, size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc);
+/* Rows of numbers, `stride` numbers from one to the next. */
+struct matrix {
+	float *fp32;
+	bfloat16 *bf16; /* the same, rounded; NULL: products take it in single precision */
+	size_t stride;
+};
+
+/* The part that begins at a row and column. */
+struct matrix matrix_at(struct matrix matrix, size_t row, size_t column);
+
+/* Row-major: C[rows, columns] = op(A) op(B), where op(A) is [rows, inner], op(B) is [inner, columns], op transposes when
+ * asked. With `add`, that is added to C; without, C need not be initialized. Products of bfloat16 are summed in single
+ * precision; where both operands have them, their fp32 is not read. */
+struct product {
+	size_t rows, columns, inner;
+	struct matrix a, b;
+	bool transpose_a, transpose_b;
+	bool add;
+	float *c;
+	size_t ldc; /* floats from one row of C to the next */
+};
+
+/* One call, on the calling thread. */
+void multiply(const struct product *product);
 
 /* What is done to a piece of C as soon as it is computed, while it is in cache: rows first_row .. first_row + rows - 1,
  * all of their columns. May be called from any thread of the pool. */
 typedef void rows_done(void *context, size_t first_row, size_t rows);
 
-/* The same product on the pool, cut into row blocks, and `done` (NULL: nothing) applied to each. */
-void multiply_rows(struct pool *pool, bool transpose_a, bool transpose_b, size_t rows, size_t columns, size_t inner,
-	float alpha, const float *a, size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc,
-	rows_done *done, void *context);
+/* The product on the pool, cut into row blocks, and `done` (NULL: nothing) applied to each. */
+void multiply_rows(struct pool *pool, const struct product *product, rows_done *done, void *context);
 
-/* The same product on the pool, cut into rows and columns, for shapes with few rows and gradients of weights. */
-void multiply_tiles(struct pool *pool, bool transpose_a, bool transpose_b, size_t rows, size_t columns, size_t inner,
-	float alpha, const float *a, size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc);
+/* The product on the pool, cut into rows and columns, for shapes with few rows and gradients of weights. */
+void multiply_tiles(struct pool *pool, const struct product *product);
+
+/* Whether this build has oneDNN, and finds here a processor that multiplies bfloat16 (AVX-512 BF16, AMX). Elsewhere their
+ * products are exact too, by way of single precision, but slower than its own. */
+bool bf16_is_fast(void);
 
 #endif

@@ -44,6 +44,7 @@ void network_free(struct network *network) {
 		return;
 	free(network->arena);
 	free(network->record_queries);
+	free(network->rounded);
 	free(network->layers);
 	free(network);
 }
@@ -52,6 +53,12 @@ void network_set_dropout(struct network *network, float hidden, float attention,
 	network->hidden_dropout = hidden;
 	network->attention_dropout = attention;
 	network->seed = seed;
+}
+
+void network_set_precision(struct network *network, enum precision precision) {
+	free(network->rounded);
+	network->rounded = precision == PRECISION_BF16
+		? allocate(network->parameters->size, sizeof *network->rounded) : NULL;
 }
 
 /* ---- the arena ----------------------------------------------------------------------------------------- */
@@ -65,37 +72,45 @@ static float *carve(struct network *network, size_t count) {
 	return at;
 }
 
-static void carve_norm(struct network *network, struct norm *norm, size_t rows, float *y) {
+static struct matrix carve_matrix(struct network *network, size_t rows, size_t columns) {
+	struct matrix matrix = { .fp32 = carve(network, rows * columns), .stride = columns };
+	if (network->rounded != NULL)
+		matrix.bf16 = (bfloat16 *)carve(network, (rows * columns + 1) / 2);
+	return matrix;
+}
+
+static void carve_norm(struct network *network, struct norm *norm, size_t rows, struct matrix y) {
 	norm->x = carve(network, rows * network->C);
 	norm->mean = carve(network, rows);
 	norm->rstd = carve(network, rows);
 	norm->y = y;
 }
 
-static void carve_layer(struct network *network, struct layer *layer, bool last, float *y) {
+/* Queries, keys and values are [N, 3 C], or in the last layer [R, C] and [N, 2 C]. */
+static void carve_layer(struct network *network, struct layer *layer, bool last, struct matrix y) {
 	size_t C = network->C, N = network->N;
 	layer->R = last ? network->input->M : N;
-	layer->residual = last ? carve(network, layer->R * C) : layer->x;
-	layer->query = carve(network, last ? layer->R * C : 3 * N * C);
-	float *keys = last ? carve(network, 2 * N * C) : layer->query;
-	layer->query_stride = last ? C : 3 * C;
-	layer->key_stride = last ? 2 * C : 3 * C;
-	layer->context = carve(network, layer->R * C);
-	carve_norm(network, &layer->attention_norm, layer->R, carve(network, layer->R * C));
+	layer->residual = last ? carve_matrix(network, layer->R, C) : layer->x;
+	if (last) {
+		layer->query = (struct matrix){ .fp32 = carve(network, layer->R * C), .stride = C };
+		layer->key = (struct matrix){ .fp32 = carve(network, 2 * N * C), .stride = 2 * C };
+	} else {
+		layer->query = (struct matrix){ .fp32 = carve(network, 3 * N * C), .stride = 3 * C };
+		layer->key = matrix_at(layer->query, 0, C);
+	}
+	layer->value = matrix_at(layer->key, 0, C);
+	layer->context = carve_matrix(network, layer->R, C);
+	carve_norm(network, &layer->attention_norm, layer->R, carve_matrix(network, layer->R, C));
 	layer->intermediate = carve(network, layer->R * network->F);
 	carve_norm(network, &layer->output_norm, layer->R, y);
-	if (network->arena != NULL) {
-		layer->key = last ? keys : keys + C;
-		layer->value = layer->key + C;
-	}
 }
 
 static void carve_gradients(struct network *network) {
 	size_t C = network->C, N = network->N, F = network->F;
 	network->flow = carve(network, N * C);
 	network->spare = carve(network, N * C);
-	network->branch = carve(network, N * C);
-	network->wide = carve(network, N * (F > 3 * C ? F : 3 * C));
+	network->branch = carve_matrix(network, N, C);
+	network->wide = carve_matrix(network, N, F > 3 * C ? F : 3 * C);
 	network->norm_partials = carve(network, (N + NORM_ROWS - 1) / NORM_ROWS * 2 * C);
 }
 
@@ -103,15 +118,15 @@ static void lay_out(struct network *network, size_t logit_rows) {
 	size_t C = network->C, N = network->N, L = network->L, M = network->input->M, T = network->input->T;
 	network->arena_used = network->arena_peak = 0;
 	for (size_t l = 0; l < L; l++)
-		network->layers[l].x = network->training || l < 2 ? carve(network, N * C) : network->layers[l - 2].x;
+		network->layers[l].x = network->training || l < 2 ? carve_matrix(network, N, C) : network->layers[l - 2].x;
 	carve_norm(network, &network->embedding_norm, N, network->layers[0].x);
-	network->encoded = carve(network, M * C);
-	network->activated = carve(network, N * network->F);
+	network->encoded = carve_matrix(network, M, C);
+	network->activated = carve_matrix(network, N, network->F);
 	network->scores = carve(network, (size_t)pool_threads(network->pool) * 2 * T * T);
 	network->head_x = carve(network, M * C);
-	carve_norm(network, &network->head_norm, M, carve(network, M * C));
+	carve_norm(network, &network->head_norm, M, carve_matrix(network, M, C));
 	network->losses = carve(network, M);
-	network->logits = carve(network, logit_rows * network->V);
+	network->logits = carve_matrix(network, logit_rows, network->V);
 	if (network->training)
 		carve_gradients(network);
 	size_t common = network->arena_used;
@@ -155,7 +170,17 @@ static void take_batch(struct network *network, const struct network_input *inpu
 
 /* ---- the passes ---------------------------------------------------------------------------------------- */
 
+/* Of a task that walks the parameters. */
+enum { BLOCK_FLOATS = 1 << 16 };
+
+static void round_weights(void *context, size_t first, size_t count) {
+	const struct network *network = context;
+	network->kernels->round_to_bf16(network->rounded + first, network->parameters->values + first, 1, count, count);
+}
+
 static void forward(struct network *network) {
+	if (network->rounded != NULL)
+		run_rows(network, network->parameters->size, BLOCK_FLOATS, round_weights, network);
 	embeddings_forward(network);
 	for (size_t l = 0; l < network->L; l++)
 		layer_forward(network, &network->layers[l]);
@@ -171,33 +196,30 @@ double network_loss(struct network *network, const struct network_input *input, 
 		return 0;
 	take_batch(network, input, false, logit_rows(input->M));
 	forward(network);
-	double sum = head_loss(network, NULL);
+	double sum = head_loss(network, 0, NULL);
 	if (losses != NULL)
 		memcpy(losses, network->losses, input->M * sizeof *losses);
 	return sum;
 }
 
-static void zero_rows(void *context, size_t first, size_t rows) {
-	memset((float *)context + first, 0, rows * sizeof(float));
+static void zero_block(void *context, size_t first, size_t count) {
+	memset((float *)context + first, 0, count * sizeof(float));
 }
 
-double network_gradients(struct network *network, const struct network_input *input, uint64_t step, float *gradients) {
-	const struct parameters *p = network->parameters;
-	enum { ZERO_FLOATS = 1 << 16 };
-	if (input->M == 0) {
-		run_rows(network, p->size, ZERO_FLOATS, zero_rows, gradients);
+double network_gradients(struct network *network, const struct network_input *input, uint64_t pass, double tokens,
+	bool add, float *gradients) {
+	if (!add)
+		run_rows(network, network->parameters->size, BLOCK_FLOATS, zero_block, gradients);
+	if (input->M == 0)
 		return 0;
-	}
-	network->step = step;
+	network->pass = pass;
 	take_batch(network, input, true, logit_rows(input->M));
 	forward(network);
-	double sum = head_loss(network, gradients);
+	double sum = head_loss(network, tokens, gradients);
 	for (size_t l = network->L; l-- > 0;)
 		layer_backward(network, &network->layers[l], gradients);
-	if (p->decoder_weight != p->word_embeddings)
-		run_rows(network, network->V * network->C, ZERO_FLOATS, zero_rows, gradients + p->word_embeddings);
 	embeddings_backward(network, gradients);
-	return sum / (double)input->M;
+	return sum;
 }
 
 void network_logits(struct network *network, const struct network_input *input, float *logits) {

@@ -1,4 +1,4 @@
-/* network: the encoder with its masked-language-model head, forward and backward, in single precision.
+/* network: the encoder with its masked-language-model head, forward and backward.
  *
  * Sources: Devlin et al. 2018 (BERT), Sanh et al. 2019 (DistilBERT), Vaswani et al. 2017; equal to BertForMaskedLM and
  * DistilBertForMaskedLM of transformers. B records of T positions, C channels, H heads, V vocabulary, M positions
@@ -9,6 +9,7 @@
 #ifndef CLOZE_MODEL_NETWORK_H
 #define CLOZE_MODEL_NETWORK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,13 +34,21 @@ void network_free(struct network *network);
 /* Sets the dropout probabilities of network_gradients(), 0 by default, and the seed of their coins. */
 void network_set_dropout(struct network *network, float hidden, float attention, uint64_t seed);
 
+/* What dense layers and the decoder multiply in: float, the default, or bfloat16, to which activations, gradients and a
+ * copy of the weights are then rounded, with sums in float. The weights themselves, their gradients, attention, norms and
+ * the loss stay float. Faster where bf16_is_fast() (math/matrix.h). */
+enum precision { PRECISION_FP32, PRECISION_BF16 };
+void network_set_precision(struct network *network, enum precision precision);
+
 /* Evaluation: the sum over the M positions of the cross-entropy, in nats. `losses`, when not NULL, gets each [M]. */
 double network_loss(struct network *network, const struct network_input *input, float *losses);
 
-/* One training pass: writes into `gradients` (a block like parameters->values, need not be zeroed) the derivative of
- * the mean loss over the M positions, and returns that mean. M = 0: gradients are zero, the loss is 0. `step` numbers
- * the pass for dropout. */
-double network_gradients(struct network *network, const struct network_input *input, uint64_t step, float *gradients);
+/* One training pass: writes into `gradients` (a block like parameters->values), or with `add` adds to it, the
+ * derivative of the sum over the M positions of the cross-entropy divided by `tokens`, and returns that sum, in nats.
+ * `tokens` is M for the mean over this batch; the masked tokens of all passes where several make one step. M = 0: the
+ * sum is 0, and so is the derivative. `pass` numbers the pass for dropout. */
+double network_gradients(struct network *network, const struct network_input *input, uint64_t pass, double tokens,
+	bool add, float *gradients);
 
 /* Logits [M, V] at the positions. */
 void network_logits(struct network *network, const struct network_input *input, float *logits);

@@ -1,8 +1,6 @@
 /* Embeddings: the sum of word, position and (BERT) token type, normalized, with dropout. Every token is of type 0. */
 #include "model/network_parts.h"
 
-#include <string.h>
-
 enum { EMBEDDING_ROWS = 32, WORD_COLUMNS = 64 };
 
 static void embed_rows(void *context, size_t first, size_t rows) {
@@ -25,7 +23,8 @@ static void embed_rows(void *context, size_t first, size_t rows) {
 	}
 	norm_rows(network, norm, first, rows);
 	if (dropout.probability > 0)
-		network->kernels->dropout_add(norm->y + first * C, NULL, rows * C, &dropout, first * C);
+		network->kernels->dropout_add(norm->y.fp32 + first * C, NULL, rows * C, &dropout, first * C);
+	round_rows(network, norm->y, first, rows, C);
 }
 
 void embeddings_forward(struct network *network) {
@@ -68,23 +67,19 @@ static void sum_position(void *context, size_t position, int worker) {
 	size_t C = network->C, T = network->input->T;
 	float *sums = gradient->gradients + network->parameters->position_embeddings + position * C;
 	(void)worker;
-	memset(sums, 0, C * sizeof *sums);
-	if (position < T)
-		network->kernels->add_bias_backward(sums, network->flow + position * C, network->input->B, C, T * C);
+	network->kernels->add_bias_backward(sums, network->flow + position * C, network->input->B, C, T * C);
 }
 
 void embeddings_backward(struct network *network, float *gradients) {
 	struct embedding_gradient gradient = { network, gradients };
 	const struct dropout none = { 0 };
 	const struct parameters *p = network->parameters;
-	size_t C = network->C, types = network->config->type_vocab_size;
+	size_t C = network->C;
 	if (hidden_dropout(network, 0).probability > 0)
 		run_rows(network, network->N, EMBEDDING_ROWS, drop_rows_backward, network);
 	norm_backward(network, &network->embedding_norm, network->flow, network->flow, network->N, &none, gradients);
 	run_rows(network, C, WORD_COLUMNS, add_word_columns, &gradient);
-	pool_run(network->pool, network->config->max_position_embeddings, sum_position, &gradient);
-	if (types > 0) {
-		column_sums(network, gradients + p->token_type_embeddings, network->flow, network->N, C, C, false);
-		memset(gradients + p->token_type_embeddings + C, 0, (types - 1) * C * sizeof *gradients);
-	}
+	pool_run(network->pool, network->input->T, sum_position, &gradient);
+	if (network->config->type_vocab_size > 0)
+		column_sums(network, gradients + p->token_type_embeddings, network->flow, network->N, C, C);
 }

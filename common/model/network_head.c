@@ -13,19 +13,24 @@ static void activate_head(void *context, size_t first, size_t rows) {
 		rows, C, C);
 	network->kernels->activate(network->config->hidden_act, network->head_norm.x + at, network->head_x + at, rows * C);
 	norm_rows(network, &network->head_norm, first, rows);
+	round_rows(network, network->head_norm.y, first, rows, C);
 }
 
 void head_forward(struct network *network) {
 	size_t C = network->C;
-	dense(network, network->head_x, C, network->encoded, network->parameters->values + network->parameters->head_weight,
-		network->input->M, C, C, activate_head, network);
+	dense(network, network->head_x, C, network->encoded, network->parameters->head_weight, network->input->M, C, C,
+		activate_head, network);
 }
 
+struct head_gradient { struct network *network; struct matrix dx; };
+
 static void activate_head_backward(void *context, size_t first, size_t rows) {
-	struct network *network = context;
+	const struct head_gradient *gradient = context;
+	const struct network *network = gradient->network;
 	size_t at = first * network->C;
-	network->kernels->activate_backward(network->config->hidden_act, network->spare + at, network->spare + at,
-		network->head_x + at, rows * network->C);
+	float *dx = gradient->dx.fp32 + at;
+	network->kernels->activate_backward(network->config->hidden_act, dx, dx, network->head_x + at, rows * network->C);
+	round_rows(network, gradient->dx, first, rows, network->C);
 }
 
 /* Takes the gradient of the decoder's input in spare, leaves that of `encoded` in flow. */
@@ -33,12 +38,11 @@ static void head_backward(struct network *network, float *gradients) {
 	const struct parameters *p = network->parameters;
 	const struct dropout none = { 0 };
 	size_t C = network->C, M = network->input->M;
-	norm_backward(network, &network->head_norm, network->spare, network->spare, M, &none, gradients);
-	run_rows(network, M, HEAD_ROWS, activate_head_backward, network);
-	dense_backward_input(network, network->flow, network->spare, C, p->values + p->head_weight, M, C, C, false,
-		NULL, NULL);
-	dense_backward_weight(network, gradients + p->head_weight, gradients + p->head_bias, network->spare, C,
-		network->encoded, M, C, C);
+	struct head_gradient gradient = { network,
+		norm_backward(network, &network->head_norm, network->spare, network->spare, M, &none, gradients) };
+	run_rows(network, M, HEAD_ROWS, activate_head_backward, &gradient);
+	dense_backward_input(network, network->flow, gradient.dx, p->head_weight, M, C, C, false, NULL, NULL);
+	dense_backward_weight(network, gradients, p->head_weight, p->head_bias, gradient.dx, network->encoded, M, C, C);
 }
 
 /* ---- decoder ------------------------------------------------------------------------------------------- */
@@ -50,34 +54,42 @@ static void lose_rows(void *context, size_t first, size_t rows) {
 	struct network *network = decoding->network;
 	const struct parameters *p = network->parameters;
 	size_t V = network->V;
-	float *logits = network->logits + first * V;
+	float *logits = network->logits.fp32 + first * V;
 	network->kernels->add_bias(logits, p->values + p->decoder_bias, rows, V, V);
 	for (size_t r = 0; r < rows; r++) {
 		size_t m = decoding->first + first + r;
 		network->losses[m] = network->kernels->cross_entropy(logits + r * V, V, network->input->labels[m],
 			decoding->gradient_scale);
 	}
+	if (decoding->gradient_scale > 0)
+		round_rows(network, network->logits, first, rows, V);
 }
 
-/* The gradients of the decoder's parameters, added to but for the first block of rows, and of its input, in spare. */
+/* The gradients of the decoder's parameters, and of its input, in spare. */
 static void decode_backward(struct network *network, size_t first, size_t rows, float *gradients) {
 	const struct parameters *p = network->parameters;
 	size_t C = network->C, V = network->V;
-	multiply_tiles(network->pool, false, false, rows, C, V, 1, network->logits, V, p->values + p->decoder_weight, C,
-		0, network->spare + first * C, C);
-	multiply_tiles(network->pool, true, false, V, C, rows, 1, network->logits, V, network->head_norm.y + first * C, C,
-		first > 0 ? 1 : 0, gradients + p->decoder_weight, C);
-	column_sums(network, gradients + p->decoder_bias, network->logits, rows, V, V, first > 0);
+	const struct product input = { rows, C, V, .a = network->logits, .b = weight_at(network, p->decoder_weight, C),
+		.c = network->spare + first * C, .ldc = C };
+	multiply_tiles(network->pool, &input);
+	dense_backward_weight(network, gradients, p->decoder_weight, p->decoder_bias, network->logits,
+		matrix_at(network->head_norm.y, first, 0), rows, V, C);
 }
 
-double head_loss(struct network *network, float *gradients) {
-	const struct parameters *p = network->parameters;
-	size_t C = network->C, V = network->V, M = network->input->M;
+/* logits [rows, V] of some positions, without their bias. */
+static void decode(struct network *network, size_t first, size_t rows, float *logits) {
+	size_t C = network->C, V = network->V;
+	const struct product product = { rows, V, C, .a = matrix_at(network->head_norm.y, first, 0),
+		.b = weight_at(network, network->parameters->decoder_weight, C), .transpose_b = true, .c = logits, .ldc = V };
+	multiply_tiles(network->pool, &product);
+}
+
+double head_loss(struct network *network, double tokens, float *gradients) {
+	size_t M = network->input->M;
 	for (size_t first = 0; first < M; first += LOGIT_ROWS) {
 		size_t rows = M - first < LOGIT_ROWS ? M - first : LOGIT_ROWS;
-		struct decoding decoding = { network, first, gradients != NULL ? 1 / (float)M : 0 };
-		multiply_tiles(network->pool, false, true, rows, V, C, 1, network->head_norm.y + first * C, C,
-			p->values + p->decoder_weight, C, 0, network->logits, V);
+		struct decoding decoding = { network, first, gradients != NULL ? (float)(1 / tokens) : 0 };
+		decode(network, first, rows, network->logits.fp32);
 		run_rows(network, rows, LOSS_ROWS, lose_rows, &decoding);
 		if (gradients != NULL)
 			decode_backward(network, first, rows, gradients);
@@ -101,9 +113,7 @@ static void add_decoder_bias(void *context, size_t first, size_t rows) {
 }
 
 void head_logits(struct network *network, float *logits) {
-	const struct parameters *p = network->parameters;
 	struct logit_rows to = { network, logits };
-	multiply_tiles(network->pool, false, true, network->input->M, network->V, network->C, 1, network->head_norm.y,
-		network->C, p->values + p->decoder_weight, network->C, 0, logits, network->V);
+	decode(network, 0, network->input->M, logits);
 	run_rows(network, network->input->M, LOSS_ROWS, add_decoder_bias, &to);
 }

@@ -26,10 +26,12 @@ static void add_bias_to_rows(void *context, size_t first, size_t rows) {
 
 static void add_and_norm_rows(void *context, size_t first, size_t rows) {
 	const struct product_end *end = context;
-	size_t C = end->network->C, at = first * C;
+	struct network *network = end->network;
+	size_t C = network->C, at = first * C;
 	add_bias_to_rows(context, first, rows);
-	end->network->kernels->dropout_add(end->x + at, end->residual + at, rows * C, &end->dropout, at);
-	norm_rows(end->network, end->norm, first, rows);
+	network->kernels->dropout_add(end->x + at, end->residual + at, rows * C, &end->dropout, at);
+	norm_rows(network, end->norm, first, rows);
+	round_rows(network, end->norm->y, first, rows, C);
 }
 
 static void activate_rows(void *context, size_t first, size_t rows) {
@@ -37,37 +39,46 @@ static void activate_rows(void *context, size_t first, size_t rows) {
 	struct network *network = end->network;
 	size_t at = first * end->columns;
 	add_bias_to_rows(context, first, rows);
-	network->kernels->activate(network->config->hidden_act, network->activated + at, end->x + at,
+	network->kernels->activate(network->config->hidden_act, network->activated.fp32 + at, end->x + at,
 		rows * end->columns);
+	round_rows(network, network->activated, first, rows, end->columns);
 }
 
+struct gather { const struct network *network; const struct layer *layer; };
+
 static void gather_rows(void *context, size_t first, size_t rows) {
-	const struct product_end *end = context;
-	const struct network *network = end->network;
+	const struct gather *gather = context;
+	const struct network *network = gather->network;
+	const struct matrix x = gather->layer->x, labelled = gather->layer->residual;
 	size_t C = network->C;
 	for (size_t r = first; r < first + rows; r++)
-		memcpy(end->x + r * C, end->residual + (size_t)network->input->positions[r] * C, C * sizeof *end->x);
+		memcpy(labelled.fp32 + r * C, x.fp32 + (size_t)network->input->positions[r] * C, C * sizeof *x.fp32);
+	round_rows(network, labelled, first, rows, C);
+}
+
+/* Whether the layer goes on with all positions. */
+static bool goes_on_whole(const struct layer *layer) {
+	return layer->residual.fp32 == layer->x.fp32;
 }
 
 /* Query, key and value of every row as one product; in the last layer queries are a product of their own. */
 static void project(struct network *network, const struct layer *layer) {
-	const float *weight = network->parameters->values + layer->offsets->qkv_weight;
 	const float *bias = network->parameters->values + layer->offsets->qkv_bias;
-	size_t C = network->C;
-	struct product_end end = { .network = network };
-	if (layer->residual == layer->x) {
-		end = (struct product_end){ .network = network, .x = layer->query, .columns = 3 * C, .stride = 3 * C,
-			.bias = bias };
-		dense(network, layer->query, 3 * C, layer->x, weight, network->N, 3 * C, C, add_bias_to_rows, &end);
-		return;
+	size_t weight = layer->offsets->qkv_weight, C = network->C;
+	bool whole = goes_on_whole(layer);
+	size_t first_columns = whole ? 3 * C : C;
+	struct product_end end = { .network = network, .x = layer->query.fp32, .columns = first_columns,
+		.stride = first_columns, .bias = bias };
+	if (!whole) {
+		struct gather gather = { network, layer };
+		run_rows(network, layer->R, GATHER_ROWS, gather_rows, &gather);
 	}
-	end = (struct product_end){ .network = network, .x = layer->residual, .residual = layer->x };
-	run_rows(network, layer->R, GATHER_ROWS, gather_rows, &end);
-	end = (struct product_end){ .network = network, .x = layer->query, .columns = C, .stride = C, .bias = bias };
-	dense(network, layer->query, C, layer->residual, weight, layer->R, C, C, add_bias_to_rows, &end);
-	end = (struct product_end){ .network = network, .x = layer->key, .columns = 2 * C, .stride = 2 * C,
+	dense(network, end.x, end.stride, layer->residual, weight, layer->R, end.columns, C, add_bias_to_rows, &end);
+	if (whole)
+		return;
+	end = (struct product_end){ .network = network, .x = layer->key.fp32, .columns = 2 * C, .stride = 2 * C,
 		.bias = bias + C };
-	dense(network, layer->key, 2 * C, layer->x, weight + C * C, network->N, 2 * C, C, add_bias_to_rows, &end);
+	dense(network, end.x, end.stride, layer->x, weight + C * C, network->N, end.columns, C, add_bias_to_rows, &end);
 }
 
 /* DistilBERT drops nothing between the attention's output and its residual. */
@@ -86,20 +97,18 @@ void layer_forward(struct network *network, const struct layer *layer) {
 	attention_forward(network, layer);
 
 	const struct norm *norm = &layer->attention_norm;
-	struct product_end end = { network, norm->x, C, C, values + offsets->attention_output_bias, layer->residual, norm,
-		attention_output_dropout(network, layer) };
-	dense(network, norm->x, C, layer->context, values + offsets->attention_output_weight, R, C, C,
-		add_and_norm_rows, &end);
+	struct product_end end = { network, norm->x, C, C, values + offsets->attention_output_bias, layer->residual.fp32,
+		norm, attention_output_dropout(network, layer) };
+	dense(network, norm->x, C, layer->context, offsets->attention_output_weight, R, C, C, add_and_norm_rows, &end);
 
 	end = (struct product_end){ .network = network, .x = layer->intermediate, .columns = F, .stride = F,
 		.bias = values + offsets->intermediate_bias };
-	dense(network, layer->intermediate, F, norm->y, values + offsets->intermediate_weight, R, F, C,
-		activate_rows, &end);
+	dense(network, layer->intermediate, F, norm->y, offsets->intermediate_weight, R, F, C, activate_rows, &end);
 
 	norm = &layer->output_norm;
-	end = (struct product_end){ network, norm->x, C, C, values + offsets->output_bias, layer->attention_norm.y, norm,
-		hidden_dropout(network, layer->site + 2) };
-	dense(network, norm->x, C, network->activated, values + offsets->output_weight, R, C, F, add_and_norm_rows, &end);
+	end = (struct product_end){ network, norm->x, C, C, values + offsets->output_bias, layer->attention_norm.y.fp32,
+		norm, hidden_dropout(network, layer->site + 2) };
+	dense(network, norm->x, C, network->activated, offsets->output_weight, R, C, F, add_and_norm_rows, &end);
 }
 
 /* ---- backward ------------------------------------------------------------------------------------------ */
@@ -109,31 +118,33 @@ void layer_forward(struct network *network, const struct layer *layer) {
 static void activate_rows_backward(void *context, size_t first, size_t rows) {
 	const struct product_end *end = context;
 	struct network *network = end->network;
+	const struct kernels *k = network->kernels;
 	enum activation act = network->config->hidden_act;
-	size_t at = first * network->F, count = rows * network->F;
-	network->kernels->activate(act, network->activated + at, end->x + at, count);
-	network->kernels->activate_backward(act, network->wide + at, network->wide + at, end->x + at, count);
+	size_t F = network->F, at = first * F, count = rows * F;
+	k->activate(act, network->activated.fp32 + at, end->x + at, count);
+	k->activate_backward(act, network->wide.fp32 + at, network->wide.fp32 + at, end->x + at, count);
+	round_rows(network, network->activated, first, rows, F);
+	round_rows(network, (struct matrix){ network->wide.fp32, network->wide.bf16, F }, first, rows, F);
 }
 
 /* Takes flow at the output, leaves it at the attention norm's output. */
 static void feed_forward_backward(struct network *network, const struct layer *layer, float *gradients) {
-	const float *values = network->parameters->values;
 	const struct layer_offsets *offsets = layer->offsets;
 	const struct dropout dropout = hidden_dropout(network, layer->site + 2);
 	size_t C = network->C, F = network->F, R = layer->R;
-	const float *branch = norm_backward(network, &layer->output_norm, network->flow, network->flow, R, &dropout,
+	const struct matrix branch = norm_backward(network, &layer->output_norm, network->flow, network->flow, R, &dropout,
 		gradients);
 
 	struct product_end end = { .network = network, .x = layer->intermediate };
-	dense_backward_input(network, network->wide, branch, C, values + offsets->output_weight, R, C, F, false,
-		activate_rows_backward, &end);
-	dense_backward_weight(network, gradients + offsets->output_weight, gradients + offsets->output_bias, branch, C,
-		network->activated, R, C, F);
+	const struct matrix wide = { network->wide.fp32, network->wide.bf16, F };
+	dense_backward_input(network, wide.fp32, branch, offsets->output_weight, R, C, F, false, activate_rows_backward,
+		&end);
+	dense_backward_weight(network, gradients, offsets->output_weight, offsets->output_bias, branch, network->activated,
+		R, C, F);
 
-	dense_backward_input(network, network->flow, network->wide, F, values + offsets->intermediate_weight, R, F, C,
-		true, NULL, NULL);
-	dense_backward_weight(network, gradients + offsets->intermediate_weight, gradients + offsets->intermediate_bias,
-		network->wide, F, layer->attention_norm.y, R, F, C);
+	dense_backward_input(network, network->flow, wide, offsets->intermediate_weight, R, F, C, true, NULL, NULL);
+	dense_backward_weight(network, gradients, offsets->intermediate_weight, offsets->intermediate_bias, wide,
+		layer->attention_norm.y, R, F, C);
 }
 
 static void scatter_rows(void *context, size_t first, size_t rows) {
@@ -153,43 +164,44 @@ static void exchange_flow(struct network *network) {
 	network->spare = flow;
 }
 
-/* From the gradients of query, key and value, in wide, to those of x, added to the residual's in flow. */
-static void project_backward(struct network *network, const struct layer *layer, const float *dquery,
-	const float *dkey, float *gradients) {
-	const float *weight = network->parameters->values + layer->offsets->qkv_weight;
-	float *dweight = gradients + layer->offsets->qkv_weight, *dbias = gradients + layer->offsets->qkv_bias;
-	size_t C = network->C, N = network->N, R = layer->R;
-	if (layer->residual == layer->x) {
-		dense_backward_input(network, network->flow, dquery, 3 * C, weight, N, 3 * C, C, true, NULL, NULL);
-		dense_backward_weight(network, dweight, dbias, dquery, 3 * C, layer->x, N, 3 * C, C);
+/* From the gradients of query, key and value to those of x, added to the residual's in flow. */
+static void project_backward(struct network *network, const struct layer *layer, struct matrix dquery,
+	struct matrix dkey, float *gradients) {
+	size_t weight = layer->offsets->qkv_weight, bias = layer->offsets->qkv_bias;
+	size_t C = network->C, N = network->N, R = layer->R, outputs = goes_on_whole(layer) ? 3 * C : C;
+	dense_backward_input(network, network->flow, dquery, weight, R, outputs, C, true, NULL, NULL);
+	dense_backward_weight(network, gradients, weight, bias, dquery, layer->residual, R, outputs, C);
+	if (goes_on_whole(layer))
 		return;
-	}
-	dense_backward_input(network, network->flow, dquery, C, weight, R, C, C, true, NULL, NULL);
-	dense_backward_weight(network, dweight, dbias, dquery, C, layer->residual, R, C, C);
 	exchange_flow(network);
-	dense_backward_input(network, network->flow, dkey, 2 * C, weight + C * C, N, 2 * C, C, false, NULL, NULL);
-	dense_backward_weight(network, dweight + C * C, dbias + C, dkey, 2 * C, layer->x, N, 2 * C, C);
+	dense_backward_input(network, network->flow, dkey, weight + C * C, N, 2 * C, C, false, NULL, NULL);
+	dense_backward_weight(network, gradients, weight + C * C, bias + C, dkey, layer->x, N, 2 * C, C);
 	run_rows(network, R, GATHER_ROWS, scatter_rows, network);
 }
 
+/* Their gradients lie as query, key and value do: side by side in a row, or in the last layer queries before the rest. */
+static void self_attention_backward(struct network *network, const struct layer *layer, struct matrix dcontext,
+	float *gradients) {
+	size_t C = network->C;
+	struct matrix dquery = network->wide, dkey;
+	dquery.stride = layer->query.stride;
+	dkey = goes_on_whole(layer) ? matrix_at(dquery, 0, C) : matrix_at(dquery, layer->R, 0);
+	dkey.stride = layer->key.stride;
+	attention_backward(network, layer, dcontext, dquery, dkey, matrix_at(dkey, 0, C));
+	project_backward(network, layer, dquery, dkey, gradients);
+}
+
 void layer_backward(struct network *network, const struct layer *layer, float *gradients) {
-	const float *values = network->parameters->values;
 	const struct layer_offsets *offsets = layer->offsets;
 	const struct dropout dropout = attention_output_dropout(network, layer);
 	size_t C = network->C, R = layer->R;
 
 	feed_forward_backward(network, layer, gradients);
 
-	const float *branch = norm_backward(network, &layer->attention_norm, network->flow, network->flow, R, &dropout,
-		gradients);
-	dense_backward_input(network, network->spare, branch, C, values + offsets->attention_output_weight, R, C, C,
-		false, NULL, NULL);
-	dense_backward_weight(network, gradients + offsets->attention_output_weight,
-		gradients + offsets->attention_output_bias, branch, C, layer->context, R, C, C);
-
-	/* As the layer's own lie: side by side in a row, or in the last layer queries before the rest. */
-	bool all = layer->residual == layer->x;
-	float *dquery = network->wide, *dkey = all ? dquery + C : dquery + R * C;
-	attention_backward(network, layer, network->spare, dquery, dkey, dkey + C);
-	project_backward(network, layer, dquery, dkey, gradients);
+	const struct matrix branch = norm_backward(network, &layer->attention_norm, network->flow, network->flow, R,
+		&dropout, gradients);
+	dense_backward_input(network, network->spare, branch, offsets->attention_output_weight, R, C, C, false, NULL, NULL);
+	dense_backward_weight(network, gradients, offsets->attention_output_weight, offsets->attention_output_bias, branch,
+		layer->context, R, C, C);
+	self_attention_backward(network, layer, (struct matrix){ .fp32 = network->spare, .stride = C }, gradients);
 }

@@ -41,38 +41,33 @@ static const struct module_names *names_of(const struct parameters *parameters) 
 
 /* ---- the table ----------------------------------------------------------------------------------------- */
 
-/* Adds a parameter, directly after the last one when `adjoining`, and takes over its name. Returns its offset. */
-static size_t add(struct parameters *parameters, char *name, size_t rows, size_t columns, bool adjoining) {
+/* Adds a parameter [rows, columns] (columns 0: [rows]), and takes over its name. */
+static void add(struct parameters *parameters, char *name, size_t rows, size_t columns, size_t *role) {
 	if (parameters->count % 64 == 0)
 		parameters->table = grow(parameters->table, parameters->count + 64, sizeof *parameters->table);
-	struct parameter *parameter = &parameters->table[parameters->count++];
-	*parameter = (struct parameter){ .name = name, .dimensions = columns == 0 ? 1 : 2, .shape = { rows, columns },
-		.elements = columns == 0 ? rows : rows * columns, .decays = columns != 0, .dtype = "F32" };
-	if (!adjoining)
-		parameters->size = (parameters->size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-	parameter->offset = parameters->size;
-	parameters->size += parameter->elements;
-	return parameter->offset;
+	parameters->table[parameters->count++] = (struct parameter){ .name = name, .dimensions = columns == 0 ? 1 : 2,
+		.shape = { rows, columns }, .elements = columns == 0 ? rows : rows * columns, .role = role,
+		.decays = columns != 0, .dtype = "F32" };
 }
 
 /* The .weight [rows, columns] (columns 0: [rows], a norm's) and .bias [rows] of a module. */
 static void add_module(struct parameters *parameters, const char *name, size_t rows, size_t columns, size_t *weight,
 	size_t *bias) {
-	*weight = add(parameters, format_text("%s.weight", name), rows, columns, false);
-	*bias = add(parameters, format_text("%s.bias", name), rows, 0, false);
+	add(parameters, format_text("%s.weight", name), rows, columns, weight);
+	add(parameters, format_text("%s.bias", name), rows, 0, bias);
 }
 
 static void add_embeddings(struct parameters *parameters) {
 	const struct config *config = &parameters->config;
 	const char *prefix = names_of(parameters)->prefix;
 	size_t C = config->hidden_size;
-	parameters->word_embeddings = add(parameters, format_text("%sembeddings.word_embeddings.weight", prefix),
-		config->vocab_size, C, false);
-	parameters->position_embeddings = add(parameters, format_text("%sembeddings.position_embeddings.weight", prefix),
-		config->max_position_embeddings, C, false);
+	add(parameters, format_text("%sembeddings.word_embeddings.weight", prefix), config->vocab_size, C,
+		&parameters->word_embeddings);
+	add(parameters, format_text("%sembeddings.position_embeddings.weight", prefix), config->max_position_embeddings, C,
+		&parameters->position_embeddings);
 	if (config->type_vocab_size > 0)
-		parameters->token_type_embeddings = add(parameters,
-			format_text("%sembeddings.token_type_embeddings.weight", prefix), config->type_vocab_size, C, false);
+		add(parameters, format_text("%sembeddings.token_type_embeddings.weight", prefix), config->type_vocab_size, C,
+			&parameters->token_type_embeddings);
 	char *norm = format_text("%sembeddings.LayerNorm", prefix);
 	add_module(parameters, norm, C, 0, &parameters->embedding_norm_weight, &parameters->embedding_norm_bias);
 	free(norm);
@@ -83,18 +78,12 @@ static void add_layer(struct parameters *parameters, size_t index) {
 	struct layer_offsets *layer = &parameters->layers[index];
 	size_t C = parameters->config.hidden_size, F = parameters->config.intermediate_size;
 	const char *const projections[3] = { names->query, names->key, names->value };
-	for (size_t i = 0; i < 3; i++) {
-		size_t offset = add(parameters, format_text("%s%s.%zu.%s.weight", names->prefix, names->layers, index,
-			projections[i]), C, C, i > 0);
-		if (i == 0)
-			layer->qkv_weight = offset;
-	}
-	for (size_t i = 0; i < 3; i++) {
-		size_t offset = add(parameters, format_text("%s%s.%zu.%s.bias", names->prefix, names->layers, index,
-			projections[i]), C, 0, i > 0);
-		if (i == 0)
-			layer->qkv_bias = offset;
-	}
+	for (size_t i = 0; i < 3; i++)
+		add(parameters, format_text("%s%s.%zu.%s.weight", names->prefix, names->layers, index, projections[i]), C, C,
+			i == 0 ? &layer->qkv_weight : NULL);
+	for (size_t i = 0; i < 3; i++)
+		add(parameters, format_text("%s%s.%zu.%s.bias", names->prefix, names->layers, index, projections[i]), C, 0,
+			i == 0 ? &layer->qkv_bias : NULL);
 	const struct { const char *name; size_t rows, columns, *weight, *bias; } modules[] = {
 		{ names->attention_output, C, C, &layer->attention_output_weight, &layer->attention_output_bias },
 		{ names->attention_norm, C, 0, &layer->attention_norm_weight, &layer->attention_norm_bias },
@@ -114,9 +103,32 @@ static void add_head(struct parameters *parameters) {
 	size_t V = parameters->config.vocab_size, C = parameters->config.hidden_size;
 	add_module(parameters, names->head, C, C, &parameters->head_weight, &parameters->head_bias);
 	add_module(parameters, names->head_norm, C, 0, &parameters->head_norm_weight, &parameters->head_norm_bias);
-	parameters->decoder_weight = parameters->config.tie_word_embeddings ? parameters->word_embeddings
-		: add(parameters, copy_text(names->decoder_weight), V, C, false);
-	parameters->decoder_bias = add(parameters, copy_text(names->decoder_bias), V, 0, false);
+	if (!parameters->config.tie_word_embeddings)
+		add(parameters, copy_text(names->decoder_weight), V, C, &parameters->decoder_weight);
+	add(parameters, copy_text(names->decoder_bias), V, 0, &parameters->decoder_bias);
+}
+
+/* Sets a parameter's offset, wherever it is told. */
+static void place(struct parameters *parameters, size_t index, size_t offset) {
+	struct parameter *parameter = &parameters->table[index];
+	parameter->offset = offset;
+	if (parameter->role != NULL)
+		*parameter->role = offset;
+	if (parameter->role == &parameters->word_embeddings && parameters->config.tie_word_embeddings)
+		parameters->decoder_weight = offset;
+}
+
+static size_t align(size_t offset) {
+	return (offset + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+static void place_in_block(struct parameters *parameters) {
+	size_t end = 0;
+	for (size_t i = 0; i < parameters->count; i++) {
+		place(parameters, i, parameters->table[i].role == NULL ? end : align(end));
+		end = parameters->table[i].offset + parameters->table[i].elements;
+	}
+	parameters->size = align(end);
 }
 
 /* Everything but the values. */
@@ -129,7 +141,7 @@ static struct parameters *build_table(struct config *config) {
 	for (size_t i = 0; i < parameters->config.num_hidden_layers; i++)
 		add_layer(parameters, i);
 	add_head(parameters);
-	parameters->size = (parameters->size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+	place_in_block(parameters);
 	return parameters;
 }
 
@@ -156,7 +168,9 @@ void parameters_free(struct parameters *parameters) {
 		free(parameters->table[i].name);
 	free(parameters->table);
 	free(parameters->layers);
-	free(parameters->values);
+	if (parameters->file == NULL)
+		free(parameters->values);
+	safetensors_close(parameters->file);
 	json_decref(parameters->lineage);
 	config_clear(&parameters->config);
 	free(parameters);
@@ -212,7 +226,7 @@ void parameters_initialize(struct parameters *parameters, uint64_t seed) {
 /* A checkpoint being matched with the table. */
 struct source {
 	const char *folder;
-	const struct safetensors *file;
+	struct safetensors *file;
 	const char *prefix;
 	bool *used;                     /* [safetensors_count(file)] */
 	const struct tensor **tensors;  /* [parameters->count]; NULL: not in the file */
@@ -380,28 +394,92 @@ static size_t find_not_finite(const float *values, size_t count) {
 	return largest >= EXPONENT ? i : count;
 }
 
-static int read_values(const struct source *source, struct parameters *parameters, uint64_t seed,
-	struct failure *failure) {
+int parameters_check_finite(const struct parameters *parameters, const char *folder, struct failure *failure) {
 	for (size_t i = 0; i < parameters->count; i++) {
-		struct parameter *parameter = &parameters->table[i];
-		const struct tensor *tensor = source->tensors[i];
-		float *values = parameters->values + parameter->offset;
-		struct failure reason;
-		if (tensor == NULL) {
-			initialize(parameters, parameter, seed);
-			continue;
-		}
-		if (tensor_to_floats(tensor, values, &reason) < 0)
-			return fail(failure, reason.status, "%s: %s", source->folder, reason.text);
+		const struct parameter *parameter = &parameters->table[i];
+		const float *values = parameters->values + parameter->offset;
 		size_t bad = find_not_finite(values, parameter->elements);
 		if (bad < parameter->elements)
-			return fail(failure, EX_DATAERR, "%s: tensor %s: element %zu is %g", source->folder, tensor->name, bad,
+			return fail(failure, EX_DATAERR, "%s: tensor %s: element %zu is %g", folder, parameter->name, bad,
 				(double)values[bad]);
-		memcpy(parameter->dtype, tensor->dtype, sizeof parameter->dtype);
-		tensor_release(tensor);
 	}
 	return 0;
 }
+
+/* Gives a parameter its values. */
+static int read_value(const struct source *source, struct parameters *parameters, size_t index, uint64_t seed,
+	struct failure *failure) {
+	const struct tensor *tensor = source->tensors[index];
+	struct failure reason;
+	if (tensor == NULL) {
+		initialize(parameters, &parameters->table[index], seed);
+		return 0;
+	}
+	if (tensor_to_floats(tensor, parameters->values + parameters->table[index].offset, &reason) < 0)
+		return fail(failure, reason.status, "%s: %s", source->folder, reason.text);
+	tensor_release(tensor);
+	return 0;
+}
+
+static int read_block(const struct source *source, struct parameters *parameters, uint64_t seed,
+	struct failure *failure) {
+	parameters->values = allocate(parameters->size, sizeof *parameters->values);
+	for (size_t i = 0; i < parameters->count; i++)
+		if (read_value(source, parameters, i, seed, failure) < 0)
+			return -1;
+	return parameters_check_finite(parameters, source->folder, failure);
+}
+
+/* ---- mapping ------------------------------------------------------------------------------------------- */
+
+/* The first parameter after those that adjoin parameter `first`. */
+static size_t group_end(const struct parameters *parameters, size_t first) {
+	size_t end = first + 1;
+	while (end < parameters->count && parameters->table[end].role == NULL)
+		end++;
+	return end;
+}
+
+/* Whether the parameters can be read in the file: floats, where floats may be, and one after the other. */
+static bool lie_ready(const struct source *source, size_t first, size_t end) {
+	for (size_t i = first; i < end; i++) {
+		const struct tensor *tensor = source->tensors[i], *before = i > first ? source->tensors[i - 1] : NULL;
+		if (tensor == NULL || strcmp(tensor->dtype, "F32") != 0 || (uintptr_t)tensor->data % sizeof(float) != 0
+			|| (before != NULL && (const char *)before->data + before->bytes != tensor->data))
+			return false;
+	}
+	return true;
+}
+
+/* Puts the parameters that cannot be read in the file behind it. */
+static int place_in_file(const struct source *source, struct parameters *parameters, uint64_t seed,
+	struct failure *failure) {
+	size_t room = 0, end;
+	for (size_t first = 0; first < parameters->count; first = end) {
+		end = group_end(parameters, first);
+		for (size_t i = first; i < end && !lie_ready(source, first, end); i++)
+			room = (i == first ? align(room) : room) + parameters->table[i].elements;
+	}
+	void *behind;
+	parameters->values = safetensors_gather(source->file, room * sizeof(float), &behind, failure);
+	if (parameters->values == NULL)
+		return -1;
+	size_t next = (size_t)((float *)behind - parameters->values);
+	for (size_t first = 0; first < parameters->count; first = end) {
+		end = group_end(parameters, first);
+		bool ready = lie_ready(source, first, end);
+		next = ready ? next : align(next);
+		for (size_t i = first; i < end; i++) {
+			place(parameters, i, ready ? (size_t)((const float *)source->tensors[i]->data - parameters->values) : next);
+			if (!ready && read_value(source, parameters, i, seed, failure) < 0)
+				return -1;
+			next += ready ? 0 : parameters->table[i].elements;
+		}
+	}
+	return 0;
+}
+
+/* ---- the folder ---------------------------------------------------------------------------------------- */
 
 /* What parameters_save() put into the metadata. */
 static void read_lineage(const struct source *source, struct parameters *parameters) {
@@ -417,8 +495,15 @@ static void read_lineage(const struct source *source, struct parameters *paramet
 	json_decref(json);
 }
 
-/* Takes over `config`. */
-static struct parameters *load(struct source *source, struct config *config, uint64_t seed, struct failure *failure) {
+static void note_dtypes(const struct source *source, struct parameters *parameters) {
+	for (size_t i = 0; i < parameters->count; i++)
+		if (source->tensors[i] != NULL)
+			memcpy(parameters->table[i].dtype, source->tensors[i]->dtype, sizeof parameters->table[i].dtype);
+}
+
+/* Takes over `config`, and with `map` the file. */
+static struct parameters *load(struct source *source, struct config *config, uint64_t seed, bool map,
+	struct failure *failure) {
 	source->used = allocate(safetensors_count(source->file), sizeof *source->used);
 	if (settle_tying(source, config, failure) < 0) {
 		config_clear(config);
@@ -436,19 +521,21 @@ static struct parameters *load(struct source *source, struct config *config, uin
 		result = check_missing(source, parameters, seed, failure);
 	if (result == 0) {
 		note_left_aside(source);
-		parameters->values = allocate(parameters->size, sizeof *parameters->values);
-		result = read_values(source, parameters, seed, failure);
-	}
-	if (result == 0)
+		note_dtypes(source, parameters);
 		read_lineage(source, parameters);
-	else {
-		parameters_free(parameters);
-		parameters = NULL;
+		result = (map ? place_in_file : read_block)(source, parameters, seed, failure);
 	}
-	return parameters;
+	if (result == 0 && map)
+		parameters->file = source->file;
+	if (result == 0)
+		return parameters;
+	if (map)
+		parameters->values = NULL; /* they are in the file, which stays the caller's */
+	parameters_free(parameters);
+	return NULL;
 }
 
-struct parameters *parameters_load(const char *folder, uint64_t seed, struct failure *failure) {
+static struct parameters *open_folder(const char *folder, uint64_t seed, bool map, struct failure *failure) {
 	struct config config;
 	char *path = format_text("%s/config.json", folder);
 	int result = config_read(path, &config, failure);
@@ -461,11 +548,20 @@ struct parameters *parameters_load(const char *folder, uint64_t seed, struct fai
 		return NULL;
 	}
 	struct source source = { .folder = folder, .file = file, .prefix = module_names[config.model_type].prefix };
-	struct parameters *parameters = load(&source, &config, seed, failure);
+	struct parameters *parameters = load(&source, &config, seed, map, failure);
 	free(source.used);
 	free(source.tensors);
-	safetensors_close(file);
+	if (parameters == NULL || !map)
+		safetensors_close(file);
 	return parameters;
+}
+
+struct parameters *parameters_load(const char *folder, uint64_t seed, struct failure *failure) {
+	return open_folder(folder, seed, false, failure);
+}
+
+struct parameters *parameters_map(const char *folder, uint64_t seed, struct failure *failure) {
+	return open_folder(folder, seed, true, failure);
 }
 
 /* ---- saving -------------------------------------------------------------------------------------------- */

@@ -2,7 +2,8 @@
  *
  * Loading, saving, initializing, optimizing, counting and printing all walk the table. Gradients and the optimizer's
  * moments are blocks of the same size. The order in the block puts a layer's query, key and value weights side by
- * side, and likewise their biases, so that one product computes all three.
+ * side, and likewise their biases, so that one product computes all three. What is only to be read stays in its file
+ * instead, mapped into memory (parameters_map()).
  *
  * Names are those that transformers saves: `distilbert.transformer.layer.0.attention.q_lin.weight`,
  * `bert.encoder.layer.0.attention.self.query.weight`, `cls.predictions.transform.dense.weight`. */
@@ -15,12 +16,15 @@
 
 #include "model/config.h"
 
+struct safetensors;
+
 struct parameter {
 	char *name;
 	size_t dimensions;  /* 1 or 2 */
 	size_t shape[2];    /* a weight is [outputs, inputs] */
 	size_t elements;
-	size_t offset;      /* floats from the block's start; a multiple of 16, but for a key or value after its query */
+	size_t offset;      /* floats from `values`; in a block a multiple of 16, but for a key or value after its query */
+	size_t *role;       /* the member below that tells this offset too; NULL: a key or value, which adjoins the one before */
 	bool decays;        /* a weight that weight decay applies to: no bias, no layer norm */
 	bool initialized;   /* was not in the file, and came from --seed */
 	char dtype[8];      /* of the file it was read from; "F32" for a new one */
@@ -41,7 +45,8 @@ struct parameters {
 	size_t count;
 	struct parameter *table;    /* [count] */
 	size_t size;                /* floats in a block, padding included */
-	float *values;              /* [size], padding zero */
+	float *values;              /* [size], padding zero; or the range of addresses that the mapped files have */
+	struct safetensors *file;   /* the mapped files, which are not to be written to; NULL: values are a block */
 
 	size_t word_embeddings, position_embeddings, token_type_embeddings; /* [V, C], [P, C], [types, C]; distilbert: none */
 	size_t embedding_norm_weight, embedding_norm_bias;
@@ -66,6 +71,15 @@ void parameters_initialize(struct parameters *parameters, uint64_t seed);
  * aside. A missing head is initialized from `seed`, and one line on standard error names its tensors; any other missing
  * tensor, a shape that does not fit, a duplicate, a value that is not finite, is refused. NULL: 65, 66. */
 struct parameters *parameters_load(const char *folder, uint64_t seed, struct failure *failure);
+
+/* The same, to be read only: tensors of single precision stay in the mapped file, whose pages all processes share, where
+ * the network can read them there, and the others are copied. A layer's query, key and value have to adjoin, as they do
+ * in the files that cloze writes. The values are not looked at: parameters_check_finite() does it. The files have to stay
+ * as they are. NULL: as parameters_load(). */
+struct parameters *parameters_map(const char *folder, uint64_t seed, struct failure *failure);
+
+/* Whether every value is a finite number. -1: 65, naming the first tensor with one that is not. */
+int parameters_check_finite(const struct parameters *parameters, const char *folder, struct failure *failure);
 
 /* Writes FOLDER/config.json and FOLDER/model.safetensors; the folder exists. An untied BERT's output bias is written
  * under both its names, cls.predictions.bias and cls.predictions.decoder.bias, and one parameter here. -1: 73, 74. */

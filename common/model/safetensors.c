@@ -258,15 +258,17 @@ static bool exists(const char *folder, const char *name) {
 	return found;
 }
 
+static int open_single(struct safetensors *file, const char *path, struct failure *failure) {
+	return add_file(file, path, failure) < 0 ? -1 : sort_by_name(file, path, failure);
+}
+
 static int open_folder(struct safetensors *file, const char *folder, struct failure *failure) {
 	static const char single[] = "model.safetensors", shards[] = "model.safetensors.index.json";
 	char *path = NULL;
 	int result;
 	if (exists(folder, single)) {
 		path = format_text("%s/%s", folder, single);
-		result = add_file(file, path, failure);
-		if (result == 0)
-			result = sort_by_name(file, path, failure);
+		result = open_single(file, path, failure);
 	} else if (exists(folder, shards)) {
 		path = format_text("%s/%s", folder, shards);
 		result = open_shards(file, folder, path, failure);
@@ -279,14 +281,23 @@ static int open_folder(struct safetensors *file, const char *folder, struct fail
 	return result;
 }
 
-struct safetensors *safetensors_open(const char *folder, struct failure *failure) {
+static struct safetensors *open_by(int (*open_it)(struct safetensors *, const char *, struct failure *), const char *path,
+	struct failure *failure) {
 	struct safetensors *file = allocate(1, sizeof *file);
 	file->metadata = json_object();
-	if (open_folder(file, folder, failure) < 0) {
+	if (open_it(file, path, failure) < 0) {
 		safetensors_close(file);
 		return NULL;
 	}
 	return file;
+}
+
+struct safetensors *safetensors_open(const char *folder, struct failure *failure) {
+	return open_by(open_folder, folder, failure);
+}
+
+struct safetensors *safetensors_open_file(const char *path, struct failure *failure) {
+	return open_by(open_single, path, failure);
 }
 
 size_t safetensors_count(const struct safetensors *file) {
@@ -333,15 +344,14 @@ static float from_bf16(uint16_t bits) {
 	return from_bits((uint32_t)bits << 16);
 }
 
-/* IEEE 754 binary16: 1 sign, 5 exponent, 10 fraction bits. */
-static float from_f16(uint16_t bits) {
-	uint32_t sign = (uint32_t)(bits & 0x8000) << 16, exponent = (bits >> 10) & 31, fraction = bits & 1023;
-	if (exponent == 31) /* infinity, or not a number */
-		return from_bits(sign | 0x7f800000 | fraction << 13);
-	if (exponent > 0)
-		return from_bits(sign | (exponent + 112) << 23 | fraction << 13);
-	float subnormal = (float)fraction * 0x1p-24f;
-	return sign ? -subnormal : subnormal;
+/* IEEE 754 binary16: 1 sign, 5 exponent, 10 fraction bits. Where a float has its own they say a number 2^112 too small,
+ * that being the difference of the exponents' biases; the largest exponent is that of infinities and of no numbers. */
+static float from_f16(uint16_t half) {
+	float magnitude = from_bits((uint32_t)(half & 0x7fff) << 13) * 0x1p112f;
+	uint32_t bits;
+	memcpy(&bits, &magnitude, sizeof bits);
+	bits |= (half & 0x7c00) == 0x7c00 ? 0x7f800000 : 0;
+	return from_bits(bits | (uint32_t)(half & 0x8000) << 16);
 }
 
 int tensor_to_floats(const struct tensor *tensor, float *values, struct failure *failure) {
@@ -368,6 +378,48 @@ void tensor_release(const struct tensor *tensor) {
 	uintptr_t first = (begin + page - 1) / page * page, end = (begin + tensor->bytes) / page * page;
 	if (first < end)
 		madvise((char *)tensor->data + (first - begin), end - first, MADV_DONTNEED);
+}
+
+/* ---- one range of addresses ---------------------------------------------------------------------------- */
+
+static size_t whole_pages(size_t bytes) {
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	return (bytes + page - 1) / page * page;
+}
+
+/* Takes the map of a file to the address, and its tensors with it. */
+static int move_map(struct safetensors *file, const struct mapped *mapped, char *to) {
+	const char *from = mapped->bytes;
+	if (mremap(mapped->bytes, mapped->length, mapped->length, MREMAP_MAYMOVE | MREMAP_FIXED, to) == MAP_FAILED)
+		return -1;
+	for (size_t i = 0; i < file->count; i++) {
+		const char *data = file->tensors[i].data;
+		if (data >= from && data + file->tensors[i].bytes <= from + mapped->length)
+			file->tensors[i].data = to + (data - from);
+	}
+	return 0;
+}
+
+void *safetensors_gather(struct safetensors *file, size_t room, void **behind, struct failure *failure) {
+	struct mapped range = { .length = whole_pages(room) };
+	for (size_t i = 0; i < file->file_count; i++)
+		range.length += whole_pages(file->files[i].length);
+	range.bytes = mmap(NULL, range.length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); /* addresses, no memory */
+	int result = range.bytes == MAP_FAILED ? -1 : 0;
+	char *next = range.bytes;
+	for (; file->file_count > 0 && result == 0; file->file_count--) {
+		const struct mapped *last = &file->files[file->file_count - 1];
+		result = move_map(file, last, next);
+		next += whole_pages(last->length);
+	}
+	if (result < 0 || mprotect(next, whole_pages(room), PROT_READ | PROT_WRITE) < 0) {
+		fail(failure, EX_OSERR, "memory: %s", strerror(errno));
+		return NULL;
+	}
+	file->files = grow(file->files, file->file_count + 1, sizeof *file->files);
+	file->files[file->file_count++] = range;
+	*behind = next;
+	return range.bytes;
 }
 
 /* ---- writing ------------------------------------------------------------------------------------------- */

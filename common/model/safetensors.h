@@ -29,6 +29,8 @@ struct safetensors; /* a file, or the shards that a model.safetensors.index.json
 
 /* Opens FOLDER/model.safetensors, or the shards of FOLDER/model.safetensors.index.json. NULL: 66, 65. */
 struct safetensors *safetensors_open(const char *folder, struct failure *failure);
+/* Opens one file. NULL: 66, 65. */
+struct safetensors *safetensors_open_file(const char *path, struct failure *failure);
 size_t safetensors_count(const struct safetensors *file);
 const struct tensor *safetensors_at(const struct safetensors *file, size_t index);
 const struct tensor *safetensors_find(const struct safetensors *file, const char *name); /* NULL: none */
@@ -42,6 +44,11 @@ int tensor_to_floats(const struct tensor *tensor, float *values, struct failure 
 /* Gives the memory that the tensor's data took back to the system; they can be read again. What is copied out tensor by
  * tensor is so never in memory twice. */
 void tensor_release(const struct tensor *tensor);
+
+/* Moves the maps into one range of addresses: each file from the start of a page, then `room` bytes, all zero, that may be
+ * written. The tensors' data move with them. Returns the start of the range, which lasts until the file is closed;
+ * *behind is that of the room. At most once. NULL: 71. */
+void *safetensors_gather(struct safetensors *file, size_t room, void **behind, struct failure *failure);
 
 /* What to write: F32 tensors, in this order. */
 struct tensor_source { const char *name; size_t dimensions; size_t shape[TENSOR_MAX_DIMENSIONS]; const float *values; };

@@ -31,6 +31,113 @@ for text in 'a great [MASK]' 'the [MASK] is'; do
 done
 eval "exec ${talk[1]}>&-"
 
+# The pipeline itself, on texts of every kind, all tokens ranked; with targets, and with texts cut to the model's length.
+compare() { # FOLDER...: prints what differs
+	"$torch" - "$@" <<- 'END'
+		import json, os, subprocess, sys
+		os.environ["HF_HUB_OFFLINE"] = "1"
+		from transformers import logging, pipeline
+		logging.set_verbosity_error()
+		logging.disable_progress_bar()
+		texts = ["This is a great [MASK].", "[MASK]", "  [MASK] \t a  [MASK]", "[MASK][MASK][MASK]!", "don't [MASK] n't, 's",
+		         "[SEP] a [MASK] [PAD] [CLS] film", "[PAD] [MASK] [MASK] [UNK]", "[mask] [MASK] [Mask]", "caf\u00e9 \u4e2d\u6587[MASK]\u3002",
+		         "\U0001f600 [MASK] \u00a0\u200b zzz\u0301", "it's \"[MASK]\" - (really?) ... [MASK]\u2026", "un[MASK]able . , : ; [MASK] ' re"]
+		words = ["movie", "film", "Great", "show", "wonderfully", "", "[MASK]", "zebra", "film", "."]
+
+		def ours(folder, texts, *options):
+		    out = subprocess.run(["fill-mask", "--model", folder, "--json", *options], input="".join(
+		        json.dumps({"text": text}) + "\n" for text in texts), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+		        text=True, check=True)
+		    return [json.loads(line) for line in out.stdout.splitlines()]
+
+		def compare(text, ours, theirs):
+		    ours, theirs = [[rows] if isinstance(rows[0], dict) else rows for rows in (ours, theirs)]
+		    if [len(rows) for rows in ours] != [len(rows) for rows in theirs]:
+		        return print("numbers of answers:", text, [len(r) for r in ours], [len(r) for r in theirs])
+		    for a, b in zip(ours, theirs):
+		        expected = {answer["token"]: answer for answer in b}
+		        for answer, other in zip(a, b):
+		            match = expected.get(answer["token"])
+		            if match is None or any(answer[key] != match[key] for key in ("token_str", "sequence")) \
+		                    or any(abs(x["score"] - answer["score"]) > 2e-5 * answer["score"] + 1e-9 for x in (match, other)):
+		                print(repr(text), answer, match, other)
+
+		for folder in sys.argv[1:]:
+		    pipe = pipeline("fill-mask", model=folder, device="cpu")
+		    for options in ({"top_k": min(len(pipe.tokenizer), 300)}, {"top_k": 3, "targets": words},
+		                    {"top_k": 20, "targets": words}):
+		        targets = ["--targets", ",".join(words)] if "targets" in options else []
+		        answers = ours(folder, texts, "--top-k", str(options["top_k"]), *targets)
+		        for text, answer in zip(texts, answers, strict=True):
+		            compare(text, answer, pipe(text, **options))
+		    long = "[MASK] a film " * 300
+		    cut = {"truncation": True, "max_length": pipe.model.config.max_position_embeddings}
+		    compare("cut", ours(folder, [long], "--truncate")[0], pipe(long, tokenizer_kwargs=cut))
+		print("compared", len(sys.argv) - 1)
+	END
+}
+if [ -n "$torch" ]; then
+	folders=("$folder")
+	if [ -n "$shared" ] && [ -f "$shared/data/vocab.txt" ]; then
+		echo '{"model_type": "bert", "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
+			"intermediate_size": 64, "initializer_range": 0.3, "max_position_embeddings": 512}' > "$scratch/config.json"
+		model-init --config "$scratch/config.json" --vocab "$shared/data/vocab.txt" --out "$scratch/bert"
+		folders+=("$scratch/bert")
+	else
+		skip 'as the pipeline answers with 30,522 tokens' 'no ../shared/data/vocab.txt'
+	fi
+	is 'as the pipeline answers' "$(compare "${folders[@]}" 2>&1)" "compared ${#folders[@]}"
+else
+	skip 'as the pipeline answers' 'no Python with PyTorch and transformers'
+fi
+
+# Lines, JSON lines and records of the same texts have the same answers.
+fill-mask --model "$folder" --json "$folder/lines.txt" > "$scratch/lines.out"
+sed 's/"/\\"/g; s/.*/{"name": "x", "text": "&"}/' "$folder/lines.txt" > "$scratch/lines.jsonl"
+is 'JSON lines' "$(fill-mask --model "$folder" --json < "$scratch/lines.jsonl" | cksum)" "$(cksum < "$scratch/lines.out")"
+rec-load --type text "$scratch/lines.jsonl" > "$scratch/lines.arrows"
+is 'text records' "$(fill-mask --model "$folder" --json "$scratch/lines.arrows" | cksum)" "$(cksum < "$scratch/lines.out")"
+# shellcheck disable=SC2002
+is 'text records from a pipe' "$(cat "$scratch/lines.arrows" | fill-mask --model "$folder" --json | cksum)" \
+	"$(cksum < "$scratch/lines.out")"
+is 'a line that only begins with a brace is text' "$(echo '{[MASK]}' | fill-mask --model "$folder" --top-k 1 | wc -l)" 1
+is 'no lines, no answers' "$(fill-mask --model "$folder" < /dev/null | wc -l)" 0
+status 'JSON that ends too soon' 65 fill-mask --model "$folder" --top-k 1 < <(head -n 1 "$scratch/lines.jsonl"; echo '{"text": "a')
+like 'names the line' "$err_text" 'standard input: line 2: '
+is 'after the answer to the first' "$(wc -l <<< "$out_text")" 1
+status 'JSON without a text' 65 fill-mask --model "$folder" < <(echo '{"review": "[MASK]"}')
+like 'names what is missing' "$err_text" 'line 1: no string "text"'
+head -c -8 "$scratch/lines.arrows" > "$scratch/cut.arrows"
+status 'a stream that is cut' 65 fill-mask --model "$folder" "$scratch/cut.arrows"
+echo '{"text": "nothing"}' | rec-load --type text > "$scratch/bare.arrows"
+status 'a record without a mask' 65 fill-mask --model "$folder" "$scratch/bare.arrows"
+like 'names the record' "$err_text" 'bare.arrows: record 1: no mask'
+status 'a stream without texts' 65 fill-mask --model "$folder" \
+	<(echo '{"input_ids": [5], "labels": [5]}' | rec-load --type masked)
+like 'names the column' "$err_text" 'text'
+
+# Targets.
+status 'a target that is not in the vocabulary' 0 fill-mask --model "$folder" --top-k 9 --targets movie,Films,film \
+	<<< 'a [MASK]'
+is 'is its first piece, counted once' "$(cut -f 2 <<< "$out_text" | sort | xargs)" 'film movie'
+is 'and is told of, in one line' "$err_text" 'fill-mask: --targets: Films: not in the vocabulary, film taken for it'
+status 'targets that are nothing' 64 fill-mask --model "$folder" --targets ', ,' <<< 'a [MASK]'
+like 'are named' "$err_text" '--targets: none of'
+
+# Long texts.
+status 'a text cut before its mask' 65 fill-mask --model "$folder" --truncate \
+	< <(echo "$(yes film | head -n 30 | xargs) [MASK]")
+like 'is named' "$err_text" 'line 1: no mask in its first tokens'
+is '--truncate answers the masks that are left' "$(yes '[MASK]' | head -n 30 | xargs \
+	| fill-mask --model "$folder" --truncate --top-k 1 | wc -l)" 22
+
+# A model's numbers.
+cp -r "$folder" "$scratch/damaged"
+head -c -4 "$folder/model.safetensors" > "$scratch/damaged/model.safetensors"
+printf '\0\0\300\177' >> "$scratch/damaged/model.safetensors"
+status 'a weight that is not a number' 65 fill-mask --model "$scratch/damaged" "$folder/lines.txt"
+like 'names the tensor' "$err_text" "damaged: tensor [a-z_.]+: element [0-9]+ is nan"
+
 # What is refused: earlier lines have been answered.
 status 'a line without a mask' 65 fill-mask --model "$folder" --top-k 1 < <(printf 'a [MASK]\nnothing here\n')
 like 'names the line' "$err_text" 'line 2: no mask.*\[MASK\]'

@@ -20,9 +20,13 @@ for family in distilbert bert; do
 		'BEGIN { r = a / exp(b); print (r > 0.9999 && r < 1.0001) }')" 1
 done
 is 'one line' "$(perplexity --model "$folder" "$scratch/bert.arrows" | sed 's/[0-9.]\{3,\}/N/g')" \
-	'perplexity N loss N masked_tokens N records 30'
+	'perplexity N loss N masked_tokens N records 30 perplexity_low N perplexity_high N'
+is 'without an interval' "$(perplexity --model "$folder" --resamples 0 "$scratch/bert.arrows" \
+	| sed 's/[0-9.]\{3,\}/N/g')" 'perplexity N loss N masked_tokens N records 30'
 is 'the fields of JSON' "$(grep -o '"[a-z_]*"' <<< "$json" | tr -d '"' | xargs)" \
-	'loss perplexity masked_tokens records batch_mean_loss batch_mean_perplexity batch_size'
+	'loss perplexity masked_tokens records batch_mean_loss batch_mean_perplexity batch_size loss_interval perplexity_interval'
+is 'and those of options' "$(perplexity --model "$folder" --json --resamples 0 --top-k-accuracy 3 "$scratch/bert.arrows" \
+	| grep -o '"[a-z_]*"' | tr -d '"' | tail -n +8 | xargs)" 'top_k top_k_accuracy'
 
 masked=$(grep -o 'labels.*' "$folder/eval.jsonl" | grep -o '[ [][0-9]\+' | wc -l)
 is 'counts the labels' "$(json_number "$json" masked_tokens)" "$masked"
@@ -35,10 +39,78 @@ done
 is 'batches change the reference'\''s mean' "$(perplexity --model "$folder" --batch-size 7 --json "$scratch/bert.arrows" \
 	| grep -c "$(json_number "$json" batch_mean_loss)")" 0
 
+# Record by record, the interval and the accuracy: against numpy, whose generator draws the records, and transformers.
+distilbert=$fixtures/train/distilbert
+perplexity --model "$distilbert" --per-record --top-k-accuracy 9 --resamples 300 --seed 5 "$scratch/distilbert.arrows" \
+	> "$scratch/records.jsonl"
+is 'a line a record, and one for all' "$(cut -d '"' -f 2 "$scratch/records.jsonl" | uniq -c | xargs)" '30 record 1 loss'
+is 'threads and batches change no record' "$(perplexity --model "$distilbert" --per-record --top-k-accuracy 9 --threads 3 \
+	--batch-size 30 "$scratch/distilbert.arrows" | head -n 30 | sed -E 's/([0-9]\.[0-9]{5})[0-9]*/\1/' | cksum)" \
+	"$(head -n 30 "$scratch/records.jsonl" | sed -E 's/([0-9]\.[0-9]{5})[0-9]*/\1/' | cksum)"
+if [ -n "$torch" ]; then
+	# shellcheck disable=SC2016
+	is 'the losses, the interval and the accuracy are the reference'\''s' "$("$torch" - "$distilbert" "$scratch/records.jsonl" \
+		2>&1 <<- 'END'
+		import json, os, sys
+		os.environ["HF_HUB_OFFLINE"] = "1"
+		import numpy, torch
+		from transformers import AutoModelForMaskedLM, logging
+		logging.disable_progress_bar()
+		folder, path = sys.argv[1:]
+		model = AutoModelForMaskedLM.from_pretrained(folder).eval()
+		*lines, total = map(json.loads, open(path))
+		losses, tokens, hits = [], [], 0
+		for number, record in enumerate(map(json.loads, open(folder + "/eval.jsonl")), 1):
+		    labels = torch.tensor(record["labels"])
+		    with torch.no_grad():
+		        logits = model(torch.tensor([record["input_ids"]])).logits[0]
+		    loss = torch.nn.functional.cross_entropy(logits, labels, reduction="sum").item()
+		    top = logits.topk(9).indices
+		    hits += sum(label in row for label, row in zip(labels.tolist(), top.tolist()))
+		    losses.append(loss), tokens.append((labels >= 0).sum().item())
+		    line = lines[number - 1]
+		    expected = loss / tokens[-1] if tokens[-1] else None
+		    if line["record"] != number or line["masked_tokens"] != tokens[-1] or (line["loss"] is None) != (not tokens[-1]) \
+		            or expected and abs(line["loss"] - expected) > 1e-5:
+		        print(line, number, expected, tokens[-1])
+		draws = numpy.random.default_rng(5).bit_generator.random_raw(300 * 30).reshape(300, 30)
+		rows = ((draws >> 32) * 30 >> 32).astype(int)
+		resampled = numpy.array(losses)[rows].sum(1) / numpy.array(tokens)[rows].sum(1)
+		interval = numpy.percentile(resampled, [2.5, 97.5])
+		if abs(interval - total["loss_interval"]).max() > 1e-5:
+		    print("interval", interval, total["loss_interval"])
+		if abs(numpy.exp(total["loss_interval"]) / total["perplexity_interval"] - 1).max() > 1e-9:
+		    print("not the same interval", total)
+		if total["top_k_accuracy"] != float("%.12g" % (hits / sum(tokens))):
+		    print("accuracy", hits / sum(tokens), total)
+	END
+	)" ''
+else
+	skip 'the losses, the interval and the accuracy are the reference'\''s' 'no Python with PyTorch and transformers'
+fi
+printf '%s\n' '{"input_ids": [5, 6], "labels": [-100, -100]}' '{"input_ids": [5, 6], "labels": [7, -100]}' \
+	| rec-load --type masked > "$scratch/two.arrows"
+is 'a record without a masked token has no loss' "$(perplexity --model "$folder" --per-record "$scratch/two.arrows" \
+	| head -n 1)" '{"record": 1, "loss": null, "masked_tokens": 0}'
+line=$(perplexity --model "$folder" "$scratch/two.arrows")
+is 'the interval of one masked token is a point' "$(field "$line" perplexity_low) $(field "$line" perplexity_high)" \
+	"$(field "$line" perplexity) $(field "$line" perplexity)"
+is 'the seed decides the interval' "$(for seed in 1 1 2; do perplexity --model "$folder" --seed $seed --json \
+	"$scratch/bert.arrows"; done | uniq -c | awk '{ print $1 }' | xargs)" '2 1'
+is 'every label is among all tokens' "$(field "$(perplexity --model "$folder" --top-k-accuracy 90 "$scratch/bert.arrows")" \
+	top_k_accuracy)" 1.000000
+
 # What is refused.
 echo '{"input_ids": [5, 6], "labels": [-100, -100]}' | rec-load --type masked > "$scratch/bare.arrows"
 status 'no masked tokens' 65 perplexity --model "$folder" "$scratch/bare.arrows"
 like 'says so' "$err_text" 'no masked tokens'
+like 'with the number of records' "$err_text" 'in 1 records'
+echo '{"input_ids": [5, 6], "labels": [-100, -99]}' | cat <(echo '{"input_ids": [5], "labels": [5]}') - \
+	| rec-load --type masked > "$scratch/negative.arrows"
+status 'a negative label other than -100' 65 perplexity --model "$folder" "$scratch/negative.arrows"
+like 'names the record and the position' "$err_text" 'record 2: labels\[1\] is -99'
+status 'more than the vocabulary' 64 perplexity --model "$folder" --top-k-accuracy 91 "$scratch/bert.arrows"
+like 'names the option' "$err_text" '--top-k-accuracy'
 rec-load --type masked < /dev/null > "$scratch/empty.arrows"
 status 'no records' 65 perplexity --model "$folder" "$scratch/empty.arrows"
 head -c 2000 "$scratch/bert.arrows" > "$scratch/cut.arrows"

@@ -58,6 +58,29 @@ like 'as one whose stage failed' "$err_text" 'the stage that writes it failed'
 is 'poison is a message header that cannot be satisfied' "$(tail -c 8 out.arrows | od -An -tx1 | tr -d ' \n')" \
 	ffffffffffffff7f
 
+# Memory is bounded, whatever the length of the stream: 12 MB of text, and four times as much.
+if [ -x /usr/bin/time ] && (ulimit -v 500000; rec-dump text.arrows > /dev/null 2>&1); then
+	awk 'BEGIN { for (i = 0; i < 120000; i++) { for (w = 0; w < 12; w++) printf "%c%c %c ", 97 + (i * 7 + w) % 26,
+		97 + w, 97 + i % 26; print "" } }' > lines.txt
+	mkfifo chunks.fifo
+	measured() { # N: peaks of the stages in kilobytes, a line each, on so many times the text
+		/usr/bin/time -o 4.peak -f %M random-mask < chunks.fifo > /dev/null &
+		for _ in $(seq "$1"); do cat lines.txt; done | imdb-read --format lines |
+			/usr/bin/time -o 1.peak -f %M wordpiece --model model | /usr/bin/time -o 2.peak -f %M group-texts |
+			tee chunks.fifo | /usr/bin/time -o 3.peak -f %M wwm-mask > /dev/null
+		wait
+		cat [1-4].peak
+	}
+	measured 1 > once
+	measured 4 > four
+	while read -r tool before after; do
+		ok "$tool takes less than 64 MiB" test "$after" -lt 65536
+		ok "$tool takes no more for a stream four times as long" test "$after" -lt $((before + 8192))
+	done < <(printf '%s\n' wordpiece group-texts wwm-mask random-mask | paste -d ' ' - once four)
+else
+	skip 'memory does not grow with the stream' 'no time(1), or an instrumented build'
+fi
+
 if script -qec true /dev/null < /dev/null > /dev/null 2>&1; then
 	echo '{"a": 1}' > one.jsonl
 	script -qec "rec-load one.jsonl" typescript < /dev/null > terminal 2>&1

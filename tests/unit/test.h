@@ -9,6 +9,9 @@
 
 #include <cmocka.h>
 
-#undef fail /* cmocka's macro; cli/failure.h has a function of that name */
+/* cli/failure.h has a function of the name of cmocka's macro, which fail_msg() is made of. */
+#undef fail
+#undef fail_msg
+#define fail_msg(...) (print_error("ERROR: " __VA_ARGS__), print_error("\n"), _fail(__FILE__, __LINE__))
 
 #endif

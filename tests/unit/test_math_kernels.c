@@ -1,18 +1,14 @@
 /* Every version of every kernel against plain loops in double precision, and every backward against central differences
  * of such a loop. Rows end where memory ends (AddressSanitizer) or where a guard stands. */
+#include "test.h"
+
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #include "math/kernels.h"
 #include "math/random.h"

@@ -1,14 +1,10 @@
 /* Products against plain loops in double precision; and cut into pieces, the same bits on any number of threads. */
+#include "test.h"
+
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "math/matrix.h"
 #include "math/random.h"

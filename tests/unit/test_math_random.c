@@ -1,15 +1,11 @@
 /* Published generators against published numbers. */
+#include "test.h"
+
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 
 #include "cli/cli.h"
 #include "math/random.h"
-
-#include <cmocka.h> /* after failure.h: it makes a macro of the word `fail` */
 
 /* Random123's kat_vectors: "philox4x32 10". */
 static void philox_known_answers(void **state) {

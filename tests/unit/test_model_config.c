@@ -1,8 +1,6 @@
 /* config.json of both families: defaults, names, refusals, and what is kept when it is written. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "test.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +8,6 @@
 
 #include "cli/cli.h"
 #include "model/config.h"
-
-#include <cmocka.h> /* last: it makes fail() a macro, which fail_msg() needs */
 
 static char folder[] = "/tmp/test_model_config.XXXXXX";
 static char path[64];

@@ -19,7 +19,7 @@ struct plain {
 	const struct network_input *input;
 	const double *w;              /* the block, in double precision */
 	float hidden_dropout, attention_dropout;
-	uint64_t seed, step;
+	uint64_t seed, pass;
 };
 
 /* y[n, o] = sum over i of x[n, i] w[o, i], + b[o]. */
@@ -58,7 +58,7 @@ static double plain_activation(enum activation activation, double x) {
 /* What dropout multiplies element `index` of a site by. */
 static double plain_coin(const struct plain *plain, float probability, uint32_t site, size_t index) {
 	float one = 1;
-	const struct dropout dropout = { plain->seed, plain->step, site, probability };
+	const struct dropout dropout = { plain->seed, plain->pass, site, probability };
 	if (probability > 0)
 		kernels()->dropout_add(&one, NULL, 1, &dropout, index);
 	return (double)one;
@@ -246,8 +246,8 @@ static void check_gradients(struct config config, const struct network_input *in
 	struct plain plain = { p, input, w, hidden, attention, 77, 5 };
 	memset(gradients, 0x7f, p->size * sizeof *gradients);
 	network_set_dropout(network, hidden, attention, plain.seed);
-	double loss = network_gradients(network, input, plain.step, gradients);
-	assert_true(fabs(loss - plain_loss(&plain)) < 1e-5);
+	double tokens = (double)input->M, sum = network_gradients(network, input, plain.pass, tokens, false, gradients);
+	assert_true(fabs(sum / tokens - plain_loss(&plain)) < 1e-5);
 	for (size_t i = 0; i < p->count; i++)
 		check_tensor(&plain, w, &p->table[i], gradients);
 	free(w);
@@ -316,7 +316,7 @@ static void padding_embedding_learns_nothing(void **state) {
 	struct pool *pool = pool_create(1);
 	struct network *network = network_create(p, pool);
 	float *gradients = allocate(p->size, sizeof *gradients);
-	network_gradients(network, &input, 0, gradients);
+	network_gradients(network, &input, 0, 6, false, gradients);
 	for (size_t c = 0; c < config.hidden_size; c++) {
 		assert_true(gradients[p->word_embeddings + c] == 0);
 		assert_true(gradients[p->word_embeddings + 3 * config.hidden_size + c] != 0);
@@ -336,9 +336,12 @@ static void no_labels(void **state) {
 	struct network_input input = tiny_input;
 	input.M = 0;
 	memset(gradients, 0x7f, p->size * sizeof *gradients);
-	assert_true(network_gradients(network, &input, 0, gradients) == 0);
+	assert_true(network_gradients(network, &input, 0, 0, false, gradients) == 0);
 	for (size_t i = 0; i < p->size; i++)
 		assert_true(gradients[i] == 0);
+	gradients[3] = 5;
+	assert_true(network_gradients(network, &input, 0, 0, true, gradients) == 0);
+	assert_true(gradients[3] == 5);
 	assert_true(network_loss(network, &input, NULL) == 0);
 	free(gradients);
 	network_free(network);
@@ -387,7 +390,7 @@ static void threads_change_no_bit(void **state) {
 		struct pool *pool = pool_create(threads[i]);
 		struct network *network = network_create(p, pool);
 		network_set_dropout(network, 0.1f, 0.1f, 1);
-		double got = network_gradients(network, &input, 3, i == 0 ? first : gradients);
+		double got = network_gradients(network, &input, 3, M, false, i == 0 ? first : gradients);
 		if (i == 0)
 			loss = got;
 		else {
@@ -413,7 +416,7 @@ static void batching_changes_no_loss(void **state) {
 	struct network *network = network_create(p, pool);
 	float *gradients = allocate(p->size, sizeof *gradients), losses[M];
 	double loss = network_loss(network, &input, losses), sum = 0;
-	network_gradients(network, &input, 0, gradients);
+	network_gradients(network, &input, 0, M, false, gradients);
 	assert_true(network_loss(network, &input, NULL) == loss);
 	for (size_t b = 0; b < B; b++) {
 		size_t first = b * M / B, count = M / B;
@@ -443,30 +446,31 @@ static void batching_changes_no_loss(void **state) {
 	free(larger);
 }
 
-/* The gradient of a batch is the mean of its halves', which have as many labels each. */
-static void gradients_add_up(void **state) {
+/* A batch in four passes, of 150 labels each, whose gradients add up to that of the whole. */
+static void passes_add_up(void **state) {
 	(void)state;
+	enum { PASSES = 4 };
 	struct larger *larger = allocate(1, sizeof *larger);
 	struct network_input input = fill_larger(larger);
 	struct parameters *p = random_model(larger_config());
 	struct pool *pool = pool_create(2);
 	struct network *network = network_create(p, pool);
-	float *whole = allocate(p->size, sizeof *whole), *halves[2];
-	network_gradients(network, &input, 0, whole);
-	input.B = B / 2;
-	input.M = M / 2;
-	for (size_t half = 0; half < 2; half++) {
-		halves[half] = allocate(p->size, sizeof *whole);
-		network_gradients(network, &input, 0, halves[half]);
-		input.input_ids += B / 2 * T;
-		input.attention_mask += B / 2 * T;
-		input.labels += M / 2; /* the positions are evenly spaced */
+	float *whole = allocate(p->size, sizeof *whole), *sum = allocate(p->size, sizeof *sum);
+	double loss = network_gradients(network, &input, 0, M, false, whole), losses = 0;
+	input.B = B / PASSES;
+	input.M = M / PASSES;
+	memset(sum, 0x7f, p->size * sizeof *sum);
+	for (int pass = 0; pass < PASSES; pass++) {
+		losses += network_gradients(network, &input, 0, M, pass > 0, sum);
+		input.input_ids += B / PASSES * T;
+		input.attention_mask += B / PASSES * T;
+		input.labels += M / PASSES; /* the positions are evenly spaced */
 	}
+	assert_true(fabs(losses - loss) < 1e-6 * loss);
 	for (size_t i = 0; i < p->size; i++)
-		assert_true(fabs((double)halves[0][i] / 2 + (double)halves[1][i] / 2 - (double)whole[i]) < 2e-6);
+		assert_true(fabs((double)sum[i] - (double)whole[i]) < 2e-6);
 	free(whole);
-	free(halves[0]);
-	free(halves[1]);
+	free(sum);
 	network_free(network);
 	pool_destroy(pool);
 	parameters_free(p);
@@ -506,7 +510,7 @@ int main(void) {
 		cmocka_unit_test(no_labels),
 		cmocka_unit_test(threads_change_no_bit),
 		cmocka_unit_test(batching_changes_no_loss),
-		cmocka_unit_test(gradients_add_up),
+		cmocka_unit_test(passes_add_up),
 		cmocka_unit_test(logits_give_the_losses),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,10 +1,8 @@
 /* The table of parameters: its layout, new values, and checkpoints in the forms that transformers saves, which the
  * fixtures hold with equal values. */
+#include "test.h"
+
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +11,6 @@
 #include "cli/cli.h"
 #include "model/parameters.h"
 #include "model/safetensors.h"
-
-#include <cmocka.h> /* last: it makes fail() a macro, which fail_msg() needs */
 
 #define FIXTURES "tests/fixtures/model/"
 
@@ -197,6 +193,98 @@ static void saved_and_loaded(void **state) {
 	}
 }
 
+/* ---- mapped -------------------------------------------------------------------------------------------- */
+
+static struct parameters *map(const char *path) {
+	struct failure failure = { 0 };
+	struct parameters *parameters = parameters_map(path, 7, &failure);
+	if (parameters == NULL)
+		fail_msg("%s: %s", path, failure.text);
+	assert_int_equal(parameters_check_finite(parameters, path, &failure), 0);
+	return parameters;
+}
+
+/* The table of `mapped` against that of `loaded`; the offsets that the network uses differ, but tell the same values. */
+static void assert_same_values(const struct parameters *mapped, const struct parameters *loaded) {
+	assert_int_equal(mapped->count, loaded->count);
+	for (size_t i = 0; i < loaded->count; i++) {
+		const struct parameter *a = &mapped->table[i], *b = &loaded->table[i];
+		assert_string_equal(a->name, b->name);
+		assert_string_equal(a->dtype, b->dtype);
+		assert_int_equal(a->initialized, b->initialized);
+		assert_memory_equal(mapped->values + a->offset, loaded->values + b->offset, a->elements * sizeof(float));
+		if (a->role != NULL)
+			assert_int_equal(*a->role, a->offset);
+		else /* query, key and value adjoin */
+			assert_int_equal(a->offset, a[-1].offset + a[-1].elements);
+	}
+	assert_int_equal(mapped->decoder_weight == mapped->word_embeddings, loaded->decoder_weight == loaded->word_embeddings);
+	assert_int_equal(parameters_total(mapped), parameters_total(loaded));
+}
+
+/* How many of the parameters are read where they lie in the file. */
+static size_t in_place(const struct parameters *mapped) {
+	size_t count = 0;
+	for (size_t i = 0; i < mapped->count; i++) {
+		const struct tensor *tensor = safetensors_find(mapped->file, mapped->table[i].name);
+		count += tensor != NULL && tensor->data == mapped->values + mapped->table[i].offset;
+	}
+	return count;
+}
+
+static void mapped(void **state) {
+	(void)state;
+	/* two layers each have a query, key and value, 6 weights and biases, that do not adjoin in transformers' files */
+	static const struct { const char *path; size_t copied; } forms[] = {
+		{ FIXTURES "bert", 12 }, { FIXTURES "distilbert", 12 }, { FIXTURES "bert-bf16-shards", SIZE_MAX },
+		{ FIXTURES "bert-f16-pre-training", SIZE_MAX },
+	};
+	for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+		struct parameters *loaded = load(forms[i].path), *file = map(forms[i].path);
+		assert_same_values(file, loaded);
+		assert_int_equal(in_place(file), forms[i].copied == SIZE_MAX ? 0 : file->count - forms[i].copied);
+		parameters_free(file);
+		struct failure failure;
+		assert_int_equal(parameters_save(loaded, folder, &failure), 0);
+		file = map(folder);
+		assert_int_equal(in_place(file), file->count); /* in cloze's own they do */
+		for (size_t k = 0; k < file->count; k++)
+			assert_memory_equal(file->values + file->table[k].offset, loaded->values + loaded->table[k].offset,
+				loaded->table[k].elements * sizeof(float));
+		parameters_free(file);
+		parameters_free(loaded);
+	}
+}
+
+/* Data that begin at an odd address cannot be read there. */
+static void mapped_from_odd_addresses(void **state) {
+	(void)state;
+	struct failure failure;
+	size_t length;
+	struct parameters *loaded = load(FIXTURES "distilbert");
+	assert_int_equal(parameters_save(loaded, folder, &failure), 0);
+	char *path = format_text("%s/model.safetensors", folder);
+	char *bytes = read_file(path, 1 << 20, &length, &failure);
+	assert_non_null(bytes);
+	uint64_t header_length, longer;
+	memcpy(&header_length, bytes, sizeof header_length);
+	FILE *file = fopen(path, "wb");
+	assert_non_null(file);
+	longer = header_length + 1;
+	fwrite(&longer, sizeof longer, 1, file);
+	fwrite(bytes + sizeof longer, 1, header_length, file);
+	fputc(' ', file);
+	fwrite(bytes + sizeof longer + header_length, 1, length - sizeof longer - header_length, file);
+	assert_int_equal(fclose(file), 0);
+	struct parameters *odd = map(folder);
+	assert_same_values(odd, loaded);
+	assert_int_equal(in_place(odd), 0);
+	parameters_free(odd);
+	parameters_free(loaded);
+	free(bytes);
+	free(path);
+}
+
 /* ---- initialization ------------------------------------------------------------------------------------ */
 
 static void new_values(void **state) {
@@ -329,6 +417,10 @@ static void missing_head(void **state) {
 		assert_int_equal(parameter->initialized, head);
 		assert_int_equal(differs, parameter->offset == one->head_weight);
 	}
+	struct parameters *file = parameters_map(folder, 7, &failure);
+	assert_non_null(file);
+	assert_same_values(file, one);
+	parameters_free(file);
 	free(notes);
 	free(notes_of_other);
 	parameters_free(one);
@@ -400,6 +492,12 @@ static void refused_by_name(void **state) {
 	parameters->values[parameters->head_bias + 3] = NAN;
 	assert_int_equal(parameters_save(parameters, folder, &failure), 0);
 	assert_refused("tensor vocab_transform.bias: element 3 is nan");
+	struct parameters *file = parameters_map(folder, 0, &failure);
+	assert_non_null(file);
+	assert_int_equal(parameters_check_finite(file, folder, &failure), -1);
+	assert_int_equal(failure.status, EX_DATAERR);
+	assert_non_null(strstr(failure.text, "tensor vocab_transform.bias: element 3 is nan"));
+	parameters_free(file);
 	parameters->values[parameters->head_bias + 3] = -INFINITY;
 	assert_int_equal(parameters_save(parameters, folder, &failure), 0);
 	assert_refused("tensor vocab_transform.bias: element 3 is -inf");
@@ -444,6 +542,8 @@ int main(void) {
 		cmocka_unit_test(offsets_name_their_parameters),
 		cmocka_unit_test(forms_of_one_model),
 		cmocka_unit_test(saved_and_loaded),
+		cmocka_unit_test(mapped),
+		cmocka_unit_test(mapped_from_odd_addresses),
 		cmocka_unit_test(new_values),
 		cmocka_unit_test(sinusoidal_positions),
 		cmocka_unit_test(old_names_without_prefix),

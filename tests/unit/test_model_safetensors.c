@@ -1,9 +1,7 @@
 /* safetensors files: round trips, every number of the half types, shards, and files that lie. */
+#include "test.h"
+
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +9,6 @@
 
 #include "cli/cli.h"
 #include "model/safetensors.h"
-
-#include <cmocka.h> /* last: it makes fail() a macro, which fail_msg() needs */
 
 static char folder[] = "/tmp/test_model_safetensors.XXXXXX";
 static const char single[] = "model.safetensors", shards[] = "model.safetensors.index.json";
