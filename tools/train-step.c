@@ -15,6 +15,7 @@
 
 #include "cli/cli.h"
 #include "cli/progress.h"
+#include "math/matrix.h"
 #include "train/batches.h"
 #include "train/checkpoint.h"
 #include "train/evaluate.h"
@@ -32,6 +33,7 @@ static int64_t max_steps = -1;
 static int64_t logging_steps = 1, save_steps = 500, save_total_limit;
 static int64_t eval_steps = -1, eval_epochs = -1, early_stopping_patience;
 static double dropout = -1;
+static int dtype = PRECISION_FP32;
 static int64_t seed = 42;
 static int64_t threads;
 static struct optimizer_options adamw = {
@@ -72,6 +74,7 @@ static const struct option_entry options[] = {
 	OPTION_INTEGER("early-stopping-patience", &early_stopping_patience, 0, 1e6, "N",
 		"stop after so many evaluations without a better one; 0: never"),
 	OPTION_FLAG("load-best-model-at-end", &load_best_model_at_end, "write the model of the best evaluation"),
+	OPTION_CHOICE("dtype", &dtype, "fp32|bf16|auto", "numbers that matrix products take; auto: the faster"),
 	OPTION_SEED(&seed),
 	OPTION_THREADS(&threads),
 	OPTION_END
@@ -500,20 +503,17 @@ static void check_usage(void) {
 		die(EX_USAGE, "--lr-end %g is not below --lr %g, and a polynomial falls", lr_end, lr);
 	if (eval_steps < 0 && eval_epochs < 0)
 		eval_epochs = 1;
+	if (dtype > PRECISION_BF16)
+		dtype = bf16_is_fast() ? PRECISION_BF16 : PRECISION_FP32;
+	else if (dtype == PRECISION_BF16 && !bf16_is_fast())
+		note("--dtype bf16 is slower than fp32 here (it needs a processor with bfloat16 products, and oneDNN)");
 }
 
-/* How the model came to be: what its own file said, the stream's stages, this one. That a run was resumed is no part of
- * it: the model is the same. */
+/* How the model came to be: what its own file said, the stream's stages, this one. */
 static void set_lineage(struct parameters *parameters, const struct stream_info *stream) {
 	struct stream_info info;
-	size_t i;
-	json_t *argument;
 	stream_info_copy(&info, stream);
 	stream_info_add_stage(&info, seed);
-	json_t *arguments = json_object_get(json_array_get(info.lineage, json_array_size(info.lineage) - 1), "arguments");
-	json_array_foreach(arguments, i, argument)
-		if (strcmp(json_string_value(argument), "--resume") == 0)
-			json_array_remove(arguments, i--);
 	if (parameters->lineage == NULL)
 		parameters->lineage = json_array();
 	json_array_extend(parameters->lineage, info.lineage);
@@ -536,6 +536,7 @@ static void set_up_network(struct training *training, struct pool *pool) {
 	training->network = network_create(parameters, pool);
 	network_set_dropout(training->network, dropout >= 0 ? (float)dropout : config->hidden_dropout,
 		dropout >= 0 ? (float)dropout : config->attention_dropout, (uint64_t)seed);
+	network_set_precision(training->network, (enum precision)dtype);
 	training->run.optimizer = optimizer_create(parameters, &adamw, pool);
 	if (adamw.freeze != NULL && optimizer_frozen(training->run.optimizer) == 0)
 		die(EX_USAGE, "--freeze %s: no tensor is called that (model-info lists them)", adamw.freeze);

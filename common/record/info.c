@@ -48,14 +48,15 @@ static bool is_option(const char *argument, const char *option) {
 	return length >= 4 && strncmp(argument, option, length) == 0;
 }
 
-/* Those that decide what comes out; so the same records come out as the same bytes on any number of threads. */
+/* Those that decide what comes out; so the same records come out as the same bytes on any number of threads, and the
+ * same model of a run that was resumed. */
 static json_t *telling_arguments(void) {
 	json_t *telling = json_array();
 	for (char *const *argument = program_arguments(); argument != NULL && *argument != NULL; argument++) {
 		bool has_value = is_option(*argument, "--threads") || is_option(*argument, "--memory");
 		if (has_value && strchr(*argument, '=') == NULL && argument[1] != NULL)
 			argument++;
-		else if (!has_value && !is_option(*argument, "--verbose"))
+		else if (!has_value && !is_option(*argument, "--verbose") && !is_option(*argument, "--resume"))
 			json_array_append_new(telling, argument_json(*argument));
 	}
 	return telling;

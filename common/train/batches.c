@@ -2,7 +2,8 @@
 #include "train/batches.h"
 
 #include <inttypes.h>
-#include <string.h>
+
+#include "stage/vocabulary_info.h"
 
 int optional_tokenizer(const char *folder, struct tokenizer **tokenizer, struct failure *failure) {
 	*tokenizer = tokenizer_load(folder, failure);
@@ -12,13 +13,8 @@ int optional_tokenizer(const char *folder, struct tokenizer **tokenizer, struct 
 static int check_vocabulary(const struct reader *reader, const struct config *config,
 	const struct tokenizer *tokenizer, struct failure *failure) {
 	const struct stream_info *info = reader_info(reader);
-	if (tokenizer != NULL && info->vocab_fingerprint[0] != '\0') {
-		char fingerprint[16];
-		vocabulary_fingerprint(tokenizer_vocabulary(tokenizer), fingerprint);
-		if (strcmp(fingerprint, info->vocab_fingerprint) != 0)
-			return fail(failure, EX_DATAERR, "%s: made with vocabulary %s, but the model's is %s (tokenize with "
-				"wordpiece --model and the model's folder)", reader_name(reader), info->vocab_fingerprint, fingerprint);
-	}
+	if (tokenizer != NULL && stream_info_check_vocabulary(info, tokenizer, reader_name(reader), failure) < 0)
+		return -1;
 	if (info->vocab_size > (int64_t)config->vocab_size)
 		return fail(failure, EX_DATAERR, "%s: made with a vocabulary of %" PRId64 " tokens, but the model has %zu "
 			"(tokenize with wordpiece --model and the model's folder)", reader_name(reader), info->vocab_size,

@@ -82,6 +82,11 @@ is 'accumulated gradients are those of one large batch' "$(once --batch-size 2 -
 is 'the mean of means is not' \
 	"$([ "$(once --batch-size 2 --gradient-accumulation-steps 4 --reference-accumulation)" = "$large" ]; echo $?)" 1
 
+train --batch-size 8 --lr 1e-3 | number loss - > "$scratch/fp32"
+train --batch-size 8 --lr 1e-3 --dtype bf16 2> /dev/null | number loss - > "$scratch/bf16"
+ok '--dtype bf16 learns what fp32 learns' awk 'NR == FNR { fp32[FNR] = $1; next }
+	{ off = $1 / fp32[FNR] - 1; if (off * off > 1e-4) bad = 1; if ($1 != fp32[FNR]) differs = 1 }
+	END { exit bad || !differs }' "$scratch/fp32" "$scratch/bf16"
 train --batch-size 8 --freeze '*' > /dev/null
 is '--freeze "*" learns nothing' "$(weights "$scratch/out/model.safetensors" | cksum)" \
 	"$(train --batch-size 8 --lr 0 --weight-decay 0 > /dev/null; weights "$scratch/out/model.safetensors" | cksum)"
