@@ -1,8 +1,10 @@
 """reference.py: the reference's side of `make bench`, each measurement in a process of its own.
 
-    reference.py tokenize MODEL TEXTS.jsonl             tokenizers.encode_batch, ids and word_ids: bytes and seconds
+    reference.py tokenize MODEL TEXTS.jsonl             tokenizers.encode_batch, one thread, ids and word_ids: bytes, seconds
     reference.py text ARCHIVE MODEL                     read, tokenize, group_texts with datasets: seconds
-    reference.py train MODEL MASKED.jsonl BATCH STEPS   a plain PyTorch loop, dropout off: tokens a second
+    reference.py nanotoken MODEL TEXTS.jsonl            the same in nanotoken, ids only, on first sight of the text
+    reference.py train MODEL MASKED.jsonl BATCH STEPS [bf16]  a plain PyTorch loop, dropout off: tokens a second
+    reference.py evaluate MODEL MASKED.jsonl BATCH      the loss of all records: tokens and seconds
     reference.py fill MODEL                             the fill-mask pipeline on one sentence
 
 Prints one JSON object. BENCH_THREADS bounds the threads.
@@ -31,12 +33,24 @@ def tokenizer_of(model):
 
 
 def tokenize(model, texts):
+    os.environ["RAYON_NUM_THREADS"] = "1"
     text = [json.loads(line)["text"] for line in open(texts, encoding="utf-8")]
     tokenizer = tokenizer_of(model)
     start = time.perf_counter()
     encodings = tokenizer.encode_batch(text)
     tokens = sum(len(e.ids) + 0 * len(e.word_ids) for e in encodings)
     return dict(seconds=time.perf_counter() - start, bytes=sum(len(t.encode()) for t in text), tokens=tokens)
+
+
+def nanotoken(model, texts):
+    os.environ["RAYON_NUM_THREADS"] = "1"
+    import nanotoken as nano
+
+    text = [json.loads(line)["text"] for line in open(texts, encoding="utf-8")]
+    tokenizer = nano.Tokenizer(model + "/tokenizer.json")
+    start = time.perf_counter()
+    tokenizer.encode_batch(text)
+    return dict(seconds=time.perf_counter() - start, bytes=sum(len(t.encode()) for t in text))
 
 
 def text(archive, model):
@@ -74,7 +88,7 @@ def text(archive, model):
         return dict(seconds=time.perf_counter() - start, chunks=len(chunks))
 
 
-def train(model, masked, batch, steps):
+def train(model, masked, batch, steps, dtype="fp32"):
     import torch
     from transformers import AutoModelForMaskedLM
 
@@ -93,13 +107,31 @@ def train(model, masked, batch, steps):
         ids = torch.tensor([row["input_ids"] for row in part])
         labels = torch.tensor([row["labels"] for row in part])
         start = time.perf_counter()
-        loss = network(input_ids=ids, attention_mask=torch.ones_like(ids), labels=labels).loss
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bf16"):
+            loss = network(input_ids=ids, attention_mask=torch.ones_like(ids), labels=labels).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
         seconds.append(time.perf_counter() - start)
     return dict(tokens_per_second=ids.numel() / statistics.median(seconds[1:]))
+
+
+def evaluate(model, masked, batch):
+    import torch
+    from transformers import AutoModelForMaskedLM
+
+    torch.set_num_threads(threads)
+    network = AutoModelForMaskedLM.from_pretrained(model).eval()
+    rows = [json.loads(line) for line in open(masked)]
+    start = time.perf_counter()
+    with torch.no_grad():
+        for first in range(0, len(rows), int(batch)):
+            part = rows[first : first + int(batch)]
+            ids = torch.tensor([row["input_ids"] for row in part])
+            labels = torch.tensor([row["labels"] for row in part])
+            network(input_ids=ids, attention_mask=torch.ones_like(ids), labels=labels)
+    return dict(seconds=time.perf_counter() - start, tokens=sum(len(row["input_ids"]) for row in rows))
 
 
 def fill(model):
@@ -109,5 +141,5 @@ def fill(model):
     return dict(answer=answers[0]["token_str"])
 
 
-command = dict(tokenize=tokenize, text=text, train=train, fill=fill)[sys.argv[1]]
+command = dict(tokenize=tokenize, nanotoken=nanotoken, text=text, train=train, evaluate=evaluate, fill=fill)[sys.argv[1]]
 print(json.dumps(command(*sys.argv[2:])))
