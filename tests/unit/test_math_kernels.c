@@ -137,6 +137,45 @@ static double activation_loss(void *context) {
 	return activation_of(point->activation, point->x);
 }
 
+/* The nearest of the two neighbours, the even one of two as near, found by their distance; and what has no neighbours. */
+static void test_round_to_bf16(void **state) {
+	(void)state;
+	const float specials[] = { 0, -0.0f, INFINITY, -INFINITY, NAN, -NAN, 1 + 0x1p-8f, 1 + 0x3p-8f, -1 - 0x1p-8f,
+		0x1.fffffep127f, 0x1.fefffep127f, 0x1p-149f, 0x1.8p-134f, 0x1p-126f };
+	enum { SPECIALS = sizeof specials / sizeof *specials };
+	const uint16_t expected[SPECIALS] = { 0, 0x8000, 0x7f80, 0xff80, 0, 0, 0x3f80, 0x3f82, 0xbf80, 0x7f80, 0x7f7f, 0, 1,
+		0x80 };
+	EACH_VERSION(k) {
+		bfloat16 got[SPECIALS];
+		k->round_to_bf16(got, specials, 1, SPECIALS, SPECIALS);
+		for (size_t i = 0; i < SPECIALS; i++)
+			if (isnan(specials[i]))
+				assert_true((got[i] & 0x7f80) == 0x7f80 && (got[i] & 0x7f) != 0);
+			else
+				assert_int_equal(got[i], expected[i]);
+
+		for (size_t s = 0; s < SIZES; s++) {
+			const size_t N = 3, C = sizes[s], stride = C + 2;
+			float *x = random_floats(s, 1, N * stride);
+			bfloat16 *y = malloc(N * stride * sizeof *y + 1);
+			assert_non_null(y);
+			memset(y, 0x55, N * stride * sizeof *y);
+			k->round_to_bf16(y, x, N, C, stride);
+			for (size_t i = 0; i < N * stride; i++) {
+				const uint32_t bits = (uint32_t)y[i] << 16;
+				float rounded;
+				memcpy(&rounded, &bits, sizeof rounded);
+				if (i % stride >= C)
+					assert_int_equal(y[i], 0x5555);
+				else
+					near("round_to_bf16", k->name, i, (double)rounded / (double)x[i], 1, 0x1p-8);
+			}
+			free(y);
+			end_floats(x, N * stride);
+		}
+	}
+}
+
 static void test_activate(void **state) {
 	(void)state;
 	enum { COUNT = 40001 };
@@ -591,6 +630,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_choice),
 		cmocka_unit_test(test_add_bias),
+		cmocka_unit_test(test_round_to_bf16),
 		cmocka_unit_test(test_activate),
 		cmocka_unit_test(test_activate_pieces),
 		cmocka_unit_test(test_layer_norm),

@@ -1,10 +1,15 @@
-/* Products against plain loops in double precision; and cut into pieces, the same bits on any number of threads. */
+/* Products against plain loops in double precision; and cut into pieces, the same bits on any number of threads. Those of
+ * bfloat16 likewise, by either way of computing them. */
 #include "test.h"
 
 #include <math.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "math/matrix.h"
 #include "math/random.h"
@@ -18,125 +23,170 @@ static float *random_matrix(uint64_t seed, size_t rows, size_t row_length) {
 
 struct shape { size_t rows, columns, inner; };
 
-/* Operands of a product, their rows a little longer than they need to be. */
-struct operands {
-	struct shape shape;
-	bool transpose_a, transpose_b;
-	size_t lda, ldb, ldc;
-	float *a, *b, *c;
-};
+/* A product of random operands, their rows a little longer than they need to be, and what C held before. */
+struct operands { struct product product; float *before; };
 
-static struct operands random_operands(struct shape s, bool transpose_a, bool transpose_b) {
-	struct operands o = { .shape = s, .transpose_a = transpose_a, .transpose_b = transpose_b };
-	o.lda = (transpose_a ? s.rows : s.inner) + 3;
-	o.ldb = (transpose_b ? s.inner : s.columns) + 5;
-	o.ldc = s.columns + 7;
-	o.a = random_matrix(1, transpose_a ? s.inner : s.rows, o.lda);
-	o.b = random_matrix(2, transpose_b ? s.columns : s.inner, o.ldb);
-	o.c = random_matrix(3, s.rows, o.ldc);
-	return o;
+static size_t elements_of_c(const struct product *p) {
+	return p->rows * p->ldc;
 }
 
-static void free_operands(struct operands *o) {
-	free(o->a);
-	free(o->b);
-	free(o->c);
+static struct matrix random_operand(uint64_t seed, size_t rows, size_t stride, bool rounded) {
+	struct matrix matrix = { .fp32 = random_matrix(seed, rows, stride), .stride = stride };
+	if (rounded) {
+		matrix.bf16 = malloc((rows * stride + 1) * sizeof *matrix.bf16);
+		assert_non_null(matrix.bf16);
+		kernels()->round_to_bf16(matrix.bf16, matrix.fp32, 1, rows * stride, rows * stride);
+	}
+	return matrix;
 }
 
-static double expected_element(const struct operands *o, double alpha, double beta, double before, size_t i, size_t j) {
-	double sum = 0;
-	for (size_t k = 0; k < o->shape.inner; k++)
-		sum += (double)(o->transpose_a ? o->a[k * o->lda + i] : o->a[i * o->lda + k])
-			* (double)(o->transpose_b ? o->b[j * o->ldb + k] : o->b[k * o->ldb + j]);
-	return alpha * sum + (beta == 0 ? 0 : beta * before);
+static struct operands random_operands(struct shape s, bool transpose_a, bool transpose_b, bool add, bool rounded) {
+	struct product p = { s.rows, s.columns, s.inner, .transpose_a = transpose_a, .transpose_b = transpose_b, .add = add,
+		.ldc = s.columns + 7 };
+	p.a = random_operand(1, transpose_a ? s.inner : s.rows, (transpose_a ? s.rows : s.inner) + 3, rounded);
+	p.b = random_operand(2, transpose_b ? s.columns : s.inner, (transpose_b ? s.inner : s.columns) + 5, rounded);
+	p.c = random_matrix(3, s.rows, p.ldc);
+	if (!add) /* C need not be initialized */
+		for (size_t i = 0; i < s.rows; i++)
+			for (size_t j = 0; j < s.columns; j++)
+				p.c[i * p.ldc + j] = NAN;
+	struct operands operands = { p, malloc(elements_of_c(&p) * sizeof(float) + 1) };
+	assert_non_null(operands.before);
+	memcpy(operands.before, p.c, elements_of_c(&p) * sizeof(float));
+	return operands;
 }
 
-/* What lies between the rows of C stays as it was. */
-static void compare_with_plain(const struct operands *o, const float *before, double alpha, double beta) {
-	for (size_t i = 0; i < o->shape.rows; i++)
-		for (size_t j = 0; j < o->ldc; j++) {
-			size_t at = i * o->ldc + j;
-			double expected = j < o->shape.columns ? expected_element(o, alpha, beta, (double)before[at], i, j)
-				: (double)before[at];
-			double tolerance = 3e-6 * (1 + sqrt((double)o->shape.inner));
-			if (!(fabs((double)o->c[at] - expected) <= tolerance))
-				fail_msg("%zu x %zu x %zu, row %zu column %zu: %.9g, expected %.9g", o->shape.rows, o->shape.columns,
-					o->shape.inner, i, j, (double)o->c[at], expected);
+static void free_operands(struct operands *operands) {
+	free(operands->product.a.fp32);
+	free(operands->product.a.bf16);
+	free(operands->product.b.fp32);
+	free(operands->product.b.bf16);
+	free(operands->product.c);
+	free(operands->before);
+}
+
+static double element(struct matrix matrix, size_t row, size_t column) {
+	size_t at = row * matrix.stride + column;
+	if (matrix.bf16 == NULL)
+		return (double)matrix.fp32[at];
+	const uint32_t bits = (uint32_t)matrix.bf16[at] << 16;
+	float widened;
+	memcpy(&widened, &bits, sizeof widened);
+	return (double)widened;
+}
+
+static double expected_element(const struct operands *operands, size_t i, size_t j) {
+	const struct product *p = &operands->product;
+	double sum = p->add ? (double)operands->before[i * p->ldc + j] : 0;
+	for (size_t k = 0; k < p->inner; k++)
+		sum += (p->transpose_a ? element(p->a, k, i) : element(p->a, i, k))
+			* (p->transpose_b ? element(p->b, j, k) : element(p->b, k, j));
+	return sum;
+}
+
+/* C times `scale`. What lies between the rows of C stays as it was. */
+static void compare_with_plain(const struct operands *operands, double scale) {
+	const struct product *p = &operands->product;
+	for (size_t i = 0; i < p->rows; i++)
+		for (size_t j = 0; j < p->ldc; j++) {
+			double expected = j < p->columns ? scale * expected_element(operands, i, j)
+				: (double)operands->before[i * p->ldc + j];
+			double got = (double)p->c[i * p->ldc + j], tolerance = 3e-6 * scale * (1 + sqrt((double)p->inner));
+			if (!(fabs(got - expected) <= tolerance))
+				fail_msg("%zu x %zu x %zu%s, row %zu column %zu: %.9g, expected %.9g", p->rows, p->columns, p->inner,
+					p->a.bf16 != NULL ? " of bfloat16" : "", i, j, got, expected);
 		}
 }
 
 static void test_multiply(void **state) {
 	(void)state;
 	const struct shape shapes[] = { { 1, 1, 1 }, { 3, 5, 7 }, { 17, 31, 64 }, { 100, 1, 33 }, { 1, 100, 33 }, { 5, 4, 0 } };
-	const float alphas[] = { 1, 0.5f }, betas[] = { 0, 1, -0.25f };
 	for (size_t s = 0; s < 6; s++)
-		for (int variant = 0; variant < 24; variant++) {
-			float alpha = alphas[variant / 4 % 2], beta = betas[variant / 8];
-			struct operands o = random_operands(shapes[s], variant & 1, variant & 2);
-			if (beta == 0) /* C need not be initialized */
-				for (size_t i = 0; i < o.shape.rows; i++)
-					for (size_t j = 0; j < o.shape.columns; j++)
-						o.c[i * o.ldc + j] = NAN;
-			float *before = malloc(o.shape.rows * o.ldc * sizeof *before);
-			assert_non_null(before);
-			memcpy(before, o.c, o.shape.rows * o.ldc * sizeof *before);
-			multiply(o.transpose_a, o.transpose_b, o.shape.rows, o.shape.columns, o.shape.inner, alpha, o.a, o.lda, o.b,
-				o.ldb, beta, o.c, o.ldc);
-			compare_with_plain(&o, before, (double)alpha, (double)beta);
-			free(before);
+		for (int variant = 0; variant < 8; variant++) {
+			struct operands o = random_operands(shapes[s], variant & 1, variant & 2, variant & 4, false);
+			multiply(&o.product);
+			compare_with_plain(&o, 1);
 			free_operands(&o);
 		}
 }
 
-/* Counts how often each row is reported, and doubles it, which only its finished elements survive. */
-struct reported { const struct operands *operands; int *times; };
+static void test_multiply_bf16(void **state) {
+	(void)state;
+	const struct shape shapes[] = { { 1, 1, 1 }, { 3, 5, 7 }, { 17, 31, 64 }, { 100, 1, 33 }, { 1, 100, 33 } };
+	for (size_t s = 0; s < 5; s++)
+		for (int variant = 0; variant < 8; variant++) {
+			struct operands o = random_operands(shapes[s], variant & 1, variant & 2, variant & 4, true);
+			multiply(&o.product);
+			compare_with_plain(&o, 1);
+			free_operands(&o);
+		}
+}
 
-static void double_rows(void *context, size_t first_row, size_t rows) {
-	const struct reported *reported = context;
-	const struct operands *o = reported->operands;
-	for (size_t i = first_row; i < first_row + rows; i++) {
-		reported->times[i]++;
-		for (size_t j = 0; j < o->shape.columns; j++)
-			o->c[i * o->ldc + j] *= 2;
+/* As on a processor without bfloat16, in a process in which oneDNN was not asked yet: this test comes first. */
+static void test_widened_bf16(void **state) {
+	(void)state;
+	for (int variant = 0; variant < 8; variant++) {
+		struct operands o = random_operands((struct shape){ 70, 51, 130 }, variant & 1, variant & 2, variant & 4, true);
+		size_t size = elements_of_c(&o.product) * sizeof(float);
+		float *shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		assert_true(shared != MAP_FAILED);
+		pid_t child = fork();
+		if (child == 0) {
+			setenv("ONEDNN_MAX_CPU_ISA", "AVX2", 1);
+			multiply(&o.product);
+			memcpy(shared, o.product.c, size);
+			_exit(bf16_is_fast());
+		}
+		int status;
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_int_equal(status, 0);
+		memcpy(o.product.c, shared, size);
+		compare_with_plain(&o, 1);
+		munmap(shared, size);
+		free_operands(&o);
 	}
 }
 
-static void run_rows(struct pool *pool, const struct operands *o) {
-	struct reported reported = { o, calloc(o->shape.rows + 1, sizeof *reported.times) };
+/* Counts how often each row is reported, and doubles it, which only its finished elements survive. */
+struct reported { const struct product *product; int *times; };
+
+static void double_rows(void *context, size_t first_row, size_t rows) {
+	const struct reported *reported = context;
+	const struct product *p = reported->product;
+	for (size_t i = first_row; i < first_row + rows; i++) {
+		reported->times[i]++;
+		for (size_t j = 0; j < p->columns; j++)
+			p->c[i * p->ldc + j] *= 2;
+	}
+}
+
+static void run_rows(struct pool *pool, const struct product *product) {
+	struct reported reported = { product, calloc(product->rows + 1, sizeof *reported.times) };
 	assert_non_null(reported.times);
-	multiply_rows(pool, o->transpose_a, o->transpose_b, o->shape.rows, o->shape.columns, o->shape.inner, 0.5f, o->a, o->lda,
-		o->b, o->ldb, 0.5f, o->c, o->ldc, double_rows, &reported);
-	for (size_t i = 0; i < o->shape.rows && o->shape.columns > 0; i++)
+	multiply_rows(pool, product, double_rows, &reported);
+	for (size_t i = 0; i < product->rows && product->columns > 0; i++)
 		assert_int_equal(reported.times[i], 1);
 	free(reported.times);
 }
 
-static void run_tiles(struct pool *pool, const struct operands *o) {
-	multiply_tiles(pool, o->transpose_a, o->transpose_b, o->shape.rows, o->shape.columns, o->shape.inner, 1, o->a, o->lda,
-		o->b, o->ldb, 1, o->c, o->ldc);
-}
-
-/* The product by `run` on one thread equals the plain one, and on more threads is the same to the last bit. */
-static void compare_threads(struct shape shape, bool transpose_a, bool transpose_b,
-	void run(struct pool *pool, const struct operands *o)) {
+/* The product cut into rows, or tiles, on one thread equals the plain one, and on more threads is the same to the last bit. */
+static void compare_threads(struct shape shape, bool transpose_a, bool transpose_b, bool rounded, bool tiles) {
 	const int threads[] = { 1, 2, 3, 8, 16 };
-	struct operands first = random_operands(shape, transpose_a, transpose_b);
-	const size_t size = shape.rows * first.ldc * sizeof *first.c;
-	float *before = malloc(size + 1);
-	assert_non_null(before);
-	memcpy(before, first.c, size);
+	struct operands first = random_operands(shape, transpose_a, transpose_b, true, rounded);
 	for (size_t t = 0; t < sizeof threads / sizeof *threads; t++) {
-		struct operands o = random_operands(shape, transpose_a, transpose_b);
+		struct operands o = random_operands(shape, transpose_a, transpose_b, true, rounded);
 		struct pool *pool = pool_create(threads[t]);
-		run(pool, t == 0 ? &first : &o);
-		if (t == 0)
-			compare_with_plain(&first, before, 1, 1);
+		if (tiles)
+			multiply_tiles(pool, t == 0 ? &first.product : &o.product);
 		else
-			assert_memory_equal(o.c, first.c, size);
+			run_rows(pool, t == 0 ? &first.product : &o.product);
+		if (t == 0)
+			compare_with_plain(&first, tiles ? 1 : 2);
+		else
+			assert_memory_equal(o.product.c, first.product.c, elements_of_c(&o.product) * sizeof(float));
 		pool_destroy(pool);
 		free_operands(&o);
 	}
-	free(before);
 	free_operands(&first);
 }
 
@@ -146,45 +196,48 @@ static void test_pieces(void **state) {
 	const struct shape shapes[] = { { 0, 5, 4 }, { 5, 0, 4 }, { 1, 1, 1 }, { 60, 70, 80 }, { 700, 257, 130 },
 		{ 33, 1701, 100 }, { 1701, 33, 100 }, { 391, 411, 217 } };
 	for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
-		for (int variant = 0; variant < 4; variant++) {
-			compare_threads(shapes[s], variant & 1, variant & 2, run_rows);
-			compare_threads(shapes[s], variant & 1, variant & 2, run_tiles);
-		}
+		for (int variant = 0; variant < 16; variant++)
+			if (shapes[s].inner > 4 || !(variant & 4)) /* single numbers and nothing are not worth rounding */
+				compare_threads(shapes[s], variant & 1, variant & 2, variant & 4, variant & 8);
 }
 
-/* Sixteen threads in OpenBLAS at once, again and again. cmocka's assertions belong to the first thread, so they count. */
+/* Sixteen threads in the libraries at once, again and again. cmocka's assertions belong to the first thread, so they
+ * count. */
 struct many { struct operands operands; atomic_int differences; };
 
 static void multiply_many(void *context, size_t index, int worker) {
 	(void)worker;
 	struct many *many = context;
-	const struct operands *o = &many->operands;
-	float *c = random_matrix(index, o->shape.rows, o->shape.columns);
+	struct product product = many->operands.product;
+	product.c = random_matrix(index, product.rows, product.ldc);
 	for (int repeat = 0; repeat < 20; repeat++) {
-		multiply(false, false, o->shape.rows, o->shape.columns, o->shape.inner, 1, o->a, o->lda, o->b, o->ldb, 0, c,
-			o->shape.columns);
-		for (size_t i = 0; i < o->shape.rows; i++)
-			if (memcmp(c + i * o->shape.columns, o->c + i * o->ldc, o->shape.columns * sizeof *c) != 0)
+		multiply(&product);
+		for (size_t i = 0; i < product.rows; i++)
+			if (memcmp(product.c + i * product.ldc, many->operands.product.c + i * product.ldc,
+				product.columns * sizeof *product.c) != 0)
 				many->differences++;
 	}
-	free(c);
+	free(product.c);
 }
 
 static void test_concurrent_calls(void **state) {
 	(void)state;
-	struct many many = { .operands = random_operands((struct shape){ 130, 140, 150 }, false, false) };
-	const struct operands *o = &many.operands;
-	multiply(false, false, o->shape.rows, o->shape.columns, o->shape.inner, 1, o->a, o->lda, o->b, o->ldb, 0, o->c, o->ldc);
-	struct pool *pool = pool_create(16);
-	pool_run(pool, 64, multiply_many, &many);
-	pool_destroy(pool);
-	assert_int_equal(many.differences, 0);
-	free_operands(&many.operands);
+	for (int rounded = 0; rounded < 2; rounded++) {
+		struct many many = { .operands = random_operands((struct shape){ 130, 140, 150 }, false, false, false, rounded) };
+		multiply(&many.operands.product);
+		struct pool *pool = pool_create(16);
+		pool_run(pool, 64, multiply_many, &many);
+		pool_destroy(pool);
+		assert_int_equal(many.differences, 0);
+		free_operands(&many.operands);
+	}
 }
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_widened_bf16),
 		cmocka_unit_test(test_multiply),
+		cmocka_unit_test(test_multiply_bf16),
 		cmocka_unit_test(test_pieces),
 		cmocka_unit_test(test_concurrent_calls),
 	};

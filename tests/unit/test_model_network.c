@@ -378,8 +378,7 @@ static struct network_input fill_larger(struct larger *larger) {
 	return (struct network_input){ B, T, larger->ids, larger->mask, M, larger->positions, larger->labels };
 }
 
-static void threads_change_no_bit(void **state) {
-	(void)state;
+static void check_threads(enum precision precision) {
 	static const int threads[] = { 1, 2, 3, 8 };
 	struct larger *larger = allocate(1, sizeof *larger);
 	struct network_input input = fill_larger(larger);
@@ -390,6 +389,7 @@ static void threads_change_no_bit(void **state) {
 		struct pool *pool = pool_create(threads[i]);
 		struct network *network = network_create(p, pool);
 		network_set_dropout(network, 0.1f, 0.1f, 1);
+		network_set_precision(network, precision);
 		double got = network_gradients(network, &input, 3, M, false, i == 0 ? first : gradients);
 		if (i == 0)
 			loss = got;
@@ -402,6 +402,58 @@ static void threads_change_no_bit(void **state) {
 	}
 	free(first);
 	free(gradients);
+	parameters_free(p);
+	free(larger);
+}
+
+static void threads_change_no_bit(void **state) {
+	(void)state;
+	check_threads(PRECISION_FP32);
+	check_threads(PRECISION_BF16);
+}
+
+static double norm_of(const float *x, size_t count) {
+	return sqrt(kernels()->sum_of_squares(x, count));
+}
+
+/* With 8 bits in each factor: every tensor's gradient is off by something, but by no more than a few parts in a hundred
+ * of its norm. (A key's bias has none, so a tenth of a thousandth of the whole gradient's norm goes too.) Weights are
+ * small, as in a model that has just been initialized, or errors would grow from layer to layer. */
+static void bf16_is_near_fp32(void **state) {
+	(void)state;
+	struct larger *larger = allocate(1, sizeof *larger);
+	struct network_input input = fill_larger(larger);
+	struct parameters *p = random_model(larger_config());
+	for (size_t i = 0; i < p->count; i++)
+		for (size_t j = 0; p->table[i].dimensions == 2 && j < p->table[i].elements; j++)
+			p->values[p->table[i].offset + j] *= 0.1f;
+	struct pool *pool = pool_create(2);
+	struct network *network = network_create(p, pool);
+	float *fp32 = allocate(p->size, sizeof *fp32), *bf16 = allocate(p->size, sizeof *bf16);
+	double loss = network_gradients(network, &input, 0, M, false, fp32), whole = norm_of(fp32, p->size);
+	network_set_precision(network, PRECISION_BF16);
+	double rounded = network_gradients(network, &input, 0, M, false, bf16);
+	assert_true(rounded != loss && fabs(rounded / loss - 1) < 1e-2);
+	assert_true(fabs(network_loss(network, &input, NULL) / loss - 1) < 1e-2);
+	for (size_t i = 0; i < p->count; i++) {
+		const struct parameter *parameter = &p->table[i];
+		float *ours = bf16 + parameter->offset;
+		double norm = norm_of(fp32 + parameter->offset, parameter->elements);
+		for (size_t j = 0; j < parameter->elements; j++)
+			ours[j] -= fp32[parameter->offset + j];
+		double error = norm_of(ours, parameter->elements);
+		if (!(error > 0 && error <= 0.03 * norm + 1e-4 * whole)) {
+			print_error("%s: off by %g, norm %g of %g\n", parameter->name, error, norm, whole);
+			assert_true(false);
+		}
+	}
+	network_set_precision(network, PRECISION_FP32);
+	assert_true(network_gradients(network, &input, 0, M, false, bf16) == loss);
+	assert_memory_equal(bf16, fp32, p->size * sizeof *fp32);
+	free(fp32);
+	free(bf16);
+	network_free(network);
+	pool_destroy(pool);
 	parameters_free(p);
 	free(larger);
 }
@@ -509,6 +561,7 @@ int main(void) {
 		cmocka_unit_test(padding_embedding_learns_nothing),
 		cmocka_unit_test(no_labels),
 		cmocka_unit_test(threads_change_no_bit),
+		cmocka_unit_test(bf16_is_near_fp32),
 		cmocka_unit_test(batching_changes_no_loss),
 		cmocka_unit_test(passes_add_up),
 		cmocka_unit_test(logits_give_the_losses),

@@ -10,7 +10,7 @@
 #include "train/optimizer.h"
 
 enum { STEPS = 6 };
-static const struct optimizer_options defaults = { 0.9, 0.999, 1e-8, 0.1, 1, false };
+static const struct optimizer_options defaults = { 0.9, 0.999, 1e-8, 0.1, 1, false, NULL };
 
 /* Large enough for a tensor of several slices. */
 static struct parameters *model(void) {
