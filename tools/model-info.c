@@ -203,14 +203,19 @@ static json_t *config_differences(json_t *left, json_t *right) {
 	return list;
 }
 
-/* A parameter that is in the model's files, looked for from the place where it should be; NULL: none. */
+/* The parameter of that name, looked for from the place where it should be; NULL: none. */
 static const struct parameter *find(const struct parameters *parameters, const char *name, size_t place) {
 	for (size_t i = 0; i < parameters->count; i++) {
 		const struct parameter *parameter = &parameters->table[(place + i) % parameters->count];
 		if (strcmp(parameter->name, name) == 0)
-			return parameter->initialized ? NULL : parameter;
+			return parameter;
 	}
 	return NULL;
+}
+
+/* The parameter if it is in the model's files, NULL otherwise. */
+static const struct parameter *stored(const struct parameter *parameter) {
+	return parameter != NULL && !parameter->initialized ? parameter : NULL;
 }
 
 /* Of parameters of one shape; NULL where each number is the same. A difference that is not finite is null. */
@@ -247,21 +252,16 @@ static json_t *parameter_difference(const struct parameters *left, const struct 
 		b != NULL ? shape_of(b) : NULL);
 }
 
+/* Those of the left model, then those that only the right one has. */
 static json_t *parameter_differences(const struct parameters *left, const struct parameters *right) {
 	json_t *list = json_array();
-	for (size_t i = 0; i < left->count; i++) {
-		const char *name = left->table[i].name;
-		json_t *difference = parameter_difference(left, find(left, name, i), right, find(right, name, i));
+	for (size_t i = 0; i < left->count + right->count; i++) {
+		size_t place = i < left->count ? i : i - left->count;
+		const char *name = i < left->count ? left->table[place].name : right->table[place].name;
+		const struct parameter *a = find(left, name, place), *b = find(right, name, place);
+		json_t *difference = i < left->count || a == NULL ? parameter_difference(left, stored(a), right, stored(b)) : NULL;
 		if (difference != NULL)
 			json_array_append_new(list, difference);
-	}
-	for (size_t i = 0; i < right->count; i++) {
-		const struct parameter *parameter = &right->table[i];
-		bool listed = false;
-		for (size_t k = 0; k < left->count && !listed; k++)
-			listed = strcmp(left->table[(i + k) % left->count].name, parameter->name) == 0;
-		if (!listed && !parameter->initialized)
-			json_array_append_new(list, parameter_difference(left, NULL, right, parameter));
 	}
 	return list;
 }
@@ -315,7 +315,7 @@ static void print_differences(const json_t *comparison) {
 	}
 }
 
-static struct parameters *open_model(const char *folder) {
+static struct parameters *map_model(const char *folder) {
 	struct failure failure;
 	struct parameters *parameters = parameters_map(folder, 0, &failure);
 	if (parameters == NULL)
@@ -323,8 +323,9 @@ static struct parameters *open_model(const char *folder) {
 	return parameters;
 }
 
-/* Returns whether the models are the same. */
-static bool compare(const struct parameters *left, const struct parameters *right) {
+/* Returns main()'s status. */
+static int compare_models(const char *left_folder, const char *right_folder) {
+	struct parameters *left = map_model(left_folder), *right = map_model(right_folder);
 	json_t *config = config_differences(left->config.json, right->config.json);
 	json_t *parameters = parameter_differences(left, right);
 	bool same = json_array_size(config) == 0 && json_array_size(parameters) == 0;
@@ -334,27 +335,28 @@ static bool compare(const struct parameters *left, const struct parameters *righ
 	else
 		print_differences(comparison);
 	json_decref(comparison);
-	return same;
+	parameters_free(left);
+	parameters_free(right);
+	finish_output();
+	return same ? EX_OK : 1;
 }
 
 int main(int argc, char **argv) {
 	int operand = parse_options(argc, argv, &usage, options);
 	if (argc - operand != (diff ? 2 : 1))
 		die(EX_USAGE, "%d operands: it takes one model folder, and with --diff two", argc - operand);
-	struct parameters *parameters = open_model(argv[operand]);
-	bool same = true;
-	if (diff) {
-		struct parameters *other = open_model(argv[operand + 1]);
-		same = compare(parameters, other);
-		parameters_free(other);
-	} else {
-		json_t *description = describe(argv[operand], parameters);
-		if (json_output)
-			print_json(description);
-		else
-			print_text(description, parameters);
-		json_decref(description);
-	}
+	if (diff)
+		return compare_models(argv[operand], argv[operand + 1]);
+	struct failure failure;
+	struct parameters *parameters = parameters_describe(argv[operand], &failure);
+	if (parameters == NULL)
+		die_failure(&failure);
+	json_t *description = describe(argv[operand], parameters);
+	if (json_output)
+		print_json(description);
+	else
+		print_text(description, parameters);
+	json_decref(description);
 	parameters_free(parameters);
-	return same ? finish_output() : (finish_output(), 1);
+	return finish_output();
 }

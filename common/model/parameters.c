@@ -468,12 +468,17 @@ static int place_in_file(const struct source *source, struct parameters *paramet
 	for (size_t first = 0; first < parameters->count; first = end) {
 		end = group_end(parameters, first);
 		bool ready = lie_ready(source, first, end);
-		next = ready ? next : align(next);
+		if (!ready)
+			next = align(next);
 		for (size_t i = first; i < end; i++) {
-			place(parameters, i, ready ? (size_t)((const float *)source->tensors[i]->data - parameters->values) : next);
-			if (!ready && read_value(source, parameters, i, seed, failure) < 0)
+			if (ready) {
+				place(parameters, i, (size_t)((const float *)source->tensors[i]->data - parameters->values));
+				continue;
+			}
+			place(parameters, i, next);
+			if (read_value(source, parameters, i, seed, failure) < 0)
 				return -1;
-			next += ready ? 0 : parameters->table[i].elements;
+			next += parameters->table[i].elements;
 		}
 	}
 	return 0;
@@ -495,14 +500,20 @@ static void read_lineage(const struct source *source, struct parameters *paramet
 	json_decref(json);
 }
 
-static void note_dtypes(const struct source *source, struct parameters *parameters) {
-	for (size_t i = 0; i < parameters->count; i++)
-		if (source->tensors[i] != NULL)
-			memcpy(parameters->table[i].dtype, source->tensors[i]->dtype, sizeof parameters->table[i].dtype);
+static void describe_origins(const struct source *source, struct parameters *parameters) {
+	for (size_t i = 0; i < parameters->count; i++) {
+		struct parameter *parameter = &parameters->table[i];
+		parameter->initialized = source->tensors[i] == NULL;
+		if (!parameter->initialized)
+			memcpy(parameter->dtype, source->tensors[i]->dtype, sizeof parameter->dtype);
+	}
 }
 
-/* Takes over `config`, and with `map` the file. */
-static struct parameters *load(struct source *source, struct config *config, uint64_t seed, bool map,
+/* Where the values come to be: nowhere, in a block of their own, in the mapped file. */
+enum values { NO_VALUES, IN_BLOCK, IN_FILE };
+
+/* Takes over `config`; and the file, unless the values are copied. */
+static struct parameters *load(struct source *source, struct config *config, uint64_t seed, enum values values,
 	struct failure *failure) {
 	source->used = allocate(safetensors_count(source->file), sizeof *source->used);
 	if (settle_tying(source, config, failure) < 0) {
@@ -521,21 +532,24 @@ static struct parameters *load(struct source *source, struct config *config, uin
 		result = check_missing(source, parameters, seed, failure);
 	if (result == 0) {
 		note_left_aside(source);
-		note_dtypes(source, parameters);
+		describe_origins(source, parameters);
 		read_lineage(source, parameters);
-		result = (map ? place_in_file : read_block)(source, parameters, seed, failure);
+		if (values == IN_BLOCK)
+			result = read_block(source, parameters, seed, failure);
+		else if (values == IN_FILE)
+			result = place_in_file(source, parameters, seed, failure);
 	}
-	if (result == 0 && map)
+	if (result == 0 && values != IN_BLOCK)
 		parameters->file = source->file;
 	if (result == 0)
 		return parameters;
-	if (map)
+	if (values == IN_FILE)
 		parameters->values = NULL; /* they are in the file, which stays the caller's */
 	parameters_free(parameters);
 	return NULL;
 }
 
-static struct parameters *open_folder(const char *folder, uint64_t seed, bool map, struct failure *failure) {
+static struct parameters *open_folder(const char *folder, uint64_t seed, enum values values, struct failure *failure) {
 	struct config config;
 	char *path = format_text("%s/config.json", folder);
 	int result = config_read(path, &config, failure);
@@ -548,20 +562,24 @@ static struct parameters *open_folder(const char *folder, uint64_t seed, bool ma
 		return NULL;
 	}
 	struct source source = { .folder = folder, .file = file, .prefix = module_names[config.model_type].prefix };
-	struct parameters *parameters = load(&source, &config, seed, map, failure);
+	struct parameters *parameters = load(&source, &config, seed, values, failure);
 	free(source.used);
 	free(source.tensors);
-	if (parameters == NULL || !map)
+	if (parameters == NULL || values == IN_BLOCK)
 		safetensors_close(file);
 	return parameters;
 }
 
 struct parameters *parameters_load(const char *folder, uint64_t seed, struct failure *failure) {
-	return open_folder(folder, seed, false, failure);
+	return open_folder(folder, seed, IN_BLOCK, failure);
 }
 
 struct parameters *parameters_map(const char *folder, uint64_t seed, struct failure *failure) {
-	return open_folder(folder, seed, true, failure);
+	return open_folder(folder, seed, IN_FILE, failure);
+}
+
+struct parameters *parameters_describe(const char *folder, struct failure *failure) {
+	return open_folder(folder, 0, NO_VALUES, failure);
 }
 
 /* ---- saving -------------------------------------------------------------------------------------------- */

@@ -24,7 +24,7 @@ struct parameter {
 	size_t shape[2];    /* a weight is [outputs, inputs] */
 	size_t elements;
 	size_t offset;      /* floats from `values`; in a block a multiple of 16, but for a key or value after its query */
-	size_t *role;       /* the member below that tells this offset too; NULL: a key or value, which adjoins the one before */
+	size_t *role;       /* the member below that tells this offset too; NULL: a key or value, behind the one before */
 	bool decays;        /* a weight that weight decay applies to: no bias, no layer norm */
 	bool initialized;   /* was not in the file, and came from --seed */
 	char dtype[8];      /* of the file it was read from; "F32" for a new one */
@@ -46,7 +46,7 @@ struct parameters {
 	struct parameter *table;    /* [count] */
 	size_t size;                /* floats in a block, padding included */
 	float *values;              /* [size], padding zero; or the range of addresses that the mapped files have */
-	struct safetensors *file;   /* the mapped files, which are not to be written to; NULL: values are a block */
+	struct safetensors *file;   /* the mapped files, values not to be written to; NULL: values are a block */
 
 	size_t word_embeddings, position_embeddings, token_type_embeddings; /* [V, C], [P, C], [types, C]; distilbert: none */
 	size_t embedding_norm_weight, embedding_norm_bias;
@@ -72,11 +72,14 @@ void parameters_initialize(struct parameters *parameters, uint64_t seed);
  * tensor, a shape that does not fit, a duplicate, a value that is not finite, is refused. NULL: 65, 66. */
 struct parameters *parameters_load(const char *folder, uint64_t seed, struct failure *failure);
 
-/* The same, to be read only: tensors of single precision stay in the mapped file, whose pages all processes share, where
- * the network can read them there, and the others are copied. A layer's query, key and value have to adjoin, as they do
- * in the files that cloze writes. The values are not looked at: parameters_check_finite() does it. The files have to stay
- * as they are. NULL: as parameters_load(). */
+/* The same, to be read only: tensors of single precision stay in the mapped file, whose pages all processes share,
+ * where the network can read them there, and the others are copied. A layer's query, key and value have to adjoin, as
+ * they do in the files that cloze writes. The values are not looked at: parameters_check_finite() does that. The files
+ * must not be written to while they are mapped. NULL: as parameters_load(). */
 struct parameters *parameters_map(const char *folder, uint64_t seed, struct failure *failure);
+
+/* The same without values (NULL): the table, the configuration, the lineage and the file's tensors. */
+struct parameters *parameters_describe(const char *folder, struct failure *failure);
 
 /* Whether every value is a finite number. -1: 65, naming the first tensor with one that is not. */
 int parameters_check_finite(const struct parameters *parameters, const char *folder, struct failure *failure);

@@ -45,9 +45,9 @@ int tensor_to_floats(const struct tensor *tensor, float *values, struct failure 
  * tensor is so never in memory twice. */
 void tensor_release(const struct tensor *tensor);
 
-/* Moves the maps into one range of addresses: each file from the start of a page, then `room` bytes, all zero, that may be
- * written. The tensors' data move with them. Returns the start of the range, which lasts until the file is closed;
- * *behind is that of the room. At most once. NULL: 71. */
+/* Moves the maps into one range of addresses: each file from the start of a page, then `room` bytes, all zero, that
+ * may be written. The tensors' data move with them. Returns the start of the range, which lasts until the file is
+ * closed; *behind is that of the room. At most once. NULL: 71. */
 void *safetensors_gather(struct safetensors *file, size_t room, void **behind, struct failure *failure);
 
 /* What to write: F32 tensors, in this order. */

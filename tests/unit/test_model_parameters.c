@@ -242,6 +242,13 @@ static void mapped(void **state) {
 	for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
 		struct parameters *loaded = load(forms[i].path), *file = map(forms[i].path);
 		assert_same_values(file, loaded);
+		struct parameters *described = parameters_describe(forms[i].path, &(struct failure){ 0 });
+		assert_non_null(described);
+		assert_null(described->values);
+		assert_int_equal(described->count, loaded->count);
+		assert_string_equal(described->table[3].dtype, loaded->table[3].dtype);
+		assert_int_equal(safetensors_count(described->file), safetensors_count(file->file));
+		parameters_free(described);
 		assert_int_equal(in_place(file), forms[i].copied == SIZE_MAX ? 0 : file->count - forms[i].copied);
 		parameters_free(file);
 		struct failure failure;

@@ -181,6 +181,8 @@ static void files_that_lie(void **state) {
 	assert_refused(EX_DATAERR, "less than 8 bytes", "a file of five bytes");
 	put(single, "\xff\xff\xff\xff\xff\xff\xff\x7f{}", 10);
 	assert_refused(EX_DATAERR, "header of 9223372036854775807 bytes", "a vast header");
+	put(single, &(uint64_t){ 100000000000 }, sizeof(uint64_t));
+	assert_refused(EX_DATAERR, "header of 100000000000 bytes in a file of 8", "a header of 100 GB");
 	const uint64_t too_long = 100000001;
 	put(single, &too_long, sizeof too_long);
 	char *path = format_text("%s/%s", folder, single);
@@ -284,6 +286,20 @@ static void shards_by_index(void **state) {
 	assert_int_equal(safetensors_count(file), 3);
 	assert_memory_equal(safetensors_find(file, "u")->data, "\4\5\6\7", 4);
 	assert_memory_equal(safetensors_find(file, "t")->data, "\0\1\2\3", 4);
+	void *behind;
+	char *range = safetensors_gather(file, 5000, &behind, &failure);
+	assert_non_null(range);
+	char *end = (char *)behind + 5000;
+	static const char *const names[] = { "s", "t", "u" }, *const values[] = { "\0\1\2\3", "\0\1\2\3", "\4\5\6\7" };
+	for (size_t i = 0; i < 3; i++) {
+		const char *data = safetensors_find(file, names[i])->data;
+		assert_true(data > range && data < (char *)behind);
+		assert_memory_equal(data, values[i], 4);
+	}
+	for (char *byte = behind; byte < end; byte++) {
+		assert_int_equal(*byte, 0);
+		*byte = 1;
+	}
 	safetensors_close(file);
 	static const struct { const char *text, *named; int status; } cases[] = {
 		{ "{\"weight_map\":{\"t\":\"../a\"}}", "../a", EX_DATAERR },

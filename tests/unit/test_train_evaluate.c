@@ -20,8 +20,7 @@ static const struct network_input input = { .B = B, .T = T, .input_ids = input_i
 
 static void assert_near(double value, double expected, double tolerance) {
 	if (!(fabs(value - expected) <= tolerance))
-		print_error("%.12g, expected %.12g\n", value, expected);
-	assert_true(fabs(value - expected) <= tolerance);
+		fail_msg("%.12g, expected %.12g", value, expected);
 }
 
 static struct parameters *parameters;
@@ -151,7 +150,8 @@ static void interval_of_chance(void **state) {
 	struct loss_interval interval = evaluation_interval(&evaluation, 4000, 3);
 	assert_near(interval.low, loss - 1.96 * error, 0.15 * error);
 	assert_near(interval.high, loss + 1.96 * error, 0.15 * error);
-	struct loss_interval same = evaluation_interval(&evaluation, 4000, 3), other = evaluation_interval(&evaluation, 4000, 4);
+	struct loss_interval same = evaluation_interval(&evaluation, 4000, 3);
+	struct loss_interval other = evaluation_interval(&evaluation, 4000, 4);
 	assert_memory_equal(&same, &interval, sizeof same);
 	assert_true(memcmp(&other, &interval, sizeof other) != 0);
 	free(records);
