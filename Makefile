@@ -52,6 +52,7 @@ help:
 	@echo 'make run          the whole pipeline on a corpus made on the spot, each command shown'
 	@echo 'make check        the tests (SANITIZE=1: under AddressSanitizer; PORTABLE=1: without intrinsics, on zlib)'
 	@echo 'make imdb         fine-tune MODEL (default $(MODEL)) on DATA (default: download aclImdb)'
+	@echo 'make torture      lets every file operation of a training run fail, then kills one again and again (minutes)'
 	@echo 'make bench        cloze beside the reference, as a table'
 	@echo 'make install      into PREFIX (default $(PREFIX)), below DESTDIR; make uninstall takes it back'
 	@echo 'make deps         install what building and testing need'
@@ -100,8 +101,16 @@ check:
 		CLOZE_BUILD="$(abspath $(BUILD))" CMOCKA_MESSAGE_OUTPUT=TAP \
 		prove --exec '' --timer -j 2 $(sort $(unit_tests)) $(sort $(wildcard tests/*/*.t))
 
-tests: $(unit_tests)
+tests: $(unit_tests) $(BUILD)/tests/fault/faults.so
 	@:
+
+# Preloaded into a tool, which may be a sanitized one, it is not sanitized itself.
+$(BUILD)/tests/fault/faults.so: tests/fault/faults.c Makefile
+	@mkdir -p $(@D)
+	$(call say,link   ,$@) $(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -shared -fPIC -o $@ $<
+
+torture: all $(BUILD)/tests/fault/faults.so
+	@TORTURE=1 CLOZE_BIN="$(abspath $(BIN))" CLOZE_BUILD="$(abspath $(BUILD))" prove --exec '' --verbose tests/fault/resume.t
 
 deps:
 	@pipelines/install-dependencies build check bench imdb
@@ -130,5 +139,5 @@ uninstall:
 clean:
 	rm -rf build bin
 
-.PHONY: all help run check tests deps bench install uninstall clean
+.PHONY: all help run check tests torture deps bench install uninstall clean
 .SECONDARY:
