@@ -103,7 +103,7 @@ static int write_window(struct stage *stage, struct window *window) {
 	for (size_t i = 0; i < window->count; i++)
 		if (write_share(stage, window, &window->shares[i]) < 0)
 			return -1;
-	if (ends_batch(window))
+	if (window->count > 0 && ends_batch(window))
 		batch_free(window->batch);
 	window->count = 0;
 	return 0;

@@ -109,18 +109,38 @@ struct staged *staged_file(const char *path, struct failure *failure) {
 	return begin((struct staged){ .target = target, .path = beside, .descriptor = descriptor, .direct = direct });
 }
 
+/* What could not be replaced at the commit is refused at once. -1: 73. */
+static int check_target(const char *target, bool replace, struct failure *failure) {
+	struct stat status, parent_status;
+	const char *slash = strrchr(target, '/'), *name = slash == NULL ? target : slash + 1;
+	if (*name == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return fail(failure, EX_CANTCREAT, "%s: is no name for a new folder", target);
+	if (stat(target, &status) < 0)
+		return 0;
+	if (!replace)
+		return fail(failure, EX_CANTCREAT, "%s: exists already (remove it, name another, or give --force)", target);
+	if (!S_ISDIR(status.st_mode))
+		return fail(failure, EX_CANTCREAT, "%s: is not a folder (remove it, or name another)", target);
+	char *copy = copy_text(target);
+	bool root = lstat(target, &status) == 0 && stat(dirname(copy), &parent_status) == 0
+		&& status.st_dev != parent_status.st_dev;
+	free(copy);
+	return !root ? 0 : fail(failure, EX_CANTCREAT,
+		"%s: is a file system of its own, which cannot be replaced (name a folder in it)", target);
+}
+
 struct staged *staged_folder(const char *path, bool replace, struct failure *failure) {
-	if (!replace && access(path, F_OK) == 0) {
-		fail(failure, EX_CANTCREAT, "%s: exists already (remove it, name another, or give --force)", path);
-		return NULL;
-	}
 	size_t length = strlen(path);
 	while (length > 1 && path[length - 1] == '/')
 		length--;
 	char *target = copy_bytes(path, length), *beside = name_beside(target);
-	int descriptor = mkdtemp(beside) == NULL ? -1 : open(beside, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int descriptor = -1;
+	if (check_target(target, replace, failure) == 0) {
+		descriptor = mkdtemp(beside) == NULL ? -1 : open(beside, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (descriptor < 0)
+			fail(failure, EX_CANTCREAT, "%s: %s", path, strerror(errno));
+	}
 	if (descriptor < 0) {
-		fail(failure, EX_CANTCREAT, "%s: %s", path, strerror(errno));
 		rmdir(beside);
 		free(target);
 		free(beside);

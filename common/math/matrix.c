@@ -75,14 +75,15 @@ static size_t round_up(size_t n) {
 	return (n + 31) / 32 * 32;
 }
 
-/* From 128 rows on, a core computes four fifths of what it does for 2048 rows; past 512 it gains little more. (Measured with
- * OpenBLAS 0.3.21 and AVX-512 at 768 x 3072: 85 GFLOP/s for 128 rows, 94 for 256, 99 for 512, 104 for 2048.) */
+/* From 128 rows on, a core computes four fifths of what it does for 2048 rows; past 1024 it gains no more. (Measured with
+ * AVX-512 at 768 x 3072: OpenBLAS 0.3.21, 85 GFLOP/s for 128 rows, 91 for 256, 96 for 512, 99 for 1024 and 2048; oneDNN 2.6
+ * in bfloat16, 197 for 256, 201 for 512, 209 for 1024, 211 for 2048.) */
 static size_t rows_of_piece(size_t rows, double work) {
 	if (work < least_work)
 		return rows;
 	size_t piece = round_up((rows + PIECES - 1) / PIECES);
 	size_t least = round_up((size_t)((double)rows * least_work / work));
-	piece = piece < 128 ? 128 : piece > 512 ? 512 : piece;
+	piece = piece < 128 ? 128 : piece > 1024 ? 1024 : piece;
 	return piece < least ? least : piece;
 }
 

@@ -124,8 +124,10 @@ static int read_json(const char *folder, const char *file, json_t **json, struct
 		if (!json_is_object(*json))
 			result = fail(failure, EX_DATAERR, "%s: not a JSON object: %s", path,
 				*json ? "another value" : error.text);
-		if (result < 0)
+		if (result < 0) {
 			json_decref(*json);
+			*json = NULL;
+		}
 	} else if (access(path, F_OK) == 0) {
 		result = -1;
 	}
@@ -160,20 +162,22 @@ static int need_special_ids(const char *name, json_t *config, const struct setti
 	return 0;
 }
 
-/* The switches of a tokenizer_config.json; strip_accents null or missing follows lowercase. */
-static int read_switches(json_t *config, const char *folder, struct normalization *how, struct failure *failure) {
-	int lowercase = 1, chinese = 1;
-	json_t *strip = NULL;
+/* The switches of a BertNormalizer. `strip`, borrowed: missing or null follows lowercase. */
+struct switches { int clean_text, chinese, lowercase; json_t *strip; };
+static const struct switches bert_switches = { .clean_text = 1, .chinese = 1, .lowercase = 1 };
+
+static struct normalization decide(const struct switches *switches) {
+	return (struct normalization){ .clean_text = switches->clean_text, .tokenize_chinese_chars = switches->chinese,
+		.lowercase = switches->lowercase,
+		.strip_accents = json_is_boolean(switches->strip) ? json_is_true(switches->strip) : switches->lowercase };
+}
+
+/* Takes the switches that a tokenizer_config.json has. */
+static int read_switches(json_t *config, const char *folder, struct switches *switches, struct failure *failure) {
 	json_error_t error;
-	*how = bert_normalization(false);
-	if (config == NULL)
-		return 0;
-	if (json_unpack_ex(config, &error, 0, "{s?b, s?b, s?o}", "do_lower_case", &lowercase, "tokenize_chinese_chars",
-		&chinese, "strip_accents", &strip) != 0)
+	if (config != NULL && json_unpack_ex(config, &error, 0, "{s?b, s?b, s?o}", "do_lower_case", &switches->lowercase,
+		"tokenize_chinese_chars", &switches->chinese, "strip_accents", &switches->strip) != 0)
 		return fail(failure, EX_DATAERR, "%s/tokenizer_config.json: %s", folder, error.text);
-	how->lowercase = lowercase;
-	how->tokenize_chinese_chars = chinese;
-	how->strip_accents = json_is_boolean(strip) ? json_is_true(strip) : lowercase;
 	return 0;
 }
 
@@ -226,7 +230,9 @@ static int load_vocabulary(const char *folder, const char *path, struct settings
 	json_t *config;
 	if (read_json(folder, "tokenizer_config.json", &config, failure) < 0)
 		return -1;
-	int result = read_switches(config, folder, &settings->normalization, failure);
+	struct switches switches = bert_switches;
+	int result = read_switches(config, folder, &switches, failure);
+	settings->normalization = decide(&switches);
 	struct vocabulary *vocabulary = result == 0 ? vocabulary_read(path, failure) : NULL;
 	result = vocabulary == NULL ? -1 : use_vocabulary(vocabulary, config, path, settings, failure);
 	json_decref(config);
@@ -273,18 +279,17 @@ static int read_model(json_t *root, const char *path, struct settings *settings,
 	return 0;
 }
 
-static int read_normalizer(json_t *root, const char *path, struct normalization *how, struct failure *failure) {
-	json_t *normalizer = json_object_get(root, "normalizer"), *strip = NULL;
-	int clean = 1, chinese = 1, lowercase = 1;
+static int read_normalizer(json_t *root, const char *path, struct switches *switches, struct failure *failure) {
+	json_t *normalizer = json_object_get(root, "normalizer");
 	json_error_t error;
+	*switches = bert_switches;
 	if (need_type(normalizer, "normalizer", "BertNormalizer", path, failure) < 0
 		|| need_type(json_object_get(root, "pre_tokenizer"), "pre-tokenizer", "BertPreTokenizer", path, failure) < 0)
 		return -1;
-	if (json_unpack_ex(normalizer, &error, 0, "{s?b, s?b, s?o, s?b}", "clean_text", &clean, "handle_chinese_chars",
-		&chinese, "strip_accents", &strip, "lowercase", &lowercase) != 0)
+	if (json_unpack_ex(normalizer, &error, 0, "{s?b, s?b, s?o, s?b}", "clean_text", &switches->clean_text,
+		"handle_chinese_chars", &switches->chinese, "strip_accents", &switches->strip, "lowercase",
+		&switches->lowercase) != 0)
 		return fail(failure, EX_DATAERR, "%s: normalizer: %s", path, error.text);
-	*how = (struct normalization){ .clean_text = clean, .tokenize_chinese_chars = chinese, .lowercase = lowercase,
-		.strip_accents = json_is_boolean(strip) ? json_is_true(strip) : lowercase };
 	return 0;
 }
 
@@ -331,26 +336,32 @@ static int read_added_tokens(json_t *root, const char *path, struct settings *se
 	return 0;
 }
 
-static int read_tokenizer(json_t *root, const char *folder, const char *path, struct token_list *list,
-	struct settings *settings, struct failure *failure) {
+/* Whether transformers would make the tokenizer anew by the configuration's switches: its BertTokenizer does, the class
+ * for any tokenizer.json does not. */
+static bool config_decides(json_t *config) {
+	const char *class = json_string_value(json_object_get(config, "tokenizer_class"));
+	return class == NULL || (strcmp(class, "PreTrainedTokenizerFast") != 0 && strcmp(class, "TokenizersBackend") != 0);
+}
+
+static int read_tokenizer(json_t *root, json_t *config, const char *folder, const char *path,
+	struct token_list *list, struct settings *settings, struct failure *failure) {
 	const char *unknown;
-	json_t *config;
+	struct switches switches;
 	if (read_model(root, path, settings, &unknown, failure) < 0
-		|| read_normalizer(root, path, &settings->normalization, failure) < 0
+		|| read_normalizer(root, path, &switches, failure) < 0
+		|| (config_decides(config) && read_switches(config, folder, &switches, failure) < 0)
 		|| read_processor(root, path, &settings->special_ids, failure) < 0
 		|| read_added_tokens(root, path, settings, failure) < 0
-		|| build_vocabulary(path, list, settings, failure) < 0
-		|| read_json(folder, "tokenizer_config.json", &config, failure) < 0)
+		|| build_vocabulary(path, list, settings, failure) < 0)
 		return -1;
+	settings->normalization = decide(&switches);
 	settings->cleanup = !json_is_false(json_object_get(json_object_get(root, "decoder"), "cleanup"));
 	settings->special_ids.unk = find_id(settings->vocabulary, unknown);
 	find_special_ids(config, settings);
 	size_t size = vocabulary_size(settings->vocabulary);
-	int result = need_special_ids(path, config, settings, failure);
-	if (result == 0 && ((size_t)settings->special_ids.cls >= size || (size_t)settings->special_ids.sep >= size))
-		result = fail(failure, EX_DATAERR, "%s: its post-processor names an id that no token has", path);
-	json_decref(config);
-	return result;
+	if ((size_t)settings->special_ids.cls >= size || (size_t)settings->special_ids.sep >= size)
+		return fail(failure, EX_DATAERR, "%s: its post-processor names an id that no token has", path);
+	return need_special_ids(path, config, settings, failure);
 }
 
 static int load_tokenizer(const char *folder, const char *path, struct settings *settings, struct failure *failure) {
@@ -362,12 +373,13 @@ static int load_tokenizer(const char *folder, const char *path, struct settings 
 		free(text);
 		return -1;
 	}
-	json_t *root = json_loadb(rest, rest_length, 0, &error);
+	json_t *root = json_loadb(rest, rest_length, 0, &error), *config = NULL;
 	int result = -1;
 	if (root == NULL)
 		fail(failure, EX_DATAERR, "%s: not JSON: %s", path, error.text);
-	else
-		result = read_tokenizer(root, folder, path, &list, settings, failure);
+	else if (read_json(folder, "tokenizer_config.json", &config, failure) == 0)
+		result = read_tokenizer(root, config, folder, path, &list, settings, failure);
+	json_decref(config);
 	json_decref(root);
 	free(list.tokens);
 	free(rest);

@@ -5,19 +5,21 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "cli/cli.h"
 #include "text/key.h"
 #include "text/normalize.h"
 #include "text/scan.h"
 #include "text/settings.h"
+#include "text/table.h"
 #include "text/unicode.h"
 #include "text/utf8.h"
 
-#define CACHE_BITS 16   /* its entries, 32 bytes each: 2 MiB a thread */
+#define CACHE_BITS 16           /* its entries, 32 bytes each: 2 MiB a thread */
 #define CACHED_PIECES 3
-#define ENTRY 4         /* numbers that are copied for an entry, its pieces and their count */
+#define ENTRY 4                 /* numbers that are copied for an entry, its pieces and their count */
+#define MORE_PIECES (1 << 16)
+#define AHEAD 64                /* words looked up at once, about, so that their entries are near when they are needed */
 
 struct tokenizer {
 	struct settings settings;
@@ -27,16 +29,18 @@ struct tokenizer {
 	bool searches, searches_normalized;
 };
 
-/* A word and the pieces it becomes. A key of zeros: free. */
+/* A word and the pieces it becomes, or where in `more` they begin, when they are more. A key of zeros: free. */
 struct cached { struct key key; int32_t pieces[CACHED_PIECES]; uint32_t count; };
 
-#define AHEAD 40
+/* A word to be encoded, and the two entries, a cache line, where it may be: the one that came last, and the one before. */
 struct look { struct key key; struct cached *pair; size_t length; };
 
 struct tokenizer_scratch {
+	struct cached *cache;
+	int32_t *more;
+	size_t more_count;
 	struct look looks[AHEAD + SCAN_BLOCK];
 	size_t look_count;
-	struct cached *cache; /* in pairs: the word that came last, and the one before */
 	struct scan scan;
 	struct code_points normalized;
 	struct word word;
@@ -88,53 +92,74 @@ static size_t cut(const struct tokenizer *tokenizer, struct tokenizer_scratch *s
 	return 1;
 }
 
-/* The two entries, a cache line, where a word may be. */
-static inline struct cached *find_pair(const struct tokenizer_scratch *scratch, struct key key) {
-	return &scratch->cache[key_hash(key) >> (64 - CACHE_BITS) & ~(uint64_t)1];
+/* Fills the first entry of a pair in, and moves what it held to the second. Where the pieces are too many for it, and
+ * for what `more` has left, nothing is kept. */
+static void keep_word(struct tokenizer_scratch *scratch, const struct look *look, size_t count) {
+	struct cached cached = { .key = look->key, .count = (uint32_t)count };
+	int32_t *to = cached.pieces;
+	if (count > CACHED_PIECES) {
+		if (MORE_PIECES - scratch->more_count < count)
+			return;
+		to = scratch->more + scratch->more_count;
+		cached.pieces[0] = (int32_t)scratch->more_count;
+		scratch->more_count += count;
+	}
+	memcpy(to, scratch->pieces, count * sizeof *to);
+	look->pair[1] = look->pair[0];
+	look->pair[0] = cached;
 }
 
-/* Appends the pieces of a word that the cache does not hold, and keeps them there, if they are not too many. */
-static void append_new(struct encoder *encoder, struct cached *pair, struct key key, size_t length) {
+/* Appends a word that the cache does not hold, or whose pieces are too many for its entry. */
+static void append_rare(struct encoder *encoder, const struct look *look, const struct cached *cached) {
 	struct tokenizer_scratch *scratch = encoder->scratch;
 	char word[2 * KEY_LENGTH] = { 0 };
-	memcpy(word, &key, sizeof key);
-	size_t count = cut(encoder->tokenizer, scratch, word, length);
-	append_word(encoder, scratch->pieces, count);
-	if (count > CACHED_PIECES)
-		return;
-	pair[1] = pair[0];
-	pair[0].key = key;
-	pair[0].count = (uint32_t)count;
-	memcpy(pair[0].pieces, scratch->pieces, count * sizeof *scratch->pieces);
-}
-
-/* Appends a word of 1 to KEY_LENGTH bytes, none of them NUL. There must be room for ENTRY more. */
-static inline void append_short(struct encoder *encoder, struct key key, struct cached *pair, size_t length) {
-	struct encoding *encoding = encoder->encoding;
-	struct cached *cached = pair + key_equal(pair[1].key, key);
-	if (!key_equal(cached->key, key)) {
-		append_new(encoder, pair, key, length);
+	if (key_equal(cached->key, look->key)) {
+		append_word(encoder, scratch->more + cached->pieces[0], cached->count);
 		return;
 	}
-	/* All that an entry can hold, and the count behind it: cheaper than to foresee how many there are. */
-	const uint64_t word = (uint32_t)encoder->word * 0x100000001u, words[2] = { word, word };
-	memcpy(encoding->input_ids + encoding->count, cached->pieces, sizeof words);
-	memcpy(encoding->word_ids + encoding->count, words, sizeof words);
-	encoding->count += cached->count;
-	encoder->word++;
+	memcpy(word, &look->key, sizeof look->key);
+	size_t count = cut(encoder->tokenizer, scratch, word, look->length);
+	append_word(encoder, scratch->pieces, count);
+	keep_word(scratch, look, count);
+}
+
+/* Encodes the words that were looked ahead for. */
+static void encode_looks(struct encoder *encoder) {
+	struct tokenizer_scratch *scratch = encoder->scratch;
+	struct encoding *encoding = encoder->encoding;
+	reserve(encoding, scratch->look_count * KEY_LENGTH + ENTRY); /* a piece takes a byte at least */
+	for (const struct look *look = scratch->looks, *end = look + scratch->look_count; look < end; look++) {
+		const struct cached *cached = look->pair + key_equal(look->pair[1].key, look->key);
+		if (!key_equal(cached->key, look->key) || cached->count > CACHED_PIECES) {
+			append_rare(encoder, look, cached);
+			continue;
+		}
+		/* All that an entry can hold, and the count behind it: cheaper than to foresee how many there are. */
+		const uint64_t word = (uint32_t)encoder->word++ * 0x100000001u, words[2] = { word, word };
+		memcpy(encoding->input_ids + encoding->count, cached->pieces, sizeof words);
+		memcpy(encoding->word_ids + encoding->count, words, sizeof words);
+		encoding->count += cached->count;
+	}
+	scratch->look_count = 0;
+}
+
+/* Remembers a word of 1 to KEY_LENGTH bytes, none of them NUL, for encode_looks(), and has its entry brought near. */
+static inline void look_for(struct tokenizer_scratch *scratch, struct look *look, struct key key, size_t length) {
+	struct cached *pair = &scratch->cache[key_hash(key) >> (64 - CACHE_BITS) & ~(uint64_t)1];
+	*look = (struct look){ key, pair, length };
+	__builtin_prefetch(pair);
 }
 
 static void encode_word(struct encoder *encoder, const struct word *word) {
 	const struct tokenizer *tokenizer = encoder->tokenizer;
-	struct key key = { 0 };
+	struct tokenizer_scratch *scratch = encoder->scratch;
 	if (word->characters > tokenizer->settings.max_characters) {
 		append_word(encoder, &tokenizer->settings.special_ids.unk, 1);
 	} else if (word->length <= KEY_LENGTH && memchr(word->bytes, '\0', word->length) == NULL) {
-		memcpy(&key, word->bytes, word->length);
-		reserve(encoder->encoding, ENTRY);
-		append_short(encoder, key, find_pair(encoder->scratch, key), word->length);
+		look_for(scratch, &scratch->looks[scratch->look_count++], key_load(word->bytes, word->length), word->length);
+		encode_looks(encoder);
 	} else {
-		append_word(encoder, encoder->scratch->pieces, cut(tokenizer, encoder->scratch, word->bytes, word->length));
+		append_word(encoder, scratch->pieces, cut(tokenizer, scratch, word->bytes, word->length));
 	}
 }
 
@@ -164,22 +189,10 @@ static inline size_t look_ahead(struct tokenizer_scratch *scratch, size_t block,
 			stop = at;
 			break;
 		}
-		look->key = key_load(scan->text + block * SCAN_BLOCK + at, length);
-		look->pair = find_pair(scratch, look->key);
-		look->length = length;
-		__builtin_prefetch(look->pair);
-		look++;
+		look_for(scratch, look++, key_load(scan->text + block * SCAN_BLOCK + at, length), length);
 	}
 	scratch->look_count = (size_t)(look - scratch->looks);
 	return stop;
-}
-
-static void encode_looks(struct encoder *encoder) {
-	struct tokenizer_scratch *scratch = encoder->scratch;
-	reserve(encoder->encoding, scratch->look_count * KEY_LENGTH + ENTRY); /* a piece takes a byte at least */
-	for (size_t i = 0; i < scratch->look_count; i++)
-		append_short(encoder, scratch->looks[i].key, scratch->looks[i].pair, scratch->looks[i].length);
-	scratch->look_count = 0;
 }
 
 /* Encodes a run of bytes between ASCII white space and punctuation: no step of normalization reaches across those. */
@@ -375,10 +388,8 @@ void encoding_clear(struct encoding *encoding) {
 struct tokenizer_scratch *tokenizer_scratch_create(const struct tokenizer *tokenizer) {
 	struct tokenizer_scratch *scratch = allocate(1, sizeof *scratch);
 	(void)tokenizer;
-	size_t size = sizeof *scratch->cache << CACHE_BITS;
-	scratch->cache = aligned_alloc(2 << 20, size);
-	madvise(scratch->cache, size, MADV_HUGEPAGE);
-	memset(scratch->cache, 0, size);
+	scratch->cache = table_allocate((size_t)1 << CACHE_BITS, sizeof *scratch->cache);
+	scratch->more = grow(NULL, MORE_PIECES, sizeof *scratch->more);
 	return scratch;
 }
 
@@ -386,6 +397,7 @@ void tokenizer_scratch_free(struct tokenizer_scratch *scratch) {
 	if (scratch == NULL)
 		return;
 	free(scratch->cache);
+	free(scratch->more);
 	free(scratch->normalized.points);
 	free(scratch->word.bytes);
 	free(scratch->pieces);

@@ -10,6 +10,7 @@
 
 #include "cli/cli.h"
 #include "text/key.h"
+#include "text/table.h"
 #include "text/utf8.h"
 
 #define LARGEST_FILE ((size_t)256 << 20)
@@ -89,7 +90,7 @@ static void index_tokens(struct vocabulary *vocabulary) {
 	vocabulary->slot_bits = 4;
 	while ((size_t)1 << vocabulary->slot_bits < vocabulary->size * 2)
 		vocabulary->slot_bits++;
-	vocabulary->slots = allocate((size_t)1 << vocabulary->slot_bits, sizeof *vocabulary->slots);
+	vocabulary->slots = table_allocate((size_t)1 << vocabulary->slot_bits, sizeof *vocabulary->slots);
 	vocabulary->filter = allocate(((size_t)1 << FILTER_BITS) / 64, sizeof *vocabulary->filter);
 	for (size_t id = 0; id < vocabulary->size; id++) {
 		size_t length = token_length(vocabulary, id);

@@ -149,6 +149,13 @@ static void test_staged_folder(void **state) {
 	}
 	assert_null(staged_folder("model", false, &failure));
 	assert_int_equal(failure.status, EX_CANTCREAT);
+	/* What the commit could not replace is known at the beginning. */
+	static const char *const paths[] = { "", ".", "..", "model/.", "model/content", "/proc" };
+	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+		assert_null(staged_folder(paths[i], true, &failure));
+		assert_int_equal(failure.status, EX_CANTCREAT);
+		assert_int_equal(entries(), 1);
+	}
 	unlink("model/content");
 	rmdir("model");
 }

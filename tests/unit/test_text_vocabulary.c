@@ -46,22 +46,34 @@ static void lines_are_tokens(void **state) {
 	vocabulary_free(vocabulary);
 }
 
-static void longest_is_in_whole_characters(void **state) {
+/* The pieces of a word as "1 4"; "" where there are none. */
+static const char *cut(const struct vocabulary *vocabulary, int32_t below, const char *word) {
+	static char text[64];
+	char padded[64] = { 0 };
+	int32_t pieces[64];
+	size_t length = strlen(word), used = 0;
+	memcpy(padded, word, length);
+	size_t count = vocabulary_cut(vocabulary, below, padded, length, pieces);
+	text[0] = '\0';
+	for (size_t i = 0; i < count; i++)
+		used += (size_t)snprintf(text + used, sizeof text - used, i > 0 ? " %d" : "%d", (int)pieces[i]);
+	return text;
+}
+
+static void cuts_the_longest_pieces(void **state) {
 	(void)state;
 	static const char *const tokens[] = { "a", "ab", "abcde", "##b", "##bc", "\xc3\xa9", "##\xc3\xa9\xc3\xa9",
-		"\xc3" };
-	struct vocabulary *vocabulary = vocabulary_create(tokens, 8);
-	size_t taken = 0;
-	assert_int_equal(vocabulary_longest(vocabulary, 8, false, "abcd", 4, &taken), 1);
-	assert_int_equal(taken, 2);
-	assert_int_equal(vocabulary_longest(vocabulary, 8, false, "abcdef", 6, &taken), 2);
-	assert_int_equal(vocabulary_longest(vocabulary, 2, false, "abcdef", 6, &taken), 1);
-	assert_int_equal(vocabulary_longest(vocabulary, 8, true, "bcd", 3, &taken), 4);
-	assert_int_equal(taken, 2);
-	assert_int_equal(vocabulary_longest(vocabulary, 8, true, "a", 1, &taken), -1);
-	assert_int_equal(vocabulary_longest(vocabulary, 8, false, "\xc3\xa8", 2, &taken), -1);
-	assert_int_equal(vocabulary_longest(vocabulary, 8, true, "\xc3\xa9\xc3\xa9x", 5, &taken), 6);
-	assert_int_equal(taken, 4);
+		"##c", "##d" };
+	struct vocabulary *vocabulary = vocabulary_create(tokens, 9);
+	assert_string_equal(cut(vocabulary, 9, "a"), "0");
+	assert_string_equal(cut(vocabulary, 9, "abcde"), "2");
+	assert_string_equal(cut(vocabulary, 2, "abcde"), "");
+	assert_string_equal(cut(vocabulary, 9, "abcd"), "1 7 8");
+	assert_string_equal(cut(vocabulary, 9, "abbcb"), "1 4 3");
+	assert_string_equal(cut(vocabulary, 9, "abca"), "");
+	assert_string_equal(cut(vocabulary, 9, "b"), "");
+	assert_string_equal(cut(vocabulary, 9, "\xc3\xa8"), "");
+	assert_string_equal(cut(vocabulary, 9, "\xc3\xa9\xc3\xa9\xc3\xa9"), "5 6");
 	vocabulary_free(vocabulary);
 }
 
@@ -130,7 +142,7 @@ static int end(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_are_tokens),
-		cmocka_unit_test(longest_is_in_whole_characters),
+		cmocka_unit_test(cuts_the_longest_pieces),
 		cmocka_unit_test(comes_back_with_its_fingerprint),
 		cmocka_unit_test(damage_is_named_by_line),
 	};
