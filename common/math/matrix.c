@@ -32,6 +32,9 @@ struct matrix matrix_at(struct matrix matrix, size_t row, size_t column) {
 
 /* ---- pieces -------------------------------------------------------------------------------------------- */
 
+/* Rows of C given to rows_done at a time: 16 of 3072 floats are a fifth of a second-level cache. */
+enum { DONE_ROWS = 16 };
+
 struct cut {
 	const struct product *product;
 	size_t rows, columns; /* of a piece */
@@ -56,8 +59,8 @@ static void multiply_piece(void *context, size_t index, int worker) {
 	piece.b = whole->transpose_b ? matrix_at(whole->b, column, 0) : matrix_at(whole->b, 0, column);
 	piece.c = whole->c + row * whole->ldc + column;
 	multiply(&piece);
-	if (cut->done != NULL)
-		cut->done(cut->context, row, piece.rows);
+	for (size_t done = 0; cut->done != NULL && done < piece.rows; done += DONE_ROWS)
+		cut->done(cut->context, row + done, piece.rows - done < DONE_ROWS ? piece.rows - done : DONE_ROWS);
 }
 
 static void run_pieces(struct pool *pool, struct cut *cut) {

@@ -36,8 +36,8 @@ struct product {
 /* One call, on the calling thread. */
 void multiply(const struct product *product);
 
-/* What is done to a piece of C as soon as it is computed, while it is in cache: rows first_row .. first_row + rows - 1,
- * all of their columns. May be called from any thread of the pool. */
+/* What is done to some rows of C, first_row .. first_row + rows - 1, all of their columns, as soon as they are computed.
+ * Loops in it meet what the one before left in cache. May be called from any thread of the pool. */
 typedef void rows_done(void *context, size_t first_row, size_t rows);
 
 /* The product on the pool, cut into row blocks, and `done` (NULL: nothing) applied to each. */

@@ -19,27 +19,24 @@ AVX2 static inline uint64_t bits(__m256i bytes) {
 	return (uint32_t)_mm256_movemask_epi8(bytes);
 }
 
-AVX2 void scan_blocks_avx2(struct scan *scan, size_t first, const char *text, size_t count, bool lowercase) {
+AVX2 void scan_blocks_avx2(const char *text, size_t count, bool lowercase, struct scan_block *blocks, char *copy) {
 	const __m256i bit = _mm256_set1_epi8(0x20), lowering = _mm256_set1_epi8(lowercase ? 0x20 : 0);
-	for (size_t block = first; block < first + count; block++) {
-		uint64_t runs = 0, others = 0, punctuation = 0;
-		for (size_t i = 0; i < SCAN_BLOCK; i += 32, text += 32) {
-			const __m256i bytes = _mm256_loadu_si256((const __m256i *)(const void *)text);
-			const __m256i letters = between(_mm256_or_si256(bytes, bit), 'a', 'z');
-			const __m256i known = _mm256_or_si256(letters, between(bytes, '0', '9'));
-			const __m256i marks = _mm256_andnot_si256(known, between(bytes, '!', '~'));
-			const __m256i space = _mm256_or_si256(_mm256_or_si256(equal(bytes, ' '), equal(bytes, '\r')),
-				between(bytes, '\t', '\n'));
-			uint64_t run = ~bits(_mm256_or_si256(marks, space)) & 0xffffffff;
-			runs |= run << i;
-			others |= (run & ~bits(known)) << i;
-			punctuation |= bits(marks) << i;
-			_mm256_storeu_si256((__m256i *)(void *)(scan->text + block * SCAN_BLOCK + i),
-				_mm256_or_si256(bytes, _mm256_and_si256(letters, lowering)));
-		}
-		scan->runs[block] = runs;
-		scan->others[block] = others;
-		scan->starts[block] = punctuation;
+	for (size_t i = 0; i < count * SCAN_BLOCK; i += 32) {
+		struct scan_block *block = &blocks[i / SCAN_BLOCK];
+		unsigned place = i % SCAN_BLOCK;
+		const __m256i bytes = _mm256_loadu_si256((const __m256i *)(const void *)(text + i));
+		const __m256i letters = between(_mm256_or_si256(bytes, bit), 'a', 'z');
+		const __m256i known = _mm256_or_si256(letters, between(bytes, '0', '9'));
+		const __m256i punctuation = _mm256_andnot_si256(known, between(bytes, '!', '~'));
+		const __m256i space = _mm256_or_si256(_mm256_or_si256(equal(bytes, ' '), equal(bytes, '\r')),
+			between(bytes, '\t', '\n'));
+		uint64_t run = ~bits(_mm256_or_si256(punctuation, space)) & 0xffffffff;
+		if (place == 0)
+			*block = (struct scan_block){ 0 };
+		block->run |= run << place;
+		block->punctuation |= bits(punctuation) << place;
+		block->other |= (run & ~bits(known)) << place;
+		_mm256_storeu_si256((__m256i *)(void *)(copy + i), _mm256_or_si256(bytes, _mm256_and_si256(letters, lowering)));
 	}
 }
 
@@ -49,8 +46,8 @@ bool scan_has_avx2(void) {
 
 #else
 
-void scan_blocks_avx2(struct scan *scan, size_t first, const char *text, size_t count, bool lowercase) {
-	scan_blocks_portable(scan, first, text, count, lowercase);
+void scan_blocks_avx2(const char *text, size_t count, bool lowercase, struct scan_block *blocks, char *copy) {
+	scan_blocks_portable(text, count, lowercase, blocks, copy);
 }
 
 bool scan_has_avx2(void) {

@@ -19,7 +19,7 @@
 #define CACHED_PIECES 3
 #define ENTRY 4                 /* numbers that are copied for an entry, its pieces and their count */
 #define MORE_PIECES (1 << 16)
-#define AHEAD 64                /* words looked up at once, about, so that their entries are near when they are needed */
+#define LOOKS 64                /* words looked up at once, so that their entries are near when they are needed */
 
 struct tokenizer {
 	struct settings settings;
@@ -39,8 +39,7 @@ struct tokenizer_scratch {
 	struct cached *cache;
 	int32_t *more;
 	size_t more_count;
-	struct look looks[AHEAD + SCAN_BLOCK];
-	size_t look_count;
+	struct look looks[LOOKS];
 	struct scan scan;
 	struct code_points normalized;
 	struct word word;
@@ -109,45 +108,55 @@ static void keep_word(struct tokenizer_scratch *scratch, const struct look *look
 	look->pair[0] = cached;
 }
 
-/* Appends a word that the cache does not hold, or whose pieces are too many for its entry. */
-static void append_rare(struct encoder *encoder, const struct look *look, const struct cached *cached) {
+/* Encodes a word that the cache does not hold, or whose pieces are too many for its entry; returns how many. */
+static size_t encode_rare(struct encoder *encoder, const struct look *look, const struct cached *cached,
+	int32_t *input_ids, int32_t *word_ids) {
 	struct tokenizer_scratch *scratch = encoder->scratch;
-	char word[2 * KEY_LENGTH] = { 0 };
-	if (key_equal(cached->key, look->key)) {
-		append_word(encoder, scratch->more + cached->pieces[0], cached->count);
-		return;
+	const int32_t *pieces = scratch->more + cached->pieces[0];
+	size_t count = cached->count;
+	if (!key_equal(cached->key, look->key)) {
+		char word[2 * KEY_LENGTH] = { 0 };
+		memcpy(word, &look->key, sizeof look->key);
+		count = cut(encoder->tokenizer, scratch, word, look->length);
+		pieces = scratch->pieces;
+		keep_word(scratch, look, count);
 	}
-	memcpy(word, &look->key, sizeof look->key);
-	size_t count = cut(encoder->tokenizer, scratch, word, look->length);
-	append_word(encoder, scratch->pieces, count);
-	keep_word(scratch, look, count);
+	for (size_t i = 0; i < count; i++) {
+		input_ids[i] = pieces[i];
+		word_ids[i] = encoder->word;
+	}
+	encoder->word++;
+	return count;
 }
 
-/* Encodes the words that were looked ahead for. */
-static void encode_looks(struct encoder *encoder) {
-	struct tokenizer_scratch *scratch = encoder->scratch;
+/* Where a word of 1 to KEY_LENGTH bytes, none of them NUL, may be in the cache; has that brought near. */
+static inline struct look look_for(const struct tokenizer_scratch *scratch, struct key key, size_t length) {
+	struct cached *pair = &scratch->cache[key_hash(key) >> (64 - CACHE_BITS) & ~(uint64_t)1];
+	__builtin_prefetch(pair);
+	return (struct look){ key, pair, length };
+}
+
+/* Encodes words that were looked for. */
+static void encode_looks(struct encoder *encoder, const struct look *looks, size_t count) {
 	struct encoding *encoding = encoder->encoding;
-	reserve(encoding, scratch->look_count * KEY_LENGTH + ENTRY); /* a piece takes a byte at least */
-	for (const struct look *look = scratch->looks, *end = look + scratch->look_count; look < end; look++) {
+	reserve(encoding, count * KEY_LENGTH + ENTRY); /* a piece takes a byte at least */
+	int32_t *input_ids = encoding->input_ids + encoding->count, *word_ids = encoding->word_ids + encoding->count;
+	for (const struct look *look = looks, *end = looks + count; look < end; look++) {
 		const struct cached *cached = look->pair + key_equal(look->pair[1].key, look->key);
 		if (!key_equal(cached->key, look->key) || cached->count > CACHED_PIECES) {
-			append_rare(encoder, look, cached);
+			size_t pieces = encode_rare(encoder, look, cached, input_ids, word_ids);
+			input_ids += pieces;
+			word_ids += pieces;
 			continue;
 		}
 		/* All that an entry can hold, and the count behind it: cheaper than to foresee how many there are. */
 		const uint64_t word = (uint32_t)encoder->word++ * 0x100000001u, words[2] = { word, word };
-		memcpy(encoding->input_ids + encoding->count, cached->pieces, sizeof words);
-		memcpy(encoding->word_ids + encoding->count, words, sizeof words);
-		encoding->count += cached->count;
+		memcpy(input_ids, cached->pieces, sizeof words);
+		memcpy(word_ids, words, sizeof words);
+		input_ids += cached->count;
+		word_ids += cached->count;
 	}
-	scratch->look_count = 0;
-}
-
-/* Remembers a word of 1 to KEY_LENGTH bytes, none of them NUL, for encode_looks(), and has its entry brought near. */
-static inline void look_for(struct tokenizer_scratch *scratch, struct look *look, struct key key, size_t length) {
-	struct cached *pair = &scratch->cache[key_hash(key) >> (64 - CACHE_BITS) & ~(uint64_t)1];
-	*look = (struct look){ key, pair, length };
-	__builtin_prefetch(pair);
+	encoding->count = (size_t)(input_ids - encoding->input_ids);
 }
 
 static void encode_word(struct encoder *encoder, const struct word *word) {
@@ -156,8 +165,8 @@ static void encode_word(struct encoder *encoder, const struct word *word) {
 	if (word->characters > tokenizer->settings.max_characters) {
 		append_word(encoder, &tokenizer->settings.special_ids.unk, 1);
 	} else if (word->length <= KEY_LENGTH && memchr(word->bytes, '\0', word->length) == NULL) {
-		look_for(scratch, &scratch->looks[scratch->look_count++], key_load(word->bytes, word->length), word->length);
-		encode_looks(encoder);
+		struct look look = look_for(scratch, key_load(word->bytes, word->length), word->length);
+		encode_looks(encoder, &look, 1);
 	} else {
 		append_word(encoder, scratch->pieces, cut(tokenizer, scratch, word->bytes, word->length));
 	}
@@ -171,30 +180,6 @@ static void encode_words(struct encoder *encoder, const struct code_points *text
 
 /* ---- the ASCII way --------------------------------------------------------------------------------------- */
 
-/* Looks for the punctuation and the short words of letters and digits among what `starts` marks in a block, up to the
- * first run that is neither; returns where in the block that begins, SCAN_BLOCK if there is none. */
-static inline size_t look_ahead(struct tokenizer_scratch *scratch, size_t block, uint64_t starts, size_t longest) {
-	const struct scan *scan = &scratch->scan;
-	const uint64_t run = scan->runs[block], next = scan->runs[block + 1];
-	const uint64_t other = scan->others[block], next_other = scan->others[block + 1];
-	struct look *look = scratch->looks + scratch->look_count;
-	size_t stop = SCAN_BLOCK;
-	for (; starts != 0; starts &= starts - 1) {
-		unsigned at = (unsigned)__builtin_ctzll(starts);
-		uint64_t past = ~(run >> at | next << 1 << (63 - at));
-		size_t length = past ? (size_t)__builtin_ctzll(past) : SCAN_BLOCK;
-		length += length == 0; /* punctuation */
-		if (length > longest || ((other | next_other) != 0
-			&& ((other >> at | next_other << 1 << (63 - at)) & (((uint64_t)1 << length) - 1)) != 0)) {
-			stop = at;
-			break;
-		}
-		look_for(scratch, look++, key_load(scan->text + block * SCAN_BLOCK + at, length), length);
-	}
-	scratch->look_count = (size_t)(look - scratch->looks);
-	return stop;
-}
-
 /* Encodes a run of bytes between ASCII white space and punctuation: no step of normalization reaches across those. */
 static void encode_run(struct encoder *encoder, const char *text, size_t length) {
 	struct code_points *normalized = &encoder->scratch->normalized;
@@ -202,26 +187,43 @@ static void encode_run(struct encoder *encoder, const char *text, size_t length)
 	encode_words(encoder, normalized);
 }
 
+/* Looks for the words from the scan's number *at on, at most LOOKS of them, up to the first that is too long or not of
+ * letters and digits alone; moves *at there. `other`, the first byte of that kind, is not before *at. Returns how many. */
+static size_t look_ahead(struct tokenizer_scratch *scratch, size_t longest, size_t other, size_t *at) {
+	const struct scan *scan = &scratch->scan;
+	size_t i = *at, end = scan->count - i < LOOKS ? scan->count : i + LOOKS;
+	struct look *look = scratch->looks;
+	for (; i < end; i++) {
+		size_t first = scan->first[i], past = scan->past[i], length = past - first;
+		if (length > longest || other < past)
+			break;
+		*look++ = look_for(scratch, key_load(scan->text + first, length), length);
+	}
+	*at = i;
+	return (size_t)(look - scratch->looks);
+}
+
 /* Encodes what was scanned of the text, and the rest of a run that begins in it; returns how many bytes that took. */
 static size_t encode_scanned(struct encoder *encoder, const char *text, size_t length, size_t scanned) {
-	const struct scan *scan = &encoder->scratch->scan;
-	for (size_t block = 0, at; block * SCAN_BLOCK < scanned; block++) {
-		uint64_t starts = scan->starts[block];
-		while ((at = look_ahead(encoder->scratch, block, starts, encoder->tokenizer->longest)) < SCAN_BLOCK) {
-			encode_looks(encoder);
-			size_t from = block * SCAN_BLOCK + at, to = from;
-			while (to < length && !scan_separates(text[to]))
-				to++;
-			encode_run(encoder, text + from, to - from);
-			if (to >= scanned)
-				return to;
-			block = to / SCAN_BLOCK;
-			starts = scan->starts[block] & ~(uint64_t)0 << to % SCAN_BLOCK;
-		}
-		if (encoder->scratch->look_count >= AHEAD)
-			encode_looks(encoder);
+	struct tokenizer_scratch *scratch = encoder->scratch;
+	const struct scan *scan = &scratch->scan;
+	const uint16_t *other = scan->other;
+	for (size_t i = 0; i < scan->count;) {
+		size_t count = look_ahead(scratch, encoder->tokenizer->longest, *other, &i);
+		encode_looks(encoder, scratch->looks, count);
+		if (count == LOOKS || i == scan->count)
+			continue;
+		size_t first = scan->first[i], past = scan->past[i];
+		while (past < length && !scan_separates(text[past]))
+			past++;
+		encode_run(encoder, text + first, past - first);
+		if (past >= scanned)
+			return past;
+		while (i < scan->count && scan->first[i] < past)
+			i++;
+		while (*other < past)
+			other++;
 	}
-	encode_looks(encoder);
 	return scanned;
 }
 
