@@ -31,6 +31,13 @@ BIN = build/portable/bin
 portable = -DCLOZE_PORTABLE
 endif
 
+# FUZZ=1, as `make fuzz` sets it, lets clang's libFuzzer see which branches an input takes.
+ifdef FUZZ
+BUILD = build/fuzz
+CC = clang
+sanitize = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+endif
+
 compile = $(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -Icommon $(package_cflags) $(CPPFLAGS) $(CFLAGS) \
 	$(sanitize) $(portable) $(optional) -DCLOZE_VERSION='"$(VERSION)"' -pthread -MMD -MP
 link = $(CC) $(CFLAGS) $(sanitize) -pthread $(LDFLAGS)
@@ -43,6 +50,7 @@ endif
 tools := $(patsubst tools/%.c,$(BIN)/%,$(wildcard tools/*.c))
 rooms := $(patsubst common/%.c,$(BUILD)/common/%.o,$(wildcard common/*/*.c))
 unit_tests := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*.c))
+fuzzers := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/*.c))
 
 all: $(tools)
 	@:
@@ -53,6 +61,7 @@ help:
 	@echo 'make check        the tests (SANITIZE=1: under AddressSanitizer; PORTABLE=1: without intrinsics, on zlib)'
 	@echo 'make imdb         fine-tune MODEL (default $(MODEL)) on DATA (default: download aclImdb)'
 	@echo 'make torture      lets every file operation of a training run fail, then kills one again and again (minutes)'
+	@echo 'make fuzz         feeds whatever reads files what nobody would write, FUZZ_SECONDS (default 60) each'
 	@echo 'make bench        cloze beside the reference, as a table'
 	@echo 'make install      into PREFIX (default $(PREFIX)), below DESTDIR; make uninstall takes it back'
 	@echo 'make deps         install what building and testing need'
@@ -75,6 +84,9 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libcloze.a
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libcloze.a
 	$(call say,link   ,$@) $(link) -o $@ $^ $(libraries) $(shell pkg-config --libs cmocka)
+
+$(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/libcloze.a
+	$(call say,link   ,$@) $(link) -fsanitize=fuzzer -o $@ $^ $(libraries)
 
 # Kernels for one processor family are compiled for it, and run only where it is found (common/math/kernels.c).
 flags_kernels_portable = -O3
@@ -112,6 +124,20 @@ $(BUILD)/tests/fault/faults.so: tests/fault/faults.c Makefile
 torture: all $(BUILD)/tests/fault/faults.so
 	@TORTURE=1 CLOZE_BIN="$(abspath $(BIN))" CLOZE_BUILD="$(abspath $(BUILD))" prove --exec '' --verbose tests/fault/resume.t
 
+# What reaches new code is kept in build/fuzz/NAME, for the next time; what ends a fuzzer, in build/fuzz/NAME-crash-...
+fuzz:
+	@if echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' \
+		| clang -fsanitize=fuzzer,address,undefined -x c -o /dev/null - 2> /dev/null; \
+	then $(MAKE) --no-print-directory FUZZ=1 fuzz-all; \
+	else echo 'make fuzz: skipped, there is no clang with libFuzzer (Debian: apt-get install clang)'; fi
+
+fuzz-all: $(fuzzers)
+	@failed=; for fuzzer in $(fuzzers); do \
+		name=$${fuzzer##*/}; echo "$$name:"; mkdir -p $(BUILD)/$$name; \
+		$$fuzzer -max_total_time=$${FUZZ_SECONDS:-60} -timeout=20 -verbosity=0 -print_final_stats=1 \
+			-artifact_prefix=$(BUILD)/$$name- $(BUILD)/$$name tests/fuzz/seeds/* tests/fixtures || failed="$$failed $$name"; \
+	done; [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
+
 deps:
 	@pipelines/install-dependencies build check bench imdb
 
@@ -139,5 +165,5 @@ uninstall:
 clean:
 	rm -rf build bin
 
-.PHONY: all help run check tests torture deps bench install uninstall clean
+.PHONY: all help run check tests torture fuzz fuzz-all deps bench install uninstall clean
 .SECONDARY:

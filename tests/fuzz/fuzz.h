@@ -1,0 +1,47 @@
+/* fuzz: bytes of the fuzzer's as a file, for the functions that read one. */
+#ifndef CLOZE_TESTS_FUZZ_H
+#define CLOZE_TESTS_FUZZ_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size); /* libFuzzer calls it */
+
+/* A descriptor of a file in memory with these bytes, at its beginning; valid until the next call. */
+static inline int bytes_as_descriptor(const uint8_t *data, size_t size) {
+	static int descriptor = -1;
+	if (descriptor >= 0)
+		close(descriptor);
+	descriptor = memfd_create("fuzz", 0);
+	if (descriptor < 0 || write(descriptor, data, size) != (ssize_t)size || lseek(descriptor, 0, SEEK_SET) != 0)
+		abort();
+	return descriptor;
+}
+
+/* A path of such a file. */
+static inline const char *bytes_as_path(const uint8_t *data, size_t size) {
+	static char path[64];
+	snprintf(path, sizeof path, "/proc/self/fd/%d", bytes_as_descriptor(data, size));
+	return path;
+}
+
+/* A folder in which such a file is called `name`. */
+static inline const char *bytes_as_folder(const uint8_t *data, size_t size, const char *name) {
+	static char folder[] = "/tmp/cloze-fuzz.XXXXXX", path[128];
+	const char *file = bytes_as_path(data, size);
+	if (path[0] == '\0') {
+		if (mkdtemp(folder) == NULL)
+			abort();
+		snprintf(path, sizeof path, "%s/%s", folder, name);
+	}
+	unlink(path);
+	if (symlink(file, path) < 0)
+		abort();
+	return folder;
+}
+
+#endif
