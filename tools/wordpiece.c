@@ -57,6 +57,7 @@ struct stage {
 	struct tokenizer_scratch **scratch; /* one a thread */
 	struct reader *reader;
 	struct writer *writer;
+	struct schema schema;               /* of the output */
 	struct carried *carried;
 	int text;                           /* the column */
 	struct batch *next;                 /* the batch after the current window's, when that ends its batch */
@@ -84,12 +85,23 @@ static void encode_share(struct stage *stage, struct share *share, int worker) {
 	}
 }
 
+/* Appends a document's word ids; [CLS] and [SEP], the first and the last, have none. */
+static void append_word_ids(struct builder *list, const struct column *word_ids, size_t first, size_t past) {
+	struct builder *elements = builder_child(list, 0);
+	builder_append_null(elements);
+	builder_append_rows(elements, word_ids, (int64_t)first + 1, (int64_t)(past - first) - 2);
+	builder_append_null(elements);
+	builder_end_row(list);
+}
+
 static int write_share(struct stage *stage, const struct window *window, const struct share *share) {
 	struct builder *input_ids = writer_column(stage->writer, 0), *word_ids = writer_column(stage->writer, 1);
 	const struct encoding *encoding = &share->encoding;
+	const struct column all_word_ids = { .field = &stage->schema.fields[1].children[0],
+		.length = (int64_t)encoding->count, .values = (const uint8_t *)encoding->word_ids };
 	for (size_t i = 0, at = 0; i < share->rows; at = share->ends[i++]) {
 		builder_append_int32_list(input_ids, encoding->input_ids + at, share->ends[i] - at);
-		builder_append_nullable_int32_list(word_ids, encoding->word_ids + at, share->ends[i] - at, -1);
+		append_word_ids(word_ids, &all_word_ids, at, share->ends[i]);
 		carried_append(stage->carried, window->batch, share->first + (int64_t)i, stage->writer);
 		if (writer_end_row(stage->writer, &stage->write_failure) < 0)
 			return -1;
@@ -199,20 +211,19 @@ static struct tokenizer *load(void) {
 
 /* Opens the output: the tokens, the columns that are carried, and what is to be known of the tokenizer. */
 static void open_output(struct stage *stage) {
-	struct schema schema = { 0 };
+	struct schema *schema = &stage->schema;
 	struct stream_info info;
 	static const char *const used[] = { "text", "name", "input_ids", "word_ids", NULL };
 
-	schema_add_int32_list(&schema, "input_ids");
-	schema_add_int32_list(&schema, "word_ids");
+	schema_add_int32_list(schema, "input_ids");
+	schema_add_int32_list(schema, "word_ids");
 	stage->carried = carried_create(reader_schema(stage->reader), used);
-	carried_add_fields(stage->carried, &schema);
+	carried_add_fields(stage->carried, schema);
 	stream_info_copy(&info, reader_info(stage->reader));
 	info.type = RECORD_TOKENS;
 	stream_info_set_vocabulary(&info, stage->tokenizer);
-	stage->writer = open_output_stream(&schema, &info, -1);
+	stage->writer = open_output_stream(schema, &info, -1);
 	stream_info_clear(&info);
-	schema_clear(&schema);
 }
 
 int main(int argc, char **argv) {
@@ -237,6 +248,7 @@ int main(int argc, char **argv) {
 	free(stage.scratch);
 	pool_destroy(pool);
 	carried_destroy(stage.carried);
+	schema_clear(&stage.schema);
 	reader_close(stage.reader);
 	tokenizer_free(tokenizer);
 	return status;

@@ -7,13 +7,12 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "text/added.h"
 #include "text/key.h"
 #include "text/normalize.h"
 #include "text/scan.h"
 #include "text/settings.h"
 #include "text/table.h"
-#include "text/unicode.h"
-#include "text/utf8.h"
 
 #define CACHE_BITS 16           /* its entries, 32 bytes each: 2 MiB a thread */
 #define CACHED_PIECES 3
@@ -23,10 +22,8 @@
 
 struct tokenizer {
 	struct settings settings;
-	size_t longest;            /* bytes of a word of letters and digits for the cache */
-	bool begins_added[256];    /* some token that is searched for in the text as it came begins with the byte */
-	int only_beginning;        /* the one byte that they all begin with; -1: several, or none */
-	bool searches, searches_normalized;
+	size_t longest; /* bytes of a word of letters and digits for the cache */
+	struct added_search added;
 };
 
 /* A word and the pieces it becomes, or where in `more` they begin, when they are more. A key of zeros: free. */
@@ -108,23 +105,24 @@ static void keep_word(struct tokenizer_scratch *scratch, const struct look *look
 	look->pair[0] = cached;
 }
 
-/* Encodes a word that the cache does not hold, or whose pieces are too many for its entry; returns how many. */
+/* Cuts a word that the cache does not hold into scratch->pieces, and keeps it. Returns how many they are. */
+static size_t cut_new(struct encoder *encoder, const struct look *look) {
+	char word[2 * KEY_LENGTH] = { 0 };
+	memcpy(word, &look->key, sizeof look->key);
+	size_t count = cut(encoder->tokenizer, encoder->scratch, word, look->length);
+	keep_word(encoder->scratch, look, count);
+	return count;
+}
+
+/* Encodes a word that is not in the cache, or whose pieces are too many for its entry; returns how many they are. */
 static size_t encode_rare(struct encoder *encoder, const struct look *look, const struct cached *cached,
 	int32_t *input_ids, int32_t *word_ids) {
 	struct tokenizer_scratch *scratch = encoder->scratch;
-	const int32_t *pieces = scratch->more + cached->pieces[0];
-	size_t count = cached->count;
-	if (!key_equal(cached->key, look->key)) {
-		char word[2 * KEY_LENGTH] = { 0 };
-		memcpy(word, &look->key, sizeof look->key);
-		count = cut(encoder->tokenizer, scratch, word, look->length);
-		pieces = scratch->pieces;
-		keep_word(scratch, look, count);
-	}
-	for (size_t i = 0; i < count; i++) {
-		input_ids[i] = pieces[i];
+	bool known = key_equal(cached->key, look->key);
+	size_t count = known ? cached->count : cut_new(encoder, look);
+	memcpy(input_ids, known ? scratch->more + cached->pieces[0] : scratch->pieces, count * sizeof *input_ids);
+	for (size_t i = 0; i < count; i++)
 		word_ids[i] = encoder->word;
-	}
 	encoder->word++;
 	return count;
 }
@@ -168,7 +166,8 @@ static void encode_word(struct encoder *encoder, const struct word *word) {
 		struct look look = look_for(scratch, key_load(word->bytes, word->length), word->length);
 		encode_looks(encoder, &look, 1);
 	} else {
-		append_word(encoder, scratch->pieces, cut(tokenizer, scratch, word->bytes, word->length));
+		size_t count = cut(tokenizer, scratch, word->bytes, word->length);
+		append_word(encoder, scratch->pieces, count);
 	}
 }
 
@@ -237,95 +236,7 @@ static void encode_plain(struct encoder *encoder, const char *text, size_t lengt
 	}
 }
 
-/* ---- added tokens ---------------------------------------------------------------------------------------- */
-
-/* A stretch of text, as bytes or as code points, in which added tokens are searched for. */
-struct haystack { const char *bytes; const uint32_t *points; size_t length; };
-
-/* The code point that ends at `at`, U+FFFD for a byte that is invalid; *start is where it begins. */
-static uint32_t point_before(const struct haystack *text, size_t at, size_t *start) {
-	uint32_t point;
-	if (text->bytes == NULL) {
-		*start = at - 1;
-		return text->points[at - 1];
-	}
-	for (*start = at - 1; *start > 0 && at - *start < UTF8_LONGEST && utf8_continues(text->bytes[*start]);)
-		--*start;
-	if (utf8_decode(text->bytes + *start, at - *start, &point) == at - *start && point != UTF8_INVALID)
-		return point;
-	*start = at - 1;
-	return 0xfffd;
-}
-
-static uint32_t point_after(const struct haystack *text, size_t at, size_t *end) {
-	uint32_t point;
-	if (text->bytes == NULL) {
-		*end = at + 1;
-		return text->points[at];
-	}
-	*end = at + utf8_decode(text->bytes + at, text->length - at, &point);
-	return point == UTF8_INVALID ? 0xfffd : point;
-}
-
-static bool is_word(uint32_t point) {
-	return unicode_flags(point) & UNICODE_WORD;
-}
-
-/* The longest added token at `at`, and how long it is; NULL if there is none. */
-static const struct added_token *added_at(const struct settings *settings, const struct haystack *text, size_t at,
-	size_t *longest) {
-	const struct added_token *found = NULL;
-	*longest = 0;
-	for (size_t i = 0; i < settings->added_count; i++) {
-		const struct added_token *added = &settings->added[i];
-		bool points = text->bytes == NULL;
-		size_t length = points ? added->normalized_content.count : added->length;
-		if (added->normalized != points || length <= *longest || length > text->length - at)
-			continue;
-		if (points ? memcmp(text->points + at, added->normalized_content.points, length * sizeof *text->points) != 0
-			: memcmp(text->bytes + at, added->content, length) != 0)
-			continue;
-		found = added;
-		*longest = length;
-	}
-	return found;
-}
-
-/* The next added token at or after *search, and the stretch it takes, from *from to *to; nothing before `floor` is
- * taken. Moves *search on. NULL: there is none. */
-static const struct added_token *next_added(const struct tokenizer *tokenizer, const struct haystack *text,
-	size_t *search, size_t floor, size_t *from, size_t *to) {
-	size_t length, next;
-	for (; *search < text->length; ++*search) {
-		if (text->bytes != NULL && tokenizer->only_beginning >= 0) {
-			const char *hit = memchr(text->bytes + *search, tokenizer->only_beginning, text->length - *search);
-			*search = hit ? (size_t)(hit - text->bytes) : text->length;
-			if (hit == NULL)
-				break;
-		}
-		if (text->bytes != NULL && !tokenizer->begins_added[(unsigned char)text->bytes[*search]])
-			continue;
-		const struct added_token *added = added_at(&tokenizer->settings, text, *search, &length);
-		if (added == NULL)
-			continue;
-		*from = *search;
-		*to = *search + length;
-		*search = *to;
-		if (added->single_word && ((*from > 0 && is_word(point_before(text, *from, &next)))
-			|| (*to < text->length && is_word(point_after(text, *to, &next))))) {
-			--*search;
-			continue;
-		}
-		while (added->lstrip && *from > floor && (unicode_flags(point_before(text, *from, &next)) & UNICODE_SPACE))
-			*from = next;
-		while (added->rstrip && *to < text->length && (unicode_flags(point_after(text, *to, &next)) & UNICODE_SPACE))
-			*to = next;
-		if (*from < floor)
-			*from = floor;
-		return added;
-	}
-	return NULL;
-}
+/* ---- texts ----------------------------------------------------------------------------------------------- */
 
 static void encode_normalized(struct encoder *encoder, const char *bytes, size_t length) {
 	const struct tokenizer *tokenizer = encoder->tokenizer;
@@ -335,7 +246,7 @@ static void encode_normalized(struct encoder *encoder, const char *bytes, size_t
 	struct code_points part = { .points = normalized->points };
 	size_t search = 0, done = 0, from, to;
 	const struct added_token *added;
-	while ((added = next_added(tokenizer, &text, &search, done, &from, &to)) != NULL) {
+	while ((added = added_next(&tokenizer->added, &text, &search, done, &from, &to)) != NULL) {
 		part.count = from - done;
 		encode_words(encoder, &part);
 		append_word(encoder, &added->id, 1);
@@ -349,7 +260,7 @@ static void encode_normalized(struct encoder *encoder, const char *bytes, size_t
 static void encode_stretch(struct encoder *encoder, const char *text, size_t length) {
 	if (length == 0)
 		return;
-	if (encoder->tokenizer->searches_normalized)
+	if (encoder->tokenizer->added.in_normalized)
 		encode_normalized(encoder, text, length);
 	else
 		encode_plain(encoder, text, length);
@@ -362,8 +273,8 @@ void tokenizer_append(const struct tokenizer *tokenizer, struct tokenizer_scratc
 	size_t search = 0, done = 0, begin = encoding->count, from, to;
 	const struct added_token *added;
 	append(encoding, tokenizer->settings.special_ids.cls, -1);
-	while (tokenizer->searches && length > 0
-		&& (added = next_added(tokenizer, &haystack, &search, done, &from, &to)) != NULL) {
+	while (tokenizer->added.in_text && length > 0
+		&& (added = added_next(&tokenizer->added, &haystack, &search, done, &from, &to)) != NULL) {
 		encode_stretch(&encoder, text + done, from - done);
 		append_word(&encoder, &added->id, 1);
 		done = to;
@@ -456,39 +367,11 @@ char *tokenizer_decode(const struct tokenizer *tokenizer, const int32_t *ids, si
 
 /* ---- making one ------------------------------------------------------------------------------------------ */
 
-static void normalize_added(const struct settings *settings, struct added_token *added) {
-	struct code_points *points = &added->normalized_content;
-	char *to;
-	normalize(&settings->normalization, added->content, added->length, points);
-	to = added->normalized_text = allocate(points->count + 1, UTF8_LONGEST);
-	for (size_t i = 0; i < points->count; i++)
-		to += utf8_encode(points->points[i], to);
-}
-
-static void prepare_added(struct tokenizer *tokenizer) {
-	struct settings *settings = &tokenizer->settings;
-	tokenizer->only_beginning = -1;
-	for (size_t i = 0; i < settings->added_count; i++) {
-		struct added_token *added = &settings->added[i];
-		if (added->normalized) {
-			normalize_added(settings, added);
-			tokenizer->searches_normalized = true;
-			continue;
-		}
-		unsigned char byte = (unsigned char)added->content[0];
-		if (!tokenizer->searches)
-			tokenizer->only_beginning = byte;
-		else if (tokenizer->only_beginning != byte)
-			tokenizer->only_beginning = -1;
-		tokenizer->begins_added[byte] = tokenizer->searches = true;
-	}
-}
-
 static struct tokenizer *create(const struct settings *settings) {
 	struct tokenizer *tokenizer = allocate(1, sizeof *tokenizer);
 	tokenizer->settings = *settings;
 	tokenizer->longest = settings->max_characters < KEY_LENGTH ? settings->max_characters : KEY_LENGTH;
-	prepare_added(tokenizer);
+	added_prepare(&tokenizer->settings, &tokenizer->added);
 	return tokenizer;
 }
 

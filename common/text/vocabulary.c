@@ -201,32 +201,61 @@ static int32_t find_piece(const struct vocabulary *vocabulary, int32_t below, co
 	return slot->form != 0 && slot->id < below ? slot->id : -1;
 }
 
+/* The beginnings of the text, of up to KEY_LENGTH bytes, that pass the filter, nearly all of them pieces: bit i for that
+ * of i bytes. */
+static uint32_t find_likely(const struct vocabulary *vocabulary, const char *text, size_t length, bool continuing) {
+	uint32_t likely = 0;
+	for (size_t i = 1; i <= length && i <= KEY_LENGTH; i++) {
+		uint64_t hash = hash_key(key_load(text, i), continuing) >> (64 - FILTER_BITS);
+		likely |= (uint32_t)(vocabulary->filter[hash / 64] >> hash % 64 & 1) << i;
+	}
+	return likely;
+}
+
+static size_t longest_of(uint32_t likely) {
+	return (size_t)(31 - __builtin_clz(likely));
+}
+
+/* Finds what is likely along a short word, taking the filter at its word, and has the slots of those pieces brought near
+ * all at once: one by one they would be waited for. */
+static void look_ahead(const struct vocabulary *vocabulary, const char *word, size_t length,
+	uint32_t likely[static KEY_LENGTH]) {
+	for (size_t at = 0, longest; at < length; at += longest) {
+		likely[at] = find_likely(vocabulary, word + at, length - at, at > 0);
+		if (likely[at] == 0)
+			break;
+		longest = longest_of(likely[at]);
+		uint64_t hash = hash_key(key_load(word + at, longest), at > 0);
+		__builtin_prefetch(&vocabulary->slots[hash >> (64 - vocabulary->slot_bits)]);
+	}
+}
+
 /* The longest piece that the text begins with. Returns how long it is, 0 if there is none. */
 static size_t find_longest(const struct vocabulary *vocabulary, int32_t below, const char *text, size_t length,
-	bool continuing, int32_t *piece) {
+	bool continuing, uint32_t likely, int32_t *piece) {
 	struct candidate candidate = { text, length < vocabulary->longest ? length : vocabulary->longest, continuing };
 	for (; candidate.length > KEY_LENGTH; candidate.length--)
 		if (vocabulary->lengths[candidate.length] && (*piece = find_piece(vocabulary, below, &candidate)) >= 0)
 			return candidate.length;
-	uint32_t likely = 0; /* bit i: a beginning of i bytes passes the filter */
-	for (size_t i = 1; i <= candidate.length; i++) {
-		uint64_t hash = hash_key(key_load(text, i), continuing) >> (64 - FILTER_BITS);
-		likely |= (uint32_t)(vocabulary->filter[hash / 64] >> hash % 64 & 1) << i;
-	}
-	while (likely != 0) {
-		candidate.length = (size_t)(31 - __builtin_clz(likely));
+	for (; likely != 0; likely ^= (uint32_t)1 << candidate.length) {
+		candidate.length = longest_of(likely);
 		if ((*piece = find_piece(vocabulary, below, &candidate)) >= 0)
 			return candidate.length;
-		likely ^= (uint32_t)1 << candidate.length;
 	}
 	return 0;
 }
 
 size_t vocabulary_cut(const struct vocabulary *vocabulary, int32_t below, const char *word, size_t length,
 	int32_t *pieces) {
+	uint32_t ahead[KEY_LENGTH] = { 0 };
 	size_t count = 0, taken;
+	if (length <= KEY_LENGTH)
+		look_ahead(vocabulary, word, length, ahead);
 	for (size_t at = 0; at < length; at += taken) {
-		taken = find_longest(vocabulary, below, word + at, length - at, at > 0, &pieces[count++]);
+		uint32_t likely = length <= KEY_LENGTH ? ahead[at] : 0;
+		if (likely == 0)
+			likely = find_likely(vocabulary, word + at, length - at, at > 0);
+		taken = find_longest(vocabulary, below, word + at, length - at, at > 0, likely, &pieces[count++]);
 		if (taken == 0)
 			return 0;
 	}
@@ -237,21 +266,25 @@ const char *vocabulary_token(const struct vocabulary *vocabulary, int32_t id) {
 	return id < 0 || (size_t)id >= vocabulary->size ? NULL : vocabulary->text + vocabulary->start[id];
 }
 
+/* The tokens, each ended by a newline. free() releases it. */
+static char *copy_lines(const struct vocabulary *vocabulary) {
+	size_t length = vocabulary->start[vocabulary->size];
+	char *lines = copy_bytes(vocabulary->text, length);
+	for (size_t id = 0; id < vocabulary->size; id++)
+		lines[vocabulary->start[id + 1] - 1] = '\n';
+	return lines;
+}
+
 void vocabulary_fingerprint(const struct vocabulary *vocabulary, char fingerprint[static 16]) {
-	uLong crc = crc32(0, NULL, 0);
-	for (size_t id = 0; id < vocabulary->size; id++) {
-		crc = crc32_z(crc, (const Bytef *)vocabulary->text + vocabulary->start[id], token_length(vocabulary, id));
-		crc = crc32_z(crc, (const Bytef *)"\n", 1);
-	}
+	char *lines = copy_lines(vocabulary);
+	uLong crc = crc32_z(0, (const Bytef *)lines, vocabulary->start[vocabulary->size]);
 	snprintf(fingerprint, 16, "crc32:%08" PRIx32, (uint32_t)crc);
+	free(lines);
 }
 
 int vocabulary_write(const struct vocabulary *vocabulary, int descriptor, const char *name, struct failure *failure) {
-	size_t length = vocabulary->start[vocabulary->size];
-	char *lines = grow(NULL, length, 1);
-	for (size_t i = 0; i < length; i++)
-		lines[i] = vocabulary->text[i] ? vocabulary->text[i] : '\n';
-	int result = write_all(descriptor, lines, length, name, failure);
+	char *lines = copy_lines(vocabulary);
+	int result = write_all(descriptor, lines, vocabulary->start[vocabulary->size], name, failure);
 	free(lines);
 	return result;
 }

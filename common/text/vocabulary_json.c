@@ -102,17 +102,20 @@ static bool read_escape(struct cursor *cursor, uint32_t *point) {
 	return *point != 0 && (*point < 0xd800 || *point > 0xdfff);
 }
 
+static bool is_plain(char byte) {
+	return byte >= 0x20 && byte != '"' && byte != '\\' && byte != 0x7f;
+}
+
 /* A string, decoded in place: no escape is shorter than what it stands for. NULL: damaged. */
 static const char *read_string(struct cursor *cursor) {
 	if (!skip_character(cursor, '"'))
 		return NULL;
-	char *string = cursor->at, *to = string;
+	char *string = cursor->at, *at = string;
+	while (at < cursor->end && is_plain(*at)) /* most are plain to their end */
+		at++;
+	char *to = cursor->at = at;
 	while (cursor->at < cursor->end && *cursor->at != '"') {
 		uint32_t point;
-		if (*cursor->at >= 0x20 && *cursor->at != '\\' && *cursor->at != 0x7f) {
-			*to++ = *cursor->at++;
-			continue;
-		}
 		if (*cursor->at == '\\') {
 			cursor->at++;
 			if (!read_escape(cursor, &point))

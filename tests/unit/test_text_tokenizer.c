@@ -138,6 +138,54 @@ static void cuts_at_the_end(void **state) {
 	tokenizer_free(tokenizer);
 }
 
+/* Appends a document as the continuation of the last one: without its [CLS], and with word ids that go on. */
+static void continue_document(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, const char *text,
+	size_t length, struct encoding *encoding) {
+	struct encoding part = { 0 };
+	tokenizer_encode(tokenizer, scratch, text, length, 0, &part);
+	int32_t word = encoding->count > 2 ? encoding->word_ids[encoding->count - 2] + 1 : 0;
+	tokenizer_append(tokenizer, scratch, text, length, 0, encoding);
+	size_t first = encoding->count - part.count - 1; /* where the [SEP] before is */
+	for (size_t i = 1; i < part.count; i++) {
+		encoding->input_ids[first + i - 1] = part.input_ids[i];
+		encoding->word_ids[first + i - 1] = part.word_ids[i] < 0 ? -1 : part.word_ids[i] + word;
+	}
+	encoding->count -= 2;
+	encoding_clear(&part);
+}
+
+/* White space separates, so a text is its parts, wherever the scans of it end and however long its runs are. */
+static void long_texts_are_their_parts(void **state) {
+	(void)state;
+	struct tokenizer *tokenizer = open_tokenizer("uncased");
+	struct tokenizer_scratch *scratch = tokenizer_scratch_create(tokenizer);
+	static const char *const words[] = { "this", "Film,", "unfilmable", "caf\xc3\xa9", "\xe4\xb8\xad", "...", "THE",
+		"aaaaaaaaaaaaaaaa", "aaaaaaaaaaaaaaaaa", "a\xcc\x81" "b", "\x01", "lowlands" };
+	char *text = allocate(40000, 1);
+	struct encoding whole = { 0 }, parts = { 0 };
+	srand(2);
+	for (int round = 0; round < 30; round++) {
+		size_t length = 0;
+		parts.count = 0;
+		tokenizer_append(tokenizer, scratch, "", 0, 0, &parts);
+		while (length < 20000) {
+			size_t begin = length, run = rand() % 300 ? 0 : (size_t)rand() % 9000;
+			memset(text + begin, 'a', run);
+			length += run + (size_t)sprintf(text + begin + run, "%s ", words[rand() % 12]);
+			continue_document(tokenizer, scratch, text + begin, length - begin, &parts);
+		}
+		tokenizer_encode(tokenizer, scratch, text, length, 0, &whole);
+		assert_int_equal(whole.count, parts.count);
+		assert_memory_equal(whole.input_ids, parts.input_ids, whole.count * sizeof *whole.input_ids);
+		assert_memory_equal(whole.word_ids, parts.word_ids, whole.count * sizeof *whole.word_ids);
+	}
+	free(text);
+	encoding_clear(&whole);
+	encoding_clear(&parts);
+	tokenizer_scratch_free(scratch);
+	tokenizer_free(tokenizer);
+}
+
 static void invalid_bytes_are_counted(void **state) {
 	(void)state;
 	struct tokenizer *tokenizer = open_tokenizer("uncased");
@@ -298,6 +346,7 @@ int main(void) {
 		cmocka_unit_test(encodes_as_the_reference),
 		cmocka_unit_test(decodes_as_the_reference),
 		cmocka_unit_test(cuts_at_the_end),
+		cmocka_unit_test(long_texts_are_their_parts),
 		cmocka_unit_test(invalid_bytes_are_counted),
 		cmocka_unit_test(folders_are_refused_by_what_is_wrong),
 		cmocka_unit_test(json_escapes_are_read),

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "text/key.h"
 #include "text/vocabulary.h"
 
 static char path[] = "/tmp/cloze-vocabulary-XXXXXX";
@@ -46,35 +47,98 @@ static void lines_are_tokens(void **state) {
 	vocabulary_free(vocabulary);
 }
 
-/* The pieces of a word as "1 4"; "" where there are none. */
-static const char *cut(const struct vocabulary *vocabulary, int32_t below, const char *word) {
-	static char text[64];
-	char padded[64] = { 0 };
+/* The pieces of a word, for which it makes no difference what follows it. */
+static size_t cut(const struct vocabulary *vocabulary, int32_t below, const char *word, int32_t *pieces) {
+	size_t length = strlen(word);
+	char *readable = allocate(length + KEY_LENGTH, 1);
+	memset(readable, 'b', length + KEY_LENGTH);
+	memcpy(readable, word, length);
+	size_t count = vocabulary_cut(vocabulary, below, readable, length, pieces);
+	free(readable);
+	return count;
+}
+
+static void check_cut(const struct vocabulary *vocabulary, int32_t below, const char *word, const char *expected) {
+	char text[256] = "";
 	int32_t pieces[64];
-	size_t length = strlen(word), used = 0;
-	memcpy(padded, word, length);
-	size_t count = vocabulary_cut(vocabulary, below, padded, length, pieces);
-	text[0] = '\0';
+	size_t count = cut(vocabulary, below, word, pieces), used = 0;
 	for (size_t i = 0; i < count; i++)
 		used += (size_t)snprintf(text + used, sizeof text - used, i > 0 ? " %d" : "%d", (int)pieces[i]);
-	return text;
+	assert_string_equal(text, expected);
 }
 
 static void cuts_the_longest_pieces(void **state) {
 	(void)state;
-	static const char *const tokens[] = { "a", "ab", "abcde", "##b", "##bc", "\xc3\xa9", "##\xc3\xa9\xc3\xa9",
-		"##c", "##d" };
-	struct vocabulary *vocabulary = vocabulary_create(tokens, 9);
-	assert_string_equal(cut(vocabulary, 9, "a"), "0");
-	assert_string_equal(cut(vocabulary, 9, "abcde"), "2");
-	assert_string_equal(cut(vocabulary, 2, "abcde"), "");
-	assert_string_equal(cut(vocabulary, 9, "abcd"), "1 7 8");
-	assert_string_equal(cut(vocabulary, 9, "abbcb"), "1 4 3");
-	assert_string_equal(cut(vocabulary, 9, "abca"), "");
-	assert_string_equal(cut(vocabulary, 9, "b"), "");
-	assert_string_equal(cut(vocabulary, 9, "\xc3\xa8"), "");
-	assert_string_equal(cut(vocabulary, 9, "\xc3\xa9\xc3\xa9\xc3\xa9"), "5 6");
+	static const char *const tokens[] = { "a", "ab", "abcde", "##b", "##bc", "\xc3\xa9", "##\xc3\xa9\xc3\xa9", "##c",
+		"##d", "abababababababababab", "##abababababababababab", "##a", "##abababababababab" };
+	struct vocabulary *vocabulary = vocabulary_create(tokens, 13);
+	check_cut(vocabulary, 13, "a", "0");
+	check_cut(vocabulary, 13, "abcde", "2");
+	check_cut(vocabulary, 2, "abcde", ""); /* neither abcde nor ##bc is below 2 */
+	check_cut(vocabulary, 13, "abcd", "1 7 8");
+	check_cut(vocabulary, 13, "abbcb", "1 4 3");
+	check_cut(vocabulary, 13, "abcx", "");
+	check_cut(vocabulary, 13, "b", "");
+	check_cut(vocabulary, 13, "\xc3\xa8", "");
+	check_cut(vocabulary, 13, "\xc3\xa9\xc3\xa9\xc3\xa9", "5 6");
+	check_cut(vocabulary, 13, "\xc3\xa9\xc3\xa9", ""); /* not half a character */
+	check_cut(vocabulary, 13, "abababababababababababababababababababab", "9 10"); /* past KEY_LENGTH */
+	check_cut(vocabulary, 13, "ababababababababababababababababababab", "9 12 11 3");
+	assert_int_equal(id(vocabulary, "##abababababababababab"), 10);
+	assert_int_equal(id(vocabulary, "abababababababababac"), -1);
 	vocabulary_free(vocabulary);
+}
+
+/* Cuts by looking every beginning up. */
+static size_t cut_plainly(const struct vocabulary *vocabulary, const char *word, int32_t *pieces) {
+	size_t count = 0, length = strlen(word), taken;
+	for (size_t at = 0; at < length; at += taken) {
+		char token[128] = "##";
+		size_t prefix = at > 0 ? 2 : 0;
+		for (taken = length - at; taken > 0; taken--) {
+			memcpy(token + prefix, word + at, taken);
+			pieces[count] = vocabulary_id(vocabulary, token, prefix + taken);
+			if (pieces[count] >= 0)
+				break;
+		}
+		if (taken == 0)
+			return 0;
+		count++;
+	}
+	return count;
+}
+
+static void random_string(char *text, size_t longest) {
+	size_t length = 1 + (size_t)rand() % longest;
+	for (size_t i = 0; i < length; i++)
+		text[i] = "abc"[rand() % 3];
+	text[length] = '\0';
+}
+
+static void cutting_is_looking_beginnings_up(void **state) {
+	(void)state;
+	enum { TOKENS = 3000 };
+	char **tokens = allocate(TOKENS, sizeof *tokens), text[64];
+	int32_t pieces[64], expected[64];
+	srand(1);
+	for (int i = 0; i < TOKENS; i++) {
+		random_string(text, i % 3 ? 6 : 24);
+		tokens[i] = format_text("%s%s", i % 2 ? "##" : "", text);
+	}
+	struct vocabulary *vocabulary = vocabulary_create((const char *const *)tokens, TOKENS);
+	size_t covered = 0;
+	for (int i = 0; i < 20000; i++) {
+		random_string(text, i % 2 ? 16 : 40);
+		size_t count = cut_plainly(vocabulary, text, expected);
+		assert_int_equal(cut(vocabulary, TOKENS, text, pieces), count);
+		assert_memory_equal(pieces, expected, count * sizeof *pieces);
+		covered += count > 0;
+	}
+	assert_in_range(covered, 10000, 20000);
+	vocabulary_free(vocabulary);
+	for (int i = 0; i < TOKENS; i++)
+		free(tokens[i]);
+	free(tokens);
 }
 
 static void comes_back_with_its_fingerprint(void **state) {
@@ -143,6 +207,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_are_tokens),
 		cmocka_unit_test(cuts_the_longest_pieces),
+		cmocka_unit_test(cutting_is_looking_beginnings_up),
 		cmocka_unit_test(comes_back_with_its_fingerprint),
 		cmocka_unit_test(damage_is_named_by_line),
 	};
