@@ -11,16 +11,15 @@
 
 #define SCAN_BYTES 4096
 #define SCAN_BLOCK 64 /* bytes that are looked at together */
-#define SCAN_SLACK 16 /* past the end of an array */
 
 /* Places in the text are counted from 0. */
 struct scan {
 	size_t count;
-	uint16_t first[SCAN_BYTES + SCAN_SLACK]; /* [count] where a punctuation character, or a run of what is neither that nor
-	                                           * white space, begins, */
-	uint16_t past[SCAN_BYTES + SCAN_SLACK];  /* and past its end */
-	uint16_t other[SCAN_BYTES + SCAN_SLACK]; /* every byte of a run that is no letter or digit; UINT16_MAX ends them */
-	char text[SCAN_BYTES + SCAN_BLOCK];      /* the bytes themselves, A to Z in lower case where so asked */
+	uint16_t first[SCAN_BYTES];     /* [count] where a punctuation character, or a run of what is neither that nor white
+	                                 * space, begins, */
+	uint16_t past[SCAN_BYTES];      /* and past its end */
+	uint16_t other[SCAN_BYTES + 1]; /* every byte of a run that is no letter or digit; UINT16_MAX ends them */
+	char text[SCAN_BYTES + SCAN_BLOCK]; /* the bytes themselves, A to Z in lower case where so asked */
 };
 
 /* Scans the beginning of the text, at most SCAN_BYTES. Returns how many bytes that makes: a run that may go on past the

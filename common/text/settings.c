@@ -210,16 +210,30 @@ static int add_configured(json_t *config, const char *name, const struct vocabul
 	return 0;
 }
 
+static bool has_added(const struct vocabulary *vocabulary, const struct settings *settings) {
+	bool all = true;
+	for (size_t i = 0; i < settings->added_count && all; i++) {
+		const char *token = vocabulary_token(vocabulary, settings->added[i].id);
+		all = token != NULL && strcmp(token, settings->added[i].content) == 0;
+	}
+	return all;
+}
+
 /* Takes the vocabulary over. */
 static int use_vocabulary(struct vocabulary *vocabulary, json_t *config, const char *name, struct settings *settings,
 	struct failure *failure) {
 	struct token_list list;
 	int result = add_configured(config, name, vocabulary, settings, failure);
-	list_tokens(vocabulary, &list);
-	if (result == 0)
-		result = build_vocabulary(name, &list, settings, failure);
-	free(list.tokens);
-	vocabulary_free(vocabulary);
+	if (result == 0 && has_added(vocabulary, settings)) {
+		settings->vocabulary = vocabulary;
+		settings->pieces = (int32_t)vocabulary_size(vocabulary);
+	} else {
+		list_tokens(vocabulary, &list);
+		if (result == 0)
+			result = build_vocabulary(name, &list, settings, failure);
+		free(list.tokens);
+		vocabulary_free(vocabulary);
+	}
 	if (result < 0)
 		return -1;
 	find_special_ids(config, settings);

@@ -29,7 +29,7 @@ struct tokenizer {
 /* A word and the pieces it becomes, or where in `more` they begin, when they are more. A key of zeros: free. */
 struct cached { struct key key; int32_t pieces[CACHED_PIECES]; uint32_t count; };
 
-/* A word to be encoded, and the two entries, a cache line, where it may be: the one that came last, and the one before. */
+/* A word to be encoded, and the two entries, a cache line, where it may be. */
 struct look { struct key key; struct cached *pair; size_t length; };
 
 struct tokenizer_scratch {
@@ -88,8 +88,8 @@ static size_t cut(const struct tokenizer *tokenizer, struct tokenizer_scratch *s
 	return 1;
 }
 
-/* Fills the first entry of a pair in, and moves what it held to the second. Where the pieces are too many for it, and
- * for what `more` has left, nothing is kept. */
+/* Puts a word and its pieces in its pair: in the first entry while that is free, then in the second, where words come and
+ * go until they are seen again. Nothing is kept of a word of more pieces than `more` has left for. */
 static void keep_word(struct tokenizer_scratch *scratch, const struct look *look, size_t count) {
 	struct cached cached = { .key = look->key, .count = (uint32_t)count };
 	int32_t *to = cached.pieces;
@@ -101,8 +101,7 @@ static void keep_word(struct tokenizer_scratch *scratch, const struct look *look
 		scratch->more_count += count;
 	}
 	memcpy(to, scratch->pieces, count * sizeof *to);
-	look->pair[1] = look->pair[0];
-	look->pair[0] = cached;
+	look->pair[look->pair[0].key.low != 0] = cached;
 }
 
 /* Cuts a word that the cache does not hold into scratch->pieces, and keeps it. Returns how many they are. */
@@ -114,15 +113,28 @@ static size_t cut_new(struct encoder *encoder, const struct look *look) {
 	return count;
 }
 
-/* Encodes a word that is not in the cache, or whose pieces are too many for its entry; returns how many they are. */
-static size_t encode_rare(struct encoder *encoder, const struct look *look, const struct cached *cached,
-	int32_t *input_ids, int32_t *word_ids) {
+/* Encodes a word that is not in the first entry of its pair, or has too many pieces for one. Returns how many. */
+static size_t encode_rare(struct encoder *encoder, const struct look *look, int32_t *input_ids, int32_t *word_ids) {
 	struct tokenizer_scratch *scratch = encoder->scratch;
-	bool known = key_equal(cached->key, look->key);
-	size_t count = known ? cached->count : cut_new(encoder, look);
-	memcpy(input_ids, known ? scratch->more + cached->pieces[0] : scratch->pieces, count * sizeof *input_ids);
-	for (size_t i = 0; i < count; i++)
+	struct cached *first = &look->pair[0], *second = &look->pair[1];
+	const int32_t *pieces;
+	size_t count;
+	if (key_equal(second->key, look->key)) {
+		struct cached found = *second;
+		*second = *first;
+		*first = found;
+	}
+	if (key_equal(first->key, look->key)) {
+		count = first->count;
+		pieces = count > CACHED_PIECES ? scratch->more + first->pieces[0] : first->pieces;
+	} else {
+		count = cut_new(encoder, look);
+		pieces = scratch->pieces;
+	}
+	for (size_t i = 0; i < count; i++) {
+		input_ids[i] = pieces[i];
 		word_ids[i] = encoder->word;
+	}
 	encoder->word++;
 	return count;
 }
@@ -140,9 +152,9 @@ static void encode_looks(struct encoder *encoder, const struct look *looks, size
 	reserve(encoding, count * KEY_LENGTH + ENTRY); /* a piece takes a byte at least */
 	int32_t *input_ids = encoding->input_ids + encoding->count, *word_ids = encoding->word_ids + encoding->count;
 	for (const struct look *look = looks, *end = looks + count; look < end; look++) {
-		const struct cached *cached = look->pair + key_equal(look->pair[1].key, look->key);
+		const struct cached *cached = look->pair;
 		if (!key_equal(cached->key, look->key) || cached->count > CACHED_PIECES) {
-			size_t pieces = encode_rare(encoder, look, cached, input_ids, word_ids);
+			size_t pieces = encode_rare(encoder, look, input_ids, word_ids);
 			input_ids += pieces;
 			word_ids += pieces;
 			continue;

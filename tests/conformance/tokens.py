@@ -54,10 +54,10 @@ def compare(name, tokenizer, options, texts):
 
 
 def all_points():
-    points = [p for p in [*range(0x30000), *range(0xE0000, 0xE0200), *range(0x10FF00, 0x110000)]
-              if not 0xD800 <= p < 0xE000]
-    for i in range(0, len(points), 8):
-        yield "a".join(map(chr, points[i:i + 8]))
+    points = [p for p in range(0x110000) if not 0xD800 <= p < 0xE000]
+    for i in range(0, len(points), 48):
+        yield "a".join(map(chr, points[i:i + 48]))
+        yield " \u0301".join(map(chr, points[i:i + 48]))
 
 
 def strings(seed, count, vocab):
@@ -67,6 +67,9 @@ def strings(seed, count, vocab):
         if chance.random() < 0.2:  # runs of combining characters, whose order changes
             text += "".join(chr(chance.choice(COMBINING)) for _ in range(chance.randint(1, 9)))
         yield text
+    for _ in range(count // 200):  # long ones, with words of any length
+        yield " ".join(chance.choice([make.string(chance, vocab), chance.choice("aZ9é") * chance.randint(1, 300)])
+                       for _ in range(chance.randint(100, 600)))
 
 
 def settings():
@@ -104,17 +107,44 @@ def golden():
     report("the golden strings", [row for row, own in zip(rows, ours) if row["input_ids"] != own["input_ids"]
                                   or [None if w == -1 else w for w in row["word_ids"]] != own["word_ids"]])
     archive = os.path.join(shared, "data", "aclImdb-train.tar.gz")
-    with subprocess.Popen(["imdb-read", "--split", "train", archive], stdout=subprocess.PIPE) as read:
+    with open(os.path.join(shared, "golden", "ids-train.jsonl")) as lines:
+        for row in map(json.loads, lines):
+            split = {"train/neg+pos": "train", "train/unsup": "unsupervised"}[row["split"]]
+            hashes = hash_split(split, archive)
+            report(f"the ids and word ids of {row['split']}", hashes != (row["input_ids"], row["word_ids"]) and hashes)
+
+
+def hash_split(split, archive):
+    with subprocess.Popen(["imdb-read", "--split", split, archive], stdout=subprocess.PIPE) as read:
         with subprocess.Popen(["wordpiece", "--model", os.path.join(shared, "data", "minilm-l6")], stdin=read.stdout,
                               stdout=subprocess.PIPE) as tokens:
             ids, words = hashlib.sha256(), hashlib.sha256()
             for batch in pa.ipc.open_stream(tokens.stdout):
                 ids.update(batch["input_ids"].flatten().to_numpy().tobytes())
                 words.update(batch["word_ids"].flatten().fill_null(-1).to_numpy().tobytes())
-    with open(os.path.join(shared, "golden", "ids-train.jsonl")) as lines:
-        expected = [row for row in map(json.loads, lines) if row["split"] == "train/neg+pos"][0]
-    report("the train split's ids", ids.hexdigest() != expected["input_ids"] and ids.hexdigest())
-    report("the train split's word ids", words.hexdigest() != expected["word_ids"] and words.hexdigest())
+    return ids.hexdigest(), words.hexdigest()
+
+
+def configured():
+    """A tokenizer.json beside a tokenizer_config.json that disagrees, as transformers reads the two."""
+    os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+    from transformers import AutoTokenizer
+    folder = os.path.join(scratch, "configured")
+    os.mkdir(folder)
+    vocab = make.vocabulary()
+    texts = list(strings(30, 400, list(vocab)))
+    for number, (name, steps, config) in enumerate([
+            ("BertTokenizer", {"lowercase": True}, {"do_lower_case": False}),
+            ("BertTokenizer", {"lowercase": False}, {"do_lower_case": True, "tokenize_chinese_chars": False}),
+            ("DistilBertTokenizer", {"strip_accents": False}, {"do_lower_case": True, "strip_accents": None}),
+            ("BertTokenizer", {"lowercase": True}, {"do_lower_case": True, "strip_accents": False}),
+            ("PreTrainedTokenizerFast", {"lowercase": True}, {"do_lower_case": False})]):
+        make.tokenizer(vocab, **steps).save(os.path.join(folder, "tokenizer.json"))
+        for file, content in ("tokenizer_config", {"tokenizer_class": name, **config}), ("config", {"model_type": "bert"}):
+            with open(os.path.join(folder, f"{file}.json"), "w") as out:
+                json.dump(content, out)
+        compare(f"configured {number}: {name}", AutoTokenizer.from_pretrained(folder).backend_tokenizer,
+                ["--model", folder], texts)
 
 
 def learned(texts, size, frequency, cased):
@@ -144,6 +174,7 @@ def training():
 
 
 settings()
+configured()
 training()
 if shared:
     golden()

@@ -35,6 +35,14 @@ echo '{"do_lower_case": false}' > "$scratch/model/tokenizer_config.json"
 is 'and its tokenizer_config.json can say otherwise' \
 	"$(wordpiece --model "$scratch/model" "$scratch/text.arrows" | rec-dump)" \
 	"$(wordpiece --cased --vocab "$vocab" "$scratch/text.arrows" | rec-dump)"
+cp "$fixtures/text/added/tokenizer.json" "$scratch/model"
+is 'of a tokenizer.json too, where they disagree' \
+	"$(wordpiece --model "$scratch/model" "$scratch/text.arrows" | rec-dump | head -n 1)" \
+	"$(wordpiece --cased --vocab "$vocab" "$scratch/text.arrows" | rec-dump | head -n 1)"
+echo '{"do_lower_case": false, "tokenizer_class": "PreTrainedTokenizerFast"}' > "$scratch/model/tokenizer_config.json"
+is 'but for the class that goes by the tokenizer.json alone' \
+	"$(wordpiece --model "$scratch/model" "$scratch/text.arrows" | rec-dump | head -n 1)" \
+	"$(wordpiece --model "$fixtures/text/added" "$scratch/text.arrows" | rec-dump | head -n 1)"
 
 info=$(wordpiece --vocab "$vocab" "$scratch/text.arrows" | rec-dump --info | tr -d ' \n')
 like 'the stream says that these are tokens' "$info" '"type":"tokens"'
