@@ -1,11 +1,15 @@
-/* The pieces are one BLAS call each. OpenBLAS copies ("packs") both operands of every call: a piece has to be large for
- * that to be cheap, and there have to be more pieces than threads for these to end together. */
+/* The pieces are one call each: of oneDNN where it is fast, of OpenBLAS elsewhere. Both copy ("pack") the operands of every
+ * call: a piece has to be large for that to be cheap, and there have to be more pieces than threads for these to end
+ * together. */
 #include "math/matrix.h"
 
 #include <cblas.h>
 #include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
 
-#include "math/matrix_bf16.h"
+#include "cli/cli.h"
+#include "math/matrix_onednn.h"
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -13,15 +17,46 @@ static void turn_off_blas_threads(void) {
 	openblas_set_num_threads(1);
 }
 
-void multiply(const struct product *p) {
-	if (p->a.bf16 != NULL && p->b.bf16 != NULL) {
-		multiply_bf16(p);
-		return;
-	}
+static void multiply_openblas(const struct product *p) {
 	pthread_once(&once, turn_off_blas_threads);
 	cblas_sgemm(CblasRowMajor, p->transpose_a ? CblasTrans : CblasNoTrans, p->transpose_b ? CblasTrans : CblasNoTrans,
 		(blasint)p->rows, (blasint)p->columns, (blasint)p->inner, 1, p->a.fp32, (blasint)p->a.stride, p->b.fp32,
 		(blasint)p->b.stride, p->add ? 1 : 0, p->c, (blasint)p->ldc);
+}
+
+/* The bf16 as floats, in memory of their own. */
+static struct matrix widen(struct matrix matrix, size_t rows, size_t columns) {
+	struct matrix wide = { .fp32 = allocate(rows * columns, sizeof *wide.fp32), .stride = columns };
+	for (size_t r = 0; r < rows; r++)
+		for (size_t c = 0; c < columns; c++) {
+			const uint32_t bits = (uint32_t)matrix.bf16[r * matrix.stride + c] << 16;
+			memcpy(&wide.fp32[r * columns + c], &bits, sizeof bits);
+		}
+	return wide;
+}
+
+/* Products of two 8-bit numbers are exact in floats. */
+static void multiply_widened(const struct product *p) {
+	struct product wide = *p;
+	wide.a = p->transpose_a ? widen(p->a, p->inner, p->rows) : widen(p->a, p->rows, p->inner);
+	wide.b = p->transpose_b ? widen(p->b, p->columns, p->inner) : widen(p->b, p->inner, p->columns);
+	multiply(&wide);
+	free(wide.a.fp32);
+	free(wide.b.fp32);
+}
+
+void multiply(const struct product *product) {
+	const struct onednn fast = onednn_is_fast();
+	if (is_bf16(product) ? fast.bf16 : fast.fp32)
+		multiply_onednn(product);
+	else if (is_bf16(product))
+		multiply_widened(product);
+	else
+		multiply_openblas(product);
+}
+
+bool bf16_is_fast(void) {
+	return onednn_is_fast().bf16;
 }
 
 struct matrix matrix_at(struct matrix matrix, size_t row, size_t column) {

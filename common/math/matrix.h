@@ -1,7 +1,7 @@
 /* matrix: matrix products on several threads, with results that do not depend on how many.
  *
- * A product is cut by its shape alone into pieces, each one single-threaded call: of OpenBLAS in single precision, of
- * oneDNN where both operands are there in bfloat16. The libraries' own threads are not used. */
+ * A product is cut by its shape alone into pieces, each one single-threaded call of OpenBLAS or oneDNN, whose own threads
+ * are not used. */
 #ifndef CLOZE_MATH_MATRIX_H
 #define CLOZE_MATH_MATRIX_H
 
@@ -21,9 +21,9 @@ struct matrix {
 /* The part that begins at a row and column. */
 struct matrix matrix_at(struct matrix matrix, size_t row, size_t column);
 
-/* Row-major: C[rows, columns] = op(A) op(B), where op(A) is [rows, inner], op(B) is [inner, columns], op transposes when
- * asked. With `add`, that is added to C; without, C need not be initialized. Products of bfloat16 are summed in single
- * precision; where both operands have them, their fp32 is not read. */
+/* Row-major: C[rows, columns] = op(A) op(B), where op(A) is [rows, inner], op(B) is [inner, columns], inner is not 0, and
+ * op transposes when asked. With `add`, that is added to C; without, C need not be initialized. Products of bfloat16 are
+ * summed in single precision; where both operands have them, their fp32 is not read. */
 struct product {
 	size_t rows, columns, inner;
 	struct matrix a, b;
@@ -32,6 +32,10 @@ struct product {
 	float *c;
 	size_t ldc; /* floats from one row of C to the next */
 };
+
+static inline bool is_bf16(const struct product *product) {
+	return product->a.bf16 != NULL && product->b.bf16 != NULL;
+}
 
 /* One call, on the calling thread. */
 void multiply(const struct product *product);

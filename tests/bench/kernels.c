@@ -12,7 +12,7 @@
 #include <cblas.h>
 
 #include "cli/cli.h"
-#include "math/matrix_bf16.h"
+#include "math/matrix_onednn.h"
 #include "math/random.h"
 #include "model/network.h"
 #include "train/optimizer.h"
@@ -53,7 +53,7 @@ typedef void sgemm(enum CBLAS_ORDER order, enum CBLAS_TRANSPOSE transpose_a, enu
 	float *c, blasint ldc);
 typedef void multiplication(const struct product *product);
 sgemm __real_cblas_sgemm, __wrap_cblas_sgemm;
-multiplication __real_multiply, __wrap_multiply, __real_multiply_bf16, __wrap_multiply_bf16;
+multiplication __real_multiply, __wrap_multiply, __real_multiply_onednn, __wrap_multiply_onednn;
 
 static void count(long long started, double rows, double columns, double inner) {
 	enum part part = attending ? ATTENTION : PRODUCTS;
@@ -68,9 +68,9 @@ void __wrap_multiply(const struct product *product) {
 	attending = false;
 }
 
-void __wrap_multiply_bf16(const struct product *product) {
+void __wrap_multiply_onednn(const struct product *product) {
 	long long started = start();
-	__real_multiply_bf16(product);
+	__real_multiply_onednn(product);
 	count(started, (double)product->rows, (double)product->columns, (double)product->inner);
 }
 

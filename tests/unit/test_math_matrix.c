@@ -100,8 +100,8 @@ static void compare_with_plain(const struct operands *operands, double scale) {
 
 static void test_multiply(void **state) {
 	(void)state;
-	const struct shape shapes[] = { { 1, 1, 1 }, { 3, 5, 7 }, { 17, 31, 64 }, { 100, 1, 33 }, { 1, 100, 33 }, { 5, 4, 0 } };
-	for (size_t s = 0; s < 6; s++)
+	const struct shape shapes[] = { { 1, 1, 1 }, { 3, 5, 7 }, { 17, 31, 64 }, { 100, 1, 33 }, { 1, 100, 33 } };
+	for (size_t s = 0; s < 5; s++)
 		for (int variant = 0; variant < 8; variant++) {
 			struct operands o = random_operands(shapes[s], variant & 1, variant & 2, variant & 4, false);
 			multiply(&o.product);

@@ -1,0 +1,14 @@
+/* matrix_onednn: products by oneDNN, for matrix.c. In a build without it, it multiplies nothing. */
+#ifndef CLOZE_MATH_MATRIX_ONEDNN_H
+#define CLOZE_MATH_MATRIX_ONEDNN_H
+
+#include "math/matrix.h"
+
+/* Whether oneDNN multiplies floats faster than OpenBLAS does, and bfloat16 faster than floats, on this processor. */
+struct onednn { bool fp32, bf16; };
+struct onednn onednn_is_fast(void);
+
+/* multiply() for what it is fast at. */
+void multiply_onednn(const struct product *product);
+
+#endif
