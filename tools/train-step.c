@@ -358,12 +358,6 @@ static bool is_zero(const float *values, size_t count) {
 	return count == 0;
 }
 
-static bool is_not_finite(const float *values, size_t count) {
-	while (count > 0 && isfinite(values[count - 1]))
-		count--;
-	return count > 0;
-}
-
 /* A whole tensor without a gradient is one that the loss does not reach. */
 static void warn_of_zero_gradients(const struct training *training) {
 	const struct parameters *parameters = training->run.parameters;
@@ -376,13 +370,11 @@ static void warn_of_zero_gradients(const struct training *training) {
 
 __attribute__((noreturn))
 static void die_not_finite(const struct training *training, double loss) {
-	const struct parameters *parameters = training->run.parameters;
-	const char *name = "all tensors together", *what = isfinite(loss) ? "gradient" : "loss";
-	for (size_t i = parameters->count; i-- > 0;)
-		if (is_not_finite(training->gradients + parameters->table[i].offset, parameters->table[i].elements))
-			name = parameters->table[i].name;
+	size_t element;
+	const struct parameter *bad = parameters_not_finite(training->run.parameters, training->gradients, &element);
 	die(EX_DATAERR, "step %" PRId64 ": the %s is not finite, first in the gradient of %s (lower --lr, or check the "
-		"model's weights)", training->state.step + 1, what, name);
+		"model's weights)", training->state.step + 1, isfinite(loss) ? "gradient" : "loss",
+		bad != NULL ? bad->name : "all tensors together");
 }
 
 /* The gradients of one step's records, --batch-size at a time; returns their loss. */

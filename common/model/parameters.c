@@ -394,16 +394,23 @@ static size_t find_not_finite(const float *values, size_t count) {
 	return largest >= EXPONENT ? i : count;
 }
 
-int parameters_check_finite(const struct parameters *parameters, const char *folder, struct failure *failure) {
+const struct parameter *parameters_not_finite(const struct parameters *parameters, const float *block, size_t *element) {
 	for (size_t i = 0; i < parameters->count; i++) {
 		const struct parameter *parameter = &parameters->table[i];
-		const float *values = parameters->values + parameter->offset;
-		size_t bad = find_not_finite(values, parameter->elements);
-		if (bad < parameter->elements)
-			return fail(failure, EX_DATAERR, "%s: tensor %s: element %zu is %g", folder, parameter->name, bad,
-				(double)values[bad]);
+		*element = find_not_finite(block + parameter->offset, parameter->elements);
+		if (*element < parameter->elements)
+			return parameter;
 	}
-	return 0;
+	return NULL;
+}
+
+int parameters_check_finite(const struct parameters *parameters, const char *folder, struct failure *failure) {
+	size_t element;
+	const struct parameter *bad = parameters_not_finite(parameters, parameters->values, &element);
+	if (bad == NULL)
+		return 0;
+	return fail(failure, EX_DATAERR, "%s: tensor %s: element %zu is %g", folder, bad->name, element,
+		(double)parameters->values[bad->offset + element]);
 }
 
 /* Gives a parameter its values. */

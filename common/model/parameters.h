@@ -81,6 +81,10 @@ struct parameters *parameters_map(const char *folder, uint64_t seed, struct fail
 /* The same without values (NULL): the table, the configuration, the lineage and the file's tensors. */
 struct parameters *parameters_describe(const char *folder, struct failure *failure);
 
+/* The first parameter of the table with a number in the block that is not finite, and which of its elements; NULL: every
+ * number is. The block is like `values`: they themselves, or gradients. */
+const struct parameter *parameters_not_finite(const struct parameters *parameters, const float *block, size_t *element);
+
 /* Whether every value is a finite number. -1: 65, naming the first tensor with one that is not. */
 int parameters_check_finite(const struct parameters *parameters, const char *folder, struct failure *failure);
 
