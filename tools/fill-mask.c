@@ -347,7 +347,7 @@ int main(int argc, char **argv) {
 
 	struct pool *pool = pool_create((int)threads);
 	struct filler filler = { .config = &parameters->config, .network = network_create(parameters, pool),
-		.tokenizer = tokenizer, .scratch = tokenizer_scratch_create(tokenizer), .count = (size_t)top_k };
+		.tokenizer = tokenizer, .scratch = tokenizer_scratch_create(), .count = (size_t)top_k };
 	if (target_words != NULL) {
 		find_targets(&filler);
 		filler.count = filler.target_count < filler.count ? filler.target_count : filler.count;

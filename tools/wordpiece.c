@@ -236,7 +236,7 @@ int main(int argc, char **argv) {
 	struct pool *pool = pool_create((int)threads);
 	stage.scratch = allocate((size_t)pool_threads(pool), sizeof *stage.scratch);
 	for (int i = 0; i < pool_threads(pool); i++)
-		stage.scratch[i] = tokenizer_scratch_create(tokenizer);
+		stage.scratch[i] = tokenizer_scratch_create();
 	tokenize(&stage, pool);
 
 	int status = close_output_stream(stage.writer);

@@ -310,9 +310,8 @@ void encoding_clear(struct encoding *encoding) {
 	*encoding = (struct encoding){ 0 };
 }
 
-struct tokenizer_scratch *tokenizer_scratch_create(const struct tokenizer *tokenizer) {
+struct tokenizer_scratch *tokenizer_scratch_create(void) {
 	struct tokenizer_scratch *scratch = allocate(1, sizeof *scratch);
-	(void)tokenizer;
 	scratch->cache = table_allocate((size_t)1 << CACHE_BITS, sizeof *scratch->cache);
 	scratch->more = grow(NULL, MORE_PIECES, sizeof *scratch->more);
 	return scratch;

@@ -41,7 +41,7 @@ void encoding_clear(struct encoding *encoding);
 
 /* One thread's working memory: buffers and the cache of words seen. */
 struct tokenizer_scratch;
-struct tokenizer_scratch *tokenizer_scratch_create(const struct tokenizer *tokenizer);
+struct tokenizer_scratch *tokenizer_scratch_create(void);
 void tokenizer_scratch_free(struct tokenizer_scratch *scratch);
 
 /* Encodes text, NULs and invalid UTF-8 included, with [CLS] and [SEP] around it, to the end of `encoding`. `max_length`

@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	if (tokenizer == NULL)
 		abort();
 	if (scratch == NULL)
-		scratch = tokenizer_scratch_create(tokenizer);
+		scratch = tokenizer_scratch_create();
 	tokenizer_encode(tokenizer, scratch, (const char *)data, size, 0, &whole);
 	tokenizer_encode(tokenizer, scratch, (const char *)data, size, 0, &again);
 	tokenizer_encode(tokenizer, scratch, (const char *)data, size, 8, &cut);

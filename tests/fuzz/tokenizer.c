@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	struct tokenizer *tokenizer = tokenizer_load(bytes_as_folder(data, size, "tokenizer.json"), &failure);
 	if (tokenizer == NULL)
 		return 0;
-	struct tokenizer_scratch *scratch = tokenizer_scratch_create(tokenizer);
+	struct tokenizer_scratch *scratch = tokenizer_scratch_create();
 	tokenizer_encode(tokenizer, scratch, text, sizeof text, 0, &encoding);
 	free(tokenizer_decode(tokenizer, encoding.input_ids, encoding.count, false));
 	encoding_clear(&encoding);

@@ -60,7 +60,7 @@ static void each_string(void (*use)(const struct tokenizer *, struct tokenizer_s
 			snprintf(name, sizeof name, "%s", wanted);
 			tokenizer = open_tokenizer(name);
 			assert_non_null(tokenizer);
-			scratch = tokenizer_scratch_create(tokenizer);
+			scratch = tokenizer_scratch_create();
 		}
 		use(tokenizer, scratch, json);
 		json_decref(json);
@@ -119,7 +119,7 @@ static void decodes_as_the_reference(void **state) {
 static void cuts_at_the_end(void **state) {
 	(void)state;
 	struct tokenizer *tokenizer = open_tokenizer("uncased");
-	struct tokenizer_scratch *scratch = tokenizer_scratch_create(tokenizer);
+	struct tokenizer_scratch *scratch = tokenizer_scratch_create();
 	struct special_ids ids = tokenizer_special_ids(tokenizer);
 	struct encoding whole = { 0 }, cut = { 0 };
 	static const char text[] = "this is a great film and a lowland story";
@@ -158,7 +158,7 @@ static void continue_document(const struct tokenizer *tokenizer, struct tokenize
 static void long_texts_are_their_parts(void **state) {
 	(void)state;
 	struct tokenizer *tokenizer = open_tokenizer("uncased");
-	struct tokenizer_scratch *scratch = tokenizer_scratch_create(tokenizer);
+	struct tokenizer_scratch *scratch = tokenizer_scratch_create();
 	static const char *const words[] = { "this", "Film,", "unfilmable", "caf\xc3\xa9", "\xe4\xb8\xad", "...", "THE",
 		"aaaaaaaaaaaaaaaa", "aaaaaaaaaaaaaaaaa", "a\314\201b", "\x01", "lowlands" };
 	char *text = allocate(40000, 1);
@@ -189,7 +189,7 @@ static void long_texts_are_their_parts(void **state) {
 static void invalid_bytes_are_counted(void **state) {
 	(void)state;
 	struct tokenizer *tokenizer = open_tokenizer("uncased");
-	struct tokenizer_scratch *scratch = tokenizer_scratch_create(tokenizer);
+	struct tokenizer_scratch *scratch = tokenizer_scratch_create();
 	struct encoding bad = { 0 }, good = { 0 };
 	static const char broken[] = "gre\xff" "at \xe2\x82 film [MASK]\xf0\x90", sound[] = "great film [MASK]";
 	tokenizer_encode(tokenizer, scratch, broken, sizeof broken - 1, 0, &bad);
@@ -308,8 +308,8 @@ static void saving_keeps_everything(void **state) {
 		assert_int_equal(tokenizer_save(first, folder, &failure), 0);
 		struct tokenizer *second = tokenizer_load(folder, &failure);
 		assert_non_null(second);
-		struct tokenizer_scratch *scratch = tokenizer_scratch_create(first);
-		struct tokenizer_scratch *other = tokenizer_scratch_create(second);
+		struct tokenizer_scratch *scratch = tokenizer_scratch_create();
+		struct tokenizer_scratch *other = tokenizer_scratch_create();
 		struct encoding a = { 0 }, b = { 0 };
 		tokenizer_encode(first, scratch, text, sizeof text - 1, 0, &a);
 		tokenizer_encode(second, other, text, sizeof text - 1, 0, &b);
