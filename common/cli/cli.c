@@ -93,6 +93,13 @@ char *copy_text(const char *text) {
 	return copy_bytes(text, strlen(text));
 }
 
+char *copy_path(const char *path) {
+	size_t length = strlen(path);
+	while (length > 1 && path[length - 1] == '/')
+		length--;
+	return copy_bytes(path, length);
+}
+
 char *format_text(const char *format, ...) {
 	va_list arguments;
 	char *text;

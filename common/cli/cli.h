@@ -113,6 +113,8 @@ void *grow(void *memory, size_t count, size_t size);
 char *copy_text(const char *text);
 /* The first `length` bytes, with a NUL added. */
 char *copy_bytes(const char *bytes, size_t length);
+/* A copy of a path without the slashes at its end. */
+char *copy_path(const char *path);
 /* printf into memory of its own. free() releases it. */
 __attribute__((format(printf, 1, 2)))
 char *format_text(const char *format, ...);
@@ -131,6 +133,16 @@ const char *input_name(const char *path);
 /* The whole file as bytes, with a NUL after them that *length does not count. At most `limit` bytes (65 past
  * that). NULL: 66 when it cannot be opened, 74 when it cannot be read. free() releases it. */
 char *read_file(const char *path, size_t limit, size_t *length, struct failure *failure);
+
+/* Whether the folder has something of that name. */
+bool file_exists(const char *folder, const char *name);
+
+/* Creates a file, or empties it. Returns its descriptor; -1: 73. */
+int create_file(const char *path, struct failure *failure);
+/* Closes what create_file() opened. -1: 74. */
+int close_file(int descriptor, const char *path, struct failure *failure);
+/* Creates the file with these bytes. It is neither synced nor renamed (cli/staged.h does that). -1: 73, 74. */
+int write_file(const char *path, const void *bytes, size_t length, struct failure *failure);
 
 /* Writes all bytes, however write() cuts them. -1: 74, or 73 for a full disk or a file too large. */
 int write_all(int descriptor, const void *bytes, size_t length, const char *name, struct failure *failure);

@@ -75,6 +75,33 @@ int write_all(int descriptor, const void *bytes, size_t length, const char *file
 	return 0;
 }
 
+bool file_exists(const char *folder, const char *name) {
+	char *path = format_text("%s/%s", folder, name);
+	bool found = access(path, F_OK) == 0;
+	free(path);
+	return found;
+}
+
+int create_file(const char *path, struct failure *failure) {
+	int descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	return descriptor < 0 ? fail(failure, EX_CANTCREAT, "%s: %s", path, strerror(errno)) : descriptor;
+}
+
+int close_file(int descriptor, const char *path, struct failure *failure) {
+	return close(descriptor) < 0 ? fail(failure, EX_IOERR, "%s: %s", path, strerror(errno)) : 0;
+}
+
+int write_file(const char *path, const void *bytes, size_t length, struct failure *failure) {
+	int descriptor = create_file(path, failure);
+	if (descriptor < 0)
+		return -1;
+	if (write_all(descriptor, bytes, length, path, failure) < 0) {
+		close(descriptor);
+		return -1;
+	}
+	return close_file(descriptor, path, failure);
+}
+
 void refuse_terminal(int descriptor) {
 	if (isatty(descriptor))
 		die(EX_USAGE, "standard output: a terminal cannot show binary records (pipe them into rec-dump, or a file)");

@@ -130,10 +130,7 @@ static int check_target(const char *target, bool replace, struct failure *failur
 }
 
 struct staged *staged_folder(const char *path, bool replace, struct failure *failure) {
-	size_t length = strlen(path);
-	while (length > 1 && path[length - 1] == '/')
-		length--;
-	char *target = copy_bytes(path, length), *beside = name_beside(target);
+	char *target = copy_path(path), *beside = name_beside(target);
 	int descriptor = -1;
 	if (check_target(target, replace, failure) == 0) {
 		descriptor = mkdtemp(beside) == NULL ? -1 : open(beside, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

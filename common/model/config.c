@@ -2,11 +2,8 @@
  * stays in the JSON and is written back. */
 #include "model/config.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/cli.h"
 
@@ -197,15 +194,7 @@ int config_write(const struct config *config, const char *folder, struct failure
 	json_decref(json);
 	char *path = format_text("%s/config.json", folder), *lines = format_text("%s\n", text);
 	free(text);
-	int descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	int result;
-	if (descriptor < 0)
-		result = fail(failure, EX_CANTCREAT, "%s: %s", path, strerror(errno));
-	else {
-		result = write_all(descriptor, lines, strlen(lines), path, failure);
-		if (close(descriptor) < 0 && result == 0)
-			result = fail(failure, EX_IOERR, "%s: %s", path, strerror(errno));
-	}
+	int result = write_file(path, lines, strlen(lines), failure);
 	free(lines);
 	free(path);
 	return result;

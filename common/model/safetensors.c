@@ -251,13 +251,6 @@ static int open_shards(struct safetensors *file, const char *folder, const char 
 
 /* ---- the folder ---------------------------------------------------------------------------------------- */
 
-static bool exists(const char *folder, const char *name) {
-	char *path = format_text("%s/%s", folder, name);
-	bool found = access(path, F_OK) == 0;
-	free(path);
-	return found;
-}
-
 static int open_single(struct safetensors *file, const char *path, struct failure *failure) {
 	return add_file(file, path, failure) < 0 ? -1 : sort_by_name(file, path, failure);
 }
@@ -266,13 +259,13 @@ static int open_folder(struct safetensors *file, const char *folder, struct fail
 	static const char single[] = "model.safetensors", shards[] = "model.safetensors.index.json";
 	char *path = NULL;
 	int result;
-	if (exists(folder, single)) {
+	if (file_exists(folder, single)) {
 		path = format_text("%s/%s", folder, single);
 		result = open_single(file, path, failure);
-	} else if (exists(folder, shards)) {
+	} else if (file_exists(folder, shards)) {
 		path = format_text("%s/%s", folder, shards);
 		result = open_shards(file, folder, path, failure);
-	} else if (exists(folder, "pytorch_model.bin") || exists(folder, "pytorch_model.bin.index.json"))
+	} else if (file_exists(folder, "pytorch_model.bin") || file_exists(folder, "pytorch_model.bin.index.json"))
 		result = fail(failure, EX_DATAERR, "%s: has pytorch_model.bin but no model.safetensors (convert it: in Python, "
 			"transformers.AutoModelForMaskedLM.from_pretrained(FOLDER).save_pretrained(OTHER))", folder);
 	else
@@ -463,16 +456,17 @@ static char *format_header(const struct tensor_source *tensors, size_t count, co
 
 int safetensors_write(const char *path, const struct tensor_source *tensors, size_t count, const json_t *metadata,
 	struct failure *failure) {
-	int descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	int descriptor = create_file(path, failure);
 	if (descriptor < 0)
-		return fail(failure, EX_CANTCREAT, "%s: %s", path, strerror(errno));
+		return -1;
 	size_t length;
 	char *header = format_header(tensors, count, metadata, &length);
 	int result = write_all(descriptor, header, length, path, failure);
 	free(header);
 	for (size_t i = 0; i < count && result == 0; i++)
 		result = write_all(descriptor, tensors[i].values, source_bytes(&tensors[i]), path, failure);
-	if (close(descriptor) < 0 && result == 0)
-		result = fail(failure, EX_IOERR, "%s: %s", path, strerror(errno));
+	if (result == 0)
+		return close_file(descriptor, path, failure);
+	close(descriptor);
 	return result;
 }

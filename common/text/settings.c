@@ -2,8 +2,6 @@
  * rest, where it is there. */
 #include "text/settings.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,12 +110,13 @@ static int build_vocabulary(const char *name, struct token_list *list, struct se
 
 /* The object in a file of the folder; *json is NULL where there is no such file. -1: 65 or 74. */
 static int read_json(const char *folder, const char *file, json_t **json, struct failure *failure) {
-	char *path = format_text("%s/%s", folder, file);
 	size_t length;
 	json_error_t error;
-	int result = 0;
 	*json = NULL;
-	char *text = access(path, F_OK) == 0 ? read_file(path, LARGEST_FILE, &length, failure) : NULL;
+	if (!file_exists(folder, file))
+		return 0;
+	char *path = format_text("%s/%s", folder, file), *text = read_file(path, LARGEST_FILE, &length, failure);
+	int result = text == NULL ? -1 : 0;
 	if (text != NULL) {
 		/* The reference writes "no bound" as a model_max_length of 10^30, which is no integer of jansson's. */
 		*json = json_loadb(text, length, JSON_DECODE_INT_AS_REAL, &error);
@@ -128,8 +127,6 @@ static int read_json(const char *folder, const char *file, json_t **json, struct
 			json_decref(*json);
 			*json = NULL;
 		}
-	} else if (access(path, F_OK) == 0) {
-		result = -1;
 	}
 	free(text);
 	free(path);
@@ -405,9 +402,9 @@ int settings_load(const char *folder, struct settings *settings, struct failure 
 	char *whole = format_text("%s/tokenizer.json", folder), *vocabulary = format_text("%s/vocab.txt", folder);
 	int result;
 	*settings = bert_settings;
-	if (access(whole, F_OK) == 0)
+	if (file_exists(folder, "tokenizer.json"))
 		result = load_tokenizer(folder, whole, settings, failure);
-	else if (access(vocabulary, F_OK) == 0)
+	else if (file_exists(folder, "vocab.txt"))
 		result = load_vocabulary(folder, vocabulary, settings, failure);
 	else
 		result = fail(failure, EX_NOINPUT, "%s: no tokenizer.json and no vocab.txt (name a model folder with one of "
@@ -435,24 +432,10 @@ void settings_clear(struct settings *settings) {
 
 /* ---- saving ---------------------------------------------------------------------------------------------- */
 
-static int create_file(const char *path, struct failure *failure) {
-	int descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	return descriptor < 0 ? fail(failure, EX_CANTCREAT, "%s: %s", path, strerror(errno)) : descriptor;
-}
-
-static int close_file(int descriptor, const char *path, struct failure *failure) {
-	return close(descriptor) < 0 ? fail(failure, EX_IOERR, "%s: %s", path, strerror(errno)) : 0;
-}
-
-static int write_file(const char *folder, const char *file, const char *bytes, size_t length,
+static int write_into(const char *folder, const char *file, const char *bytes, size_t length,
 	struct failure *failure) {
 	char *path = format_text("%s/%s", folder, file);
-	int descriptor = create_file(path, failure), result = -1;
-	if (descriptor >= 0) {
-		result = write_all(descriptor, bytes, length, path, failure);
-		if (close_file(descriptor, path, failure) < 0)
-			result = -1;
-	}
+	int result = write_file(path, bytes, length, failure);
 	free(path);
 	return result;
 }
@@ -464,9 +447,9 @@ static int copy_files(const char *from, const char *to, struct failure *failure)
 		char *path = format_text("%s/%s", from, files[i]);
 		size_t length;
 		int result = 0;
-		if (access(path, F_OK) == 0) {
+		if (file_exists(from, files[i])) {
 			char *bytes = read_file(path, LARGEST_FILE, &length, failure);
-			result = bytes == NULL ? -1 : write_file(to, files[i], bytes, length, failure);
+			result = bytes == NULL ? -1 : write_into(to, files[i], bytes, length, failure);
 			free(bytes);
 		}
 		free(path);
@@ -483,15 +466,17 @@ int settings_save(const struct settings *settings, const char *folder, struct fa
 		"  \"strip_accents\": null,\n  \"tokenize_chinese_chars\": true,\n  \"pad_token\": \"[PAD]\",\n"
 		"  \"unk_token\": \"[UNK]\",\n  \"cls_token\": \"[CLS]\",\n  \"sep_token\": \"[SEP]\",\n"
 		"  \"mask_token\": \"[MASK]\"\n}\n", settings->normalization.lowercase ? "true" : "false");
-	int result = write_file(folder, "tokenizer_config.json", config, strlen(config), failure);
+	int result = write_into(folder, "tokenizer_config.json", config, strlen(config), failure);
 	free(config);
 	if (result < 0)
 		return -1;
 	char *path = format_text("%s/vocab.txt", folder);
 	int descriptor = create_file(path, failure);
 	result = descriptor < 0 ? -1 : vocabulary_write(settings->vocabulary, descriptor, path, failure);
-	if (descriptor >= 0 && close_file(descriptor, path, failure) < 0)
-		result = -1;
+	if (result == 0)
+		result = close_file(descriptor, path, failure);
+	else if (descriptor >= 0)
+		close(descriptor);
 	free(path);
 	return result;
 }

@@ -70,13 +70,6 @@ static struct steps list_steps(const char *path) {
 	return steps;
 }
 
-static bool has_file(const char *folder, const char *name) {
-	char *path = format_text("%s/%s", folder, name);
-	bool found = access(path, F_OK) == 0;
-	free(path);
-	return found;
-}
-
 /* ---- the folder ---------------------------------------------------------------------------------------- */
 
 /* Whether the folder holds files, but no checkpoint, no state and nothing unfinished: it is no run's. */
@@ -135,10 +128,7 @@ static void remove_begun(const char *path) {
 
 struct run_folder *run_folder_open(const char *path, bool replace, bool resume, struct failure *failure) {
 	struct run_folder *folder = allocate(1, sizeof *folder);
-	size_t length = strlen(path);
-	while (length > 1 && path[length - 1] == '/')
-		length--;
-	folder->path = copy_bytes(path, length);
+	folder->path = copy_path(path);
 	folder->lock = -1;
 	if (resume)
 		remove_begun(folder->path);
@@ -339,7 +329,7 @@ static int read_checkpoint(const char *path, struct run_state *state, struct fai
 
 int run_folder_complete(const struct run_folder *folder, struct run_state *state, struct failure *failure) {
 	struct run_state found;
-	if (folder->staged != NULL || !has_file(folder->path, state_file) || !has_file(folder->path, model_file))
+	if (folder->staged != NULL || !file_exists(folder->path, state_file) || !file_exists(folder->path, model_file))
 		return 0;
 	if (read_whole(folder->path, (const char *const[]){ model_file }, 1, &found, failure) < 0)
 		return -1;

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "cli/staged.h"
 #include "record/crc.h"
 
 enum { STATE_LIMIT = 1 << 30 };
@@ -62,12 +61,7 @@ int run_state_write(const struct run_state *state, const char *folder, struct fa
 	char *json = json_dumps(object, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
 	char *text = format_text("%s\n", json);
 	char *path = format_text("%s/trainer_state.json", folder);
-	struct staged *staged = staged_file(path, failure);
-	int result = staged == NULL ? -1 : write_all(staged_descriptor(staged), text, strlen(text), path, failure);
-	if (result == 0)
-		result = staged_commit(staged, failure);
-	else if (staged != NULL)
-		staged_discard(staged);
+	int result = write_file(path, text, strlen(text), failure);
 	free(json);
 	free(text);
 	free(path);

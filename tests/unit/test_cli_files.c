@@ -94,6 +94,32 @@ static void test_read_file_limit(void **state) {
 	unlink("ten");
 }
 
+static void test_write_file(void **state) {
+	(void)state;
+	struct failure failure;
+	assert_false(file_exists(".", "plain"));
+	assert_int_equal(write_file("plain", "longer", 6, &failure), 0);
+	assert_int_equal(write_file("plain", "text", 4, &failure), 0);
+	assert_true(file_exists(".", "plain"));
+	expect_content("plain", "text");
+	unlink("plain");
+	assert_int_equal(write_file("no/such/folder", "text", 4, &failure), -1);
+	assert_int_equal(failure.status, EX_CANTCREAT);
+	assert_int_equal(write_file("/dev/full", "text", 4, &failure), -1);
+	assert_int_equal(failure.status, EX_CANTCREAT);
+}
+
+static void test_copy_path(void **state) {
+	(void)state;
+	static const char *const paths[][2] = { { "out", "out" }, { "out//", "out" }, { "a/out/", "a/out" }, { "/", "/" },
+		{ "//", "/" }, { "", "" } };
+	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+		char *copy = copy_path(paths[i][0]);
+		assert_string_equal(copy, paths[i][1]);
+		free(copy);
+	}
+}
+
 static void test_staged_file(void **state) {
 	(void)state;
 	struct failure failure;
@@ -285,6 +311,8 @@ int main(void) {
 		cmocka_unit_test(test_failure_is_one_line),
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_read_file_limit),
+		cmocka_unit_test(test_write_file),
+		cmocka_unit_test(test_copy_path),
 		cmocka_unit_test(test_staged_file),
 		cmocka_unit_test(test_device_is_not_replaced),
 		cmocka_unit_test(test_staged_folder),
