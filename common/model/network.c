@@ -1,8 +1,9 @@
 /* The passes, and where their arrays lie.
  *
  * All activations live in one arena. It is laid out anew for each batch, first to count, then to point; memory is
- * allocated only when a batch needs more than any before it. A training pass gives every layer arrays of its own. An
- * evaluation gives all layers the same ones, and two inputs to alternate between. */
+ * allocated only when a batch needs more than any before it. Layers alternate between two inputs. A training pass gives
+ * every layer arrays of its own for the rest, but for what layer norms put out, which the backward pass computes anew; an
+ * evaluation gives all layers the same ones. */
 #include "model/network_parts.h"
 
 #include <stdlib.h>
@@ -100,7 +101,7 @@ static void carve_layer(struct network *network, struct layer *layer, bool last,
 	}
 	layer->value = matrix_at(layer->key, 0, C);
 	layer->context = carve_matrix(network, layer->R, C);
-	carve_norm(network, &layer->attention_norm, layer->R, carve_matrix(network, layer->R, C));
+	carve_norm(network, &layer->attention_norm, layer->R, network->attended);
 	layer->intermediate = carve(network, layer->R * network->F);
 	carve_norm(network, &layer->output_norm, layer->R, y);
 }
@@ -114,19 +115,30 @@ static void carve_gradients(struct network *network) {
 	network->norm_partials = carve(network, (N + NORM_ROWS - 1) / NORM_ROWS * 2 * C);
 }
 
+/* The logits of some positions lie where the activated rows of a layer do: neither is read while the other is there. */
+static void carve_activated(struct network *network, size_t logit_rows) {
+	size_t start = network->arena_used, past;
+	network->activated = carve_matrix(network, network->N, network->F);
+	past = network->arena_used;
+	network->arena_used = start;
+	network->logits = carve_matrix(network, logit_rows, network->V);
+	if (network->arena_used < past)
+		network->arena_used = past;
+}
+
 static void lay_out(struct network *network, size_t logit_rows) {
 	size_t C = network->C, N = network->N, L = network->L, M = network->input->M, T = network->input->T;
 	network->arena_used = network->arena_peak = 0;
 	for (size_t l = 0; l < L; l++)
-		network->layers[l].x = network->training || l < 2 ? carve_matrix(network, N, C) : network->layers[l - 2].x;
+		network->layers[l].x = l < 2 ? carve_matrix(network, N, C) : network->layers[l - 2].x;
 	carve_norm(network, &network->embedding_norm, N, network->layers[0].x);
 	network->encoded = carve_matrix(network, M, C);
-	network->activated = carve_matrix(network, N, network->F);
+	network->attended = carve_matrix(network, N, C);
+	carve_activated(network, logit_rows);
 	network->scores = carve(network, (size_t)pool_threads(network->pool) * 2 * T * T);
 	network->head_x = carve(network, M * C);
 	carve_norm(network, &network->head_norm, M, carve_matrix(network, M, C));
 	network->losses = carve(network, M);
-	network->logits = carve_matrix(network, logit_rows, network->V);
 	if (network->training)
 		carve_gradients(network);
 	size_t common = network->arena_used;
@@ -217,7 +229,7 @@ double network_gradients(struct network *network, const struct network_input *in
 	forward(network);
 	double sum = head_loss(network, tokens, gradients);
 	for (size_t l = network->L; l-- > 0;)
-		layer_backward(network, &network->layers[l], gradients);
+		layer_backward(network, l, gradients);
 	embeddings_backward(network, gradients);
 	return sum;
 }

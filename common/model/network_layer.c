@@ -143,6 +143,7 @@ static void feed_forward_backward(struct network *network, const struct layer *l
 		R, C, F);
 
 	dense_backward_input(network, network->flow, wide, offsets->intermediate_weight, R, F, C, true, NULL, NULL);
+	norm_again(network, &layer->attention_norm, R);
 	dense_backward_weight(network, gradients, offsets->intermediate_weight, offsets->intermediate_bias, wide,
 		layer->attention_norm.y, R, F, C);
 }
@@ -191,7 +192,16 @@ static void self_attention_backward(struct network *network, const struct layer 
 	project_backward(network, layer, dquery, dkey, gradients);
 }
 
-void layer_backward(struct network *network, const struct layer *layer, float *gradients) {
+/* What the layer took, which layers after it have written over. */
+static void restore_input(struct network *network, size_t index) {
+	if (index == 0)
+		embeddings_forward(network);
+	else
+		norm_again(network, &network->layers[index - 1].output_norm, network->N);
+}
+
+void layer_backward(struct network *network, size_t index, float *gradients) {
+	const struct layer *layer = &network->layers[index];
 	const struct layer_offsets *offsets = layer->offsets;
 	const struct dropout dropout = attention_output_dropout(network, layer);
 	size_t C = network->C, R = layer->R;
@@ -203,5 +213,6 @@ void layer_backward(struct network *network, const struct layer *layer, float *g
 	dense_backward_input(network, network->spare, branch, offsets->attention_output_weight, R, C, C, false, NULL, NULL);
 	dense_backward_weight(network, gradients, offsets->attention_output_weight, offsets->attention_output_bias, branch,
 		layer->context, R, C, C);
+	restore_input(network, index);
 	self_attention_backward(network, layer, (struct matrix){ .fp32 = network->spare, .stride = C }, gradients);
 }

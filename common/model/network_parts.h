@@ -33,7 +33,7 @@ struct layer {
 	struct matrix residual;       /* [R, C]: x, or in the last layer its labelled rows */
 	struct matrix query, key, value; /* [R, C], [N, C], [N, C], columns of wider rows; fp32 only */
 	struct matrix context;        /* [R, C] */
-	struct norm attention_norm;   /* [R, C] */
+	struct norm attention_norm;   /* [R, C]; its y is the network's `attended` */
 	float *intermediate;          /* [R, F], before the activation */
 	struct norm output_norm;      /* [R, C]; its y is the next layer's x */
 };
@@ -61,11 +61,12 @@ struct network {
 	struct norm embedding_norm;   /* [N, C]; its y is layers[0].x */
 	struct layer *layers;         /* [L] */
 	struct matrix encoded;        /* [M, C], the last layer's output */
+	struct matrix attended;       /* [N, C] of the layer at hand: attention and its residual, normalized */
 	struct matrix activated;      /* [N, F] of the layer at hand */
 	float *scores;                /* two squares [T, T] for each of the pool's threads */
 	float *head_x;                /* [M, C], before the activation */
 	struct norm head_norm;        /* [M, C] */
-	struct matrix logits;         /* some rows of V; bf16: of their gradient */
+	struct matrix logits;         /* some rows of V, where `activated` is; bf16: of their gradient */
 	float *losses;                /* [M] */
 
 	float *flow, *spare;          /* [N, C] */
@@ -98,6 +99,8 @@ void dense_backward_weight(struct network *network, float *gradients, size_t wei
 
 /* The rows' layer norm, for use on blocks; y is not rounded yet. */
 void norm_rows(struct network *network, const struct norm *norm, size_t first, size_t rows);
+/* All rows' once more, rounded, where y has been written over since. */
+void norm_again(struct network *network, const struct norm *norm, size_t rows);
 /* dx from dy (may be the same); adds to the gradients of the norm's parameters. Returns dx behind the dropout that led into
  * the norm's input, which is in `branch`, or dx itself where nothing is dropped; rounded either way. */
 struct matrix norm_backward(struct network *network, const struct norm *norm, float *dx, const float *dy, size_t rows,
@@ -119,7 +122,7 @@ void attention_backward(struct network *network, const struct layer *layer, stru
 
 void layer_forward(struct network *network, const struct layer *layer);
 /* Takes flow [R, C] and leaves flow [N, C]. */
-void layer_backward(struct network *network, const struct layer *layer, float *gradients);
+void layer_backward(struct network *network, size_t index, float *gradients);
 
 /* From `encoded` to the rows that the decoder takes. */
 void head_forward(struct network *network);

@@ -84,6 +84,19 @@ void norm_rows(struct network *network, const struct norm *norm, size_t first, s
 		values + norm->weight, values + norm->bias, rows, C, network->config->layer_norm_eps);
 }
 
+struct renewal { struct network *network; const struct norm *norm; };
+
+static void renew_rows(void *context, size_t first, size_t rows) {
+	const struct renewal *renewal = context;
+	norm_rows(renewal->network, renewal->norm, first, rows);
+	round_rows(renewal->network, renewal->norm->y, first, rows, renewal->network->C);
+}
+
+void norm_again(struct network *network, const struct norm *norm, size_t rows) {
+	struct renewal renewal = { network, norm };
+	run_rows(network, rows, NORM_ROWS, renew_rows, &renewal);
+}
+
 struct norm_gradient {
 	struct network *network;
 	const struct norm *norm;
