@@ -52,6 +52,7 @@ static void print_object(json_t *object) {
 	json_decref(object);
 }
 
+/* From record `first` on. */
 static void print_records(const struct evaluation *evaluation, int64_t first) {
 	for (int64_t i = first; i < evaluation->records; i++) {
 		const struct record_loss *record = &evaluation->record_losses[i];
@@ -64,12 +65,11 @@ static void print_records(const struct evaluation *evaluation, int64_t first) {
 static void evaluate(struct evaluation *evaluation, struct network *network, struct masked_reader *masked,
 	int64_t total) {
 	struct failure failure;
-	struct masked_batch batch;
-	while (check(masked_reader_next(masked, (size_t)batch_size, &batch, &failure), &failure) > 0) {
-		struct network_input input = batch_input(&batch);
-		evaluation_add(evaluation, network, &input);
+	int64_t before = 0;
+	while (check(evaluation_add_next(evaluation, network, masked, (size_t)batch_size, &failure), &failure) > 0) {
 		if (per_record)
-			print_records(evaluation, batch.first_record);
+			print_records(evaluation, before);
+		before = evaluation->records;
 		progress(evaluation->records, total, "records");
 	}
 	progress_end();

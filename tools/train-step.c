@@ -168,7 +168,9 @@ static double eval_loss(const struct training *training) {
 	struct failure failure;
 	struct evaluation evaluation = { 0 };
 	struct masked_reader *masked = open_eval(training);
-	check(evaluation_add_stream(&evaluation, training->network, masked, (size_t)eval_batch_size, &failure), &failure);
+	while (check(evaluation_add_next(&evaluation, training->network, masked, (size_t)eval_batch_size, &failure),
+			&failure) > 0)
+		;
 	masked_reader_close(masked);
 	double loss = evaluation_loss(&evaluation);
 	if (!isfinite(loss))
@@ -217,6 +219,8 @@ static void save(struct training *training) {
 }
 
 static json_t *option_value(const struct option_entry *option) {
+	size_t length;
+	const char *word;
 	switch (option->kind) {
 	case OPTION_KIND_FLAG:
 		return json_boolean(*(bool *)option->value);
@@ -225,7 +229,8 @@ static json_t *option_value(const struct option_entry *option) {
 	case OPTION_KIND_NUMBER:
 		return json_real(*(double *)option->value);
 	case OPTION_KIND_CHOICE:
-		return json_integer(*(int *)option->value);
+		word = choice_word(option, &length);
+		return json_stringn(word, length);
 	default:
 		return *(const char **)option->value != NULL ? json_string(*(const char **)option->value) : json_null();
 	}

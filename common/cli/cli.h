@@ -71,6 +71,9 @@ int parse_options(int argc, char **argv, const struct usage *usage, const struct
 const char *parse_options_with_input(int argc, char **argv, const struct usage *usage,
 	const struct option_entry *options);
 
+/* The word that a choice's variable stands for, `length` bytes of the option's `argument`; NULL where it is out of range. */
+const char *choice_word(const struct option_entry *option, size_t *length);
+
 extern bool verbose; /* --verbose was given */
 
 /* How the program was called, for lineages. Valid after parse_options(); borrowed, not to be freed. */

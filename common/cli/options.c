@@ -26,6 +26,17 @@ char *const *program_arguments(void) {
 	return arguments;
 }
 
+const char *choice_word(const struct option_entry *option, size_t *length) {
+	const char *word = option->argument;
+	int left = *(int *)option->value;
+	for (; left > 0 && word != NULL; left--)
+		word = strchr(word, '|') == NULL ? NULL : strchr(word, '|') + 1;
+	if (left < 0)
+		word = NULL;
+	*length = word != NULL ? strcspn(word, "|") : 0;
+	return word;
+}
+
 static void print_default(const struct option_entry *option) {
 	switch (option->kind) {
 	case OPTION_KIND_INTEGER: {
@@ -47,11 +58,10 @@ static void print_default(const struct option_entry *option) {
 		break;
 	}
 	case OPTION_KIND_CHOICE: {
-		const char *word = option->argument;
-		for (int skip = *(int *)option->value; skip > 0 && word != NULL; skip--)
-			word = strchr(word, '|') == NULL ? NULL : strchr(word, '|') + 1;
-		if (*(int *)option->value >= 0 && word != NULL)
-			printf(" (default %.*s)", (int)strcspn(word, "|"), word);
+		size_t length;
+		const char *word = choice_word(option, &length);
+		if (word != NULL)
+			printf(" (default %.*s)", (int)length, word);
 		break;
 	}
 	default:

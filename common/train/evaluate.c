@@ -60,11 +60,11 @@ void evaluation_add(struct evaluation *evaluation, struct network *network, cons
 		evaluation->batch_loss_sum += sum / (double)input->M * (double)input->B;
 }
 
-int evaluation_add_stream(struct evaluation *evaluation, struct network *network, struct masked_reader *masked,
+int evaluation_add_next(struct evaluation *evaluation, struct network *network, struct masked_reader *masked,
 	size_t batch_size, struct failure *failure) {
 	struct masked_batch batch;
-	int got;
-	while ((got = masked_reader_next(masked, batch_size, &batch, failure)) > 0) {
+	int got = masked_reader_next(masked, batch_size, &batch, failure);
+	if (got > 0) {
 		struct network_input input = batch_input(&batch);
 		evaluation_add(evaluation, network, &input);
 	}

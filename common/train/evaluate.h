@@ -29,8 +29,8 @@ struct evaluation {
 /* Adds a batch of `input`. Counting the top_k takes memory for the logits of the whole batch. */
 void evaluation_add(struct evaluation *evaluation, struct network *network, const struct network_input *input);
 
-/* Adds all that is left of a stream, `batch_size` records at a time. -1: as masked_reader_next(). */
-int evaluation_add_stream(struct evaluation *evaluation, struct network *network, struct masked_reader *masked,
+/* Adds the next `batch_size` records of a stream. Returns as masked_reader_next(). */
+int evaluation_add_next(struct evaluation *evaluation, struct network *network, struct masked_reader *masked,
 	size_t batch_size, struct failure *failure);
 
 double evaluation_loss(const struct evaluation *evaluation);            /* 0 without masked tokens */

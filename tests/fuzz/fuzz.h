@@ -9,6 +9,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "cli/cli.h"
+#include "cli/staged.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size); /* libFuzzer calls it */
 
 /* A descriptor of a file in memory with these bytes, at its beginning; valid until the next call. */
@@ -29,19 +32,29 @@ static inline const char *bytes_as_path(const uint8_t *data, size_t size) {
 	return path;
 }
 
+static char own_folder[] = "/tmp/cloze-fuzz.XXXXXX";
+
+static inline void remove_own_folder(void) {
+	remove_tree(own_folder);
+}
+
+/* The fuzzer's own folder, which goes when that ends. */
+static inline const char *make_own_folder(void) {
+	static bool made;
+	if (!made && (mkdtemp(own_folder) == NULL || atexit(remove_own_folder) != 0))
+		abort();
+	made = true;
+	return own_folder;
+}
+
 /* A folder in which such a file is called `name`. */
 static inline const char *bytes_as_folder(const uint8_t *data, size_t size, const char *name) {
-	static char folder[] = "/tmp/cloze-fuzz.XXXXXX", path[128];
-	const char *file = bytes_as_path(data, size);
-	if (path[0] == '\0') {
-		if (mkdtemp(folder) == NULL)
-			abort();
-		snprintf(path, sizeof path, "%s/%s", folder, name);
-	}
+	char path[128];
+	snprintf(path, sizeof path, "%s/%s", make_own_folder(), name);
 	unlink(path);
-	if (symlink(file, path) < 0)
+	if (symlink(bytes_as_path(data, size), path) < 0)
 		abort();
-	return folder;
+	return own_folder;
 }
 
 #endif

@@ -106,6 +106,7 @@ head -n 20 train.jsonl | rec-load --type masked > short.arrows
 refuses 'a shorter input' 65 'makes 5 steps' "${saving[@]}" short.arrows
 refuses 'another learning rate' 64 '--lr: was 0.001' "${saving[@]}" --lr 2e-3 train.arrows
 refuses 'another seed' 64 '--seed: was 42' "${saving[@]}" --seed 1 train.arrows
+refuses 'another schedule, told by its word' 64 '--lr-scheduler-type: was "linear"' "${saving[@]}" --lr-scheduler-type cosine train.arrows
 rec-load --type masked "$model/train.jsonl" > held.arrows
 refuses 'another evaluation' 65 'does not evaluate as it did' --save-steps 4 --eval held.arrows train.arrows
 refuses 'another model' 65 'another --model' --model "$fixtures/train/bert" "${saving[@]}" train.arrows
