@@ -93,7 +93,7 @@ static const struct known known_columns[][6] = {
 	{ { "input_ids", true, KNOWN_LIST }, { "word_ids", true, KNOWN_LIST }, { "labels", false, KNOWN_LIST },
 		{ "epoch", false, KNOWN_INT32 } },
 	{ { "input_ids", true, KNOWN_LIST }, { "labels", true, KNOWN_LIST }, { "attention_mask", false, KNOWN_LIST },
-		{ "epoch", false, KNOWN_INT32 } }
+		{ "token_type_ids", false, KNOWN_LIST }, { "epoch", false, KNOWN_INT32 } }
 };
 
 static const struct known *find_known(const char *name) {

@@ -20,6 +20,7 @@ struct network_input {
 	size_t B, T;
 	const int32_t *input_ids;       /* [B, T], below vocab_size */
 	const uint8_t *attention_mask;  /* [B, T]; NULL: all 1 */
+	const int32_t *token_type_ids;  /* [B, T], below type_vocab_size; NULL: all 0 */
 	size_t M;
 	const int32_t *positions;       /* [M] b * T + t, ascending */
 	const int32_t *labels;          /* [M], below vocab_size; may be NULL for network_logits() */

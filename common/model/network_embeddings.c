@@ -1,7 +1,11 @@
-/* Embeddings: the sum of word, position and (BERT) token type, normalized, with dropout. Every token is of type 0. */
+/* Embeddings: the sum of word, position and (BERT) token type, normalized, with dropout. */
 #include "model/network_parts.h"
 
-enum { EMBEDDING_ROWS = 32, WORD_COLUMNS = 64 };
+enum { EMBEDDING_ROWS = 32, EMBEDDING_COLUMNS = 64 };
+
+static size_t token_type(const struct network_input *input, size_t n) {
+	return input->token_type_ids != NULL ? (size_t)input->token_type_ids[n] : 0;
+}
 
 static void embed_rows(void *context, size_t first, size_t rows) {
 	struct network *network = context;
@@ -9,15 +13,16 @@ static void embed_rows(void *context, size_t first, size_t rows) {
 	const struct norm *norm = &network->embedding_norm;
 	const struct dropout dropout = hidden_dropout(network, 0);
 	size_t C = network->C, T = network->input->T;
-	const float *type = network->config->type_vocab_size > 0 ? p->values + p->token_type_embeddings : NULL;
+	bool has_types = network->config->type_vocab_size > 0;
 	for (size_t n = first; n < first + rows; n++) {
 		float *x = norm->x + n * C;
 		const float *word = p->values + p->word_embeddings + (size_t)network->input->input_ids[n] * C;
 		const float *position = p->values + p->position_embeddings + n % T * C;
-		if (type != NULL)
+		if (has_types) {
+			const float *type = p->values + p->token_type_embeddings + token_type(network->input, n) * C;
 			for (size_t c = 0; c < C; c++)
 				x[c] = word[c] + type[c] + position[c];
-		else
+		} else
 			for (size_t c = 0; c < C; c++)
 				x[c] = word[c] + position[c];
 	}
@@ -61,6 +66,21 @@ static void add_word_columns(void *context, size_t first, size_t columns) {
 	}
 }
 
+/* A slice of columns of each type's embedding, summed a run of tokens of one type at a time. */
+static void sum_type_columns(void *context, size_t first, size_t columns) {
+	const struct embedding_gradient *gradient = context;
+	const struct network *network = gradient->network;
+	const struct network_input *input = network->input;
+	size_t C = network->C;
+	float *types = gradient->gradients + network->parameters->token_type_embeddings + first;
+	for (size_t n = 0, end; n < network->N; n = end) {
+		size_t type = token_type(input, n);
+		for (end = n + 1; end < network->N && token_type(input, end) == type;)
+			end++;
+		network->kernels->add_bias_backward(types + type * C, network->flow + n * C + first, end - n, columns, C);
+	}
+}
+
 static void sum_position(void *context, size_t position, int worker) {
 	const struct embedding_gradient *gradient = context;
 	const struct network *network = gradient->network;
@@ -73,13 +93,12 @@ static void sum_position(void *context, size_t position, int worker) {
 void embeddings_backward(struct network *network, float *gradients) {
 	struct embedding_gradient gradient = { network, gradients };
 	const struct dropout none = { 0 };
-	const struct parameters *p = network->parameters;
 	size_t C = network->C;
 	if (hidden_dropout(network, 0).probability > 0)
 		run_rows(network, network->N, EMBEDDING_ROWS, drop_rows_backward, network);
 	norm_backward(network, &network->embedding_norm, network->flow, network->flow, network->N, &none, gradients);
-	run_rows(network, C, WORD_COLUMNS, add_word_columns, &gradient);
+	run_rows(network, C, EMBEDDING_COLUMNS, add_word_columns, &gradient);
 	pool_run(network->pool, network->input->T, sum_position, &gradient);
 	if (network->config->type_vocab_size > 0)
-		column_sums(network, gradients + p->token_type_embeddings, network->flow, network->N, C, C);
+		run_rows(network, C, EMBEDDING_COLUMNS, sum_type_columns, &gradient);
 }

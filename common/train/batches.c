@@ -1,4 +1,4 @@
-/* Which vocabulary a stream was made with is told by its metadata, where it has any. */
+/* Which vocabulary a stream was made with, and how long its records may be, is told by its metadata, where it has any. */
 #include "train/batches.h"
 
 #include <inttypes.h>
@@ -10,7 +10,7 @@ int optional_tokenizer(const char *folder, struct tokenizer **tokenizer, struct 
 	return *tokenizer == NULL && failure->status != EX_NOINPUT ? -1 : 0;
 }
 
-static int check_vocabulary(const struct reader *reader, const struct config *config,
+static int check_stream(const struct reader *reader, const struct config *config,
 	const struct tokenizer *tokenizer, struct failure *failure) {
 	const struct stream_info *info = reader_info(reader);
 	if (tokenizer != NULL && stream_info_check_vocabulary(info, tokenizer, reader_name(reader), failure) < 0)
@@ -19,31 +19,36 @@ static int check_vocabulary(const struct reader *reader, const struct config *co
 		return fail(failure, EX_DATAERR, "%s: made with a vocabulary of %" PRId64 " tokens, but the model has %zu "
 			"(tokenize with wordpiece --model and the model's folder)", reader_name(reader), info->vocab_size,
 			config->vocab_size);
+	if (info->chunk_size > (int64_t)config->max_position_embeddings)
+		return fail(failure, EX_DATAERR, "%s: its chunks are of %" PRId64 " tokens, but the model's "
+			"max_position_embeddings is %zu (a smaller --chunk-size in group-texts)", reader_name(reader),
+			info->chunk_size, config->max_position_embeddings);
 	return 0;
 }
 
 struct masked_reader *batches_open(struct reader *reader, const struct config *config,
 	const struct tokenizer *tokenizer, struct failure *failure) {
-	if (check_vocabulary(reader, config, tokenizer, failure) < 0) {
+	if (check_stream(reader, config, tokenizer, failure) < 0) {
 		reader_close(reader);
 		return NULL;
 	}
-	return masked_reader_open(reader, (int64_t)config->vocab_size, (int64_t)config->max_position_embeddings,
-		config->pad_token_id, failure);
+	return masked_reader_open(reader, (int64_t)config->vocab_size, (int64_t)config->type_vocab_size,
+		(int64_t)config->max_position_embeddings, config->pad_token_id, failure);
 }
 
 struct network_input batch_input(const struct masked_batch *batch) {
 	return (struct network_input){ .B = batch->B, .T = batch->T, .input_ids = batch->input_ids,
-		.attention_mask = batch->attention_mask, .M = batch->M, .positions = batch->positions,
-		.labels = batch->labels };
+		.attention_mask = batch->attention_mask, .token_type_ids = batch->token_type_ids, .M = batch->M,
+		.positions = batch->positions, .labels = batch->labels };
 }
 
 struct network_input batch_slice(const struct masked_batch *batch, size_t first, size_t count, int32_t *positions) {
-	size_t start = (size_t)batch->record_positions[first];
+	size_t start = (size_t)batch->record_positions[first], skipped = first * batch->T;
 	size_t M = (size_t)batch->record_positions[first + count] - start;
 	for (size_t m = 0; m < M; m++)
-		positions[m] = batch->positions[start + m] - (int32_t)(first * batch->T);
-	return (struct network_input){ .B = count, .T = batch->T, .input_ids = batch->input_ids + first * batch->T,
-		.attention_mask = batch->attention_mask + first * batch->T, .M = M, .positions = positions,
-		.labels = batch->labels + start };
+		positions[m] = batch->positions[start + m] - (int32_t)skipped;
+	return (struct network_input){ .B = count, .T = batch->T, .input_ids = batch->input_ids + skipped,
+		.attention_mask = batch->attention_mask + skipped,
+		.token_type_ids = batch->token_type_ids != NULL ? batch->token_type_ids + skipped : NULL,
+		.M = M, .positions = positions, .labels = batch->labels + start };
 }

@@ -10,7 +10,8 @@
 int optional_tokenizer(const char *folder, struct tokenizer **tokenizer, struct failure *failure);
 
 /* Takes over the reader and checks that the stream is for this model: its vocabulary's fingerprint against that of the
- * tokenizer (NULL: none), or its size against the model's. NULL: 65. */
+ * tokenizer (NULL: none), or its size against the model's, and the length of its chunks against the model's positions.
+ * NULL: 65. */
 struct masked_reader *batches_open(struct reader *reader, const struct config *config,
 	const struct tokenizer *tokenizer, struct failure *failure);
 

@@ -181,7 +181,8 @@ static struct bench create_bench(size_t records) {
 	bench.gradients = allocate(bench.parameters->size, sizeof *bench.gradients);
 	int32_t *ids = allocate(records * LENGTH, sizeof *ids), *positions = allocate(records * LENGTH, sizeof *positions);
 	int32_t *labels = allocate(records * LENGTH, sizeof *labels);
-	bench.input = (struct network_input){ records, LENGTH, ids, NULL, 0, positions, labels };
+	bench.input = (struct network_input){ .B = records, .T = LENGTH, .input_ids = ids, .positions = positions,
+		.labels = labels };
 	for (size_t i = 0; i < records * LENGTH; i++) {
 		uint32_t words[4];
 		random_words(1, RANDOM_MASK, 0, (uint32_t)i, words);

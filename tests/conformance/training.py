@@ -11,6 +11,7 @@ import sys
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 import torch
+from safetensors.torch import load_file
 from transformers import AutoModelForMaskedLM, logging, pipeline
 
 logging.set_verbosity_error()
@@ -39,6 +40,10 @@ def run(*command, data):
 def stream(path):
     data = subprocess.run(["gzip", "-dcf", path], stdout=subprocess.PIPE, check=True).stdout
     return run("rec-load", "--type", "masked", data=data)
+
+
+def loaded(rows):
+    return run("rec-load", "--type", "masked", data="".join(json.dumps(row) + "\n" for row in rows).encode())
 
 
 def metrics(model, out, data, *options):
@@ -88,8 +93,7 @@ def activations():
         if family == "bert":
             model.cls.predictions.decoder.bias = model.cls.predictions.bias  # saved under this name only
         losses, norms = zip(*make.train(model, make.records(5)))
-        text = "".join(json.dumps(row) + "\n" for row in make.records(5)).encode()
-        compare_run(name, metrics(folder, out, run("rec-load", "--type", "masked", data=text), *options), losses, norms)
+        compare_run(name, metrics(folder, out, loaded(make.records(5)), *options), losses, norms)
 
 
 def variant_of(family, tied, folder):
@@ -107,36 +111,46 @@ def variant_of(family, tied, folder):
 
 
 def masked_records():
-    """Of unequal lengths, their attention masks with holes; some of a batch, and all of another, without labels."""
+    """Of unequal lengths, both token types in each, their attention masks with holes; some of a batch, and all of
+    another, without labels."""
     generator = torch.Generator().manual_seed(8)
     rows = make.records(6)
     for row in rows:
         row["attention_mask"] = (torch.rand(len(row["labels"]), generator=generator) < 0.8).long().tolist()
         row["attention_mask"][0] = 1
+        row["token_type_ids"] = torch.randint(0, 2, (len(row["labels"]),), generator=generator).tolist()
     for i in (1, *range(2 * make.BATCH, 3 * make.BATCH)):
         rows[i]["labels"] = [-100] * len(rows[i]["labels"])
     return rows
 
 
-def rectangles(rows):
-    """make.batches() with the records' own attention masks."""
-    for first, (ids, mask, labels) in enumerate(make.batches(rows, make.BATCH)):
-        for i, row in enumerate(rows[first * make.BATCH:(first + 1) * make.BATCH]):
+def rectangles(rows, size):
+    """make.batches() with the records' own attention masks and token types."""
+    for first, (ids, mask, labels) in enumerate(make.batches(rows, size)):
+        types = torch.zeros_like(ids)
+        for i, row in enumerate(rows[first * size:(first + 1) * size]):
             mask[i, :len(row["attention_mask"])] = torch.tensor(row["attention_mask"])
-        yield ids, mask, labels
+            types[i, :len(row["token_type_ids"])] = torch.tensor(row["token_type_ids"])
+        yield ids, mask, types, labels
+
+
+def loss_of(model, ids, mask, types, labels):
+    """A DistilBERT has no token types: the Trainer drops their column."""
+    more = {"token_type_ids": types} if model.config.model_type == "bert" else {}
+    return model(input_ids=ids, attention_mask=mask, labels=labels, **more).loss
 
 
 def accumulated(model, rows, passes, mean_of_means):
     """The loss and gradient norm of each step of so many batches; batches without labels have neither."""
-    optimizer, parts = torch.optim.AdamW(model.parameters(), lr=make.LR, weight_decay=0), list(rectangles(rows))
+    optimizer, parts = torch.optim.AdamW(model.parameters(), lr=make.LR, weight_decay=0), list(rectangles(rows, make.BATCH))
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)
     for first in range(0, len(parts), passes):
-        counts = [int((labels >= 0).sum()) for _, _, labels in parts[first:first + passes]]
+        counts = [int((labels >= 0).sum()) for *_, labels in parts[first:first + passes]]
         total = 0.0
-        for count, (ids, mask, labels) in zip(counts, parts[first:]):
+        for count, part in zip(counts, parts[first:]):
             if count > 0:
-                loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
+                loss = loss_of(model, *part)
                 loss = loss / passes if mean_of_means else loss * count / sum(counts)
                 loss.backward()
                 total += loss.item()
@@ -146,9 +160,33 @@ def accumulated(model, rows, passes, mean_of_means):
         yield total, norm.item()
 
 
+def gradients():
+    """Of every tensor, all records in one batch. Where beta1 is 0, a checkpoint has them for the mean of gradients."""
+    rows = masked_records()
+    data, whole = loaded(rows), str(len(rows))
+    for family in ("bert", "distilbert"):
+        for tied in (True, False):
+            name = f"gradients of {family} {'tied' if tied else 'untied'}"
+            folder = os.path.join(scratch, name)
+            model = variant_of(family, tied, folder)
+            loss = loss_of(model, *next(rectangles(rows, len(rows))))
+            loss.backward()
+            metrics(folder, folder + "-out", data, "--batch-size", whole, "--save-steps", "1", "--adam-beta1", "0",
+                    "--max-grad-norm", "0", "--lr-scheduler-type", "constant")
+            ours = load_file(folder + "-out/checkpoint-1/optimizer.safetensors")
+            total = sum(p.grad.square().sum() for p in model.parameters() if p.grad is not None).sqrt()
+            for tensor, parameter in model.named_parameters():
+                got, expected = ours["exp_avg." + tensor], parameter.grad
+                if not (got - expected).norm() <= 1e-5 * expected.norm() + 1e-7 * total:
+                    close(f"{name}: {tensor}: norm of the difference", (got - expected).norm().item(), 0)
+            for size in ("7", whole):
+                got = json.loads(run("perplexity", "--model", folder, "--batch-size", size, "--json", data=data))
+                close(f"{name}: loss of perplexity --batch-size {size}", got["loss"], loss.item(), 1e-5)
+
+
 def inputs_and_accumulation():
     rows = masked_records()
-    data = run("rec-load", "--type", "masked", data="".join(json.dumps(row) + "\n" for row in rows).encode())
+    data = loaded(rows)
     options = ["--lr", str(make.LR), "--weight-decay", "0", "--lr-scheduler-type", "constant",
                "--batch-size", str(make.BATCH)]
     for family in ("bert", "distilbert"):
@@ -191,6 +229,7 @@ def fills_as_the_pipeline():
 
 goldens()
 activations()
+gradients()
 inputs_and_accumulation()
 loads_in_transformers()
 fills_as_the_pipeline()

@@ -217,6 +217,12 @@ echo '{"input_ids":[2,5,3,2,6,3],"word_ids":[-1,0,-1,-1,0,-1]}' |
 is 'wwm-mask: a null ends a word, and -1 is one' "$(for seed in $(seq 40); do
 	wwm-mask --wwm-probability 0.5 --seed "$seed" "$scratch/two.arrows" | rec-dump
 done | sed 's/.*labels/labels/' | sort -u | wc -l | tr -d ' ')" 4
+echo '{"input_ids":[2,5,6,3],"word_ids":[-1,0,1,-1],"token_type_ids":[0,0,1,1]}' |
+	rec-load --type chunks --model "$scratch/model" > "$scratch/types.arrows"
+for tool in wwm-mask random-mask; do
+	is "$tool: token types are carried" "$($tool "$scratch/types.arrows" | rec-dump | sed 's/.*"token/"token/')" \
+		'"token_type_ids": [0, 0, 1, 1]}'
+done
 
 if [ -n "$python" ]; then
 	ok 'masks are those computed in Python from the definition' "$python" "$top/tests/conformance/masks.py" "$scratch/model"

@@ -88,6 +88,12 @@ if [ -n "$torch" ]; then
 else
 	skip 'the losses, the interval and the accuracy are the reference'\''s' 'no Python with PyTorch and transformers'
 fi
+is 'token types are read by a BERT alone' "$(for model in "$folder" "$distilbert"; do
+	for types in 0 1; do
+		echo "{\"input_ids\": [5], \"labels\": [7], \"token_type_ids\": [$types]}" | rec-load --type masked \
+			| perplexity --model "$model" --resamples 0
+	done | uniq | wc -l
+done | xargs)" '2 1'
 printf '%s\n' '{"input_ids": [5, 6], "labels": [-100, -100]}' '{"input_ids": [5, 6], "labels": [7, -100]}' \
 	| rec-load --type masked > "$scratch/two.arrows"
 is 'a record without a masked token has no loss' "$(perplexity --model "$folder" --per-record "$scratch/two.arrows" \
@@ -109,6 +115,10 @@ echo '{"input_ids": [5, 6], "labels": [-100, -99]}' | cat <(echo '{"input_ids": 
 	| rec-load --type masked > "$scratch/negative.arrows"
 status 'a negative label other than -100' 65 perplexity --model "$folder" "$scratch/negative.arrows"
 like 'names the record and the position' "$err_text" 'record 2: labels\[1\] is -99'
+printf '{"input_ids": [5, 6], "labels": [-100, 7], "token_type_ids": [1, %d]}\n' 1 2 \
+	| rec-load --type masked > "$scratch/types.arrows"
+status 'a token type that the model lacks' 65 perplexity --model "$folder" "$scratch/types.arrows"
+like 'names the record and the position of it' "$err_text" 'record 2: token_type_ids\[1\] is 2'
 status 'more than the vocabulary' 64 perplexity --model "$folder" --top-k-accuracy 91 "$scratch/bert.arrows"
 like 'names the option' "$err_text" '--top-k-accuracy'
 rec-load --type masked < /dev/null > "$scratch/empty.arrows"

@@ -52,6 +52,9 @@ is 'types are told from all of the first lines' \
 is 'a missing key is null' "$(printf '%s\n' '{"a": 1}' '{"b": 2}' | rec-load | rec-dump)" \
 	$'{"a": 1, "b": null}\n{"a": null, "b": 2}'
 is 'blank lines, and none at the end' "$(printf '\n{"a": 1}\n \n{"a": 2}' | rec-load | rec-dump)" $'{"a": 1}\n{"a": 2}'
+is 'lists that may be missing, with --type' "$(echo '{"input_ids": [5], "labels": [5], "attention_mask": [],
+	"token_type_ids": [1]}' | tr -d '\n' | rec-load --type masked | columns)" \
+	'input_ids:list<int32> labels:list<int32> attention_mask:list<int32> token_type_ids:list<int32>'
 is 'no lines, with --type' "$(rec-load --type masked < /dev/null | columns)" 'input_ids:list<int32> labels:list<int32>'
 
 refused() { # NAME REASON LINES...

@@ -163,9 +163,17 @@ refuses 'a larger vocabulary, by a model without one' 65 '101 tokens.* 90' train
 	--model "$fixtures/train/bert" --out "$scratch/new" "$scratch/more.arrows"
 echo '{"input_ids": [5, 6], "labels": [-100, 90]}' | rec-load --type masked > "$scratch/label.arrows"
 refuses 'a label past the vocabulary' 65 '90' $new "$scratch/label.arrows"
+printf '{"input_ids": [5, 6], "labels": [-100, 7], "token_type_ids": [0, %d]}\n' 1 2 \
+	| rec-load --type masked > "$scratch/types.arrows"
+refuses 'a token type that the model lacks' 65 'record 2: token_type_ids\[1\] is 2' train-step \
+	--model "$fixtures/train/bert" --out "$scratch/new" "$scratch/types.arrows"
 printf '{"input_ids": [%s5], "labels": [%s6]}\n' "$(yes 5, | head -n 24 | tr -d '\n')" \
 	"$(yes 6, | head -n 24 | tr -d '\n')" | rec-load --type masked > "$scratch/long.arrows"
-refuses 'a record past max_position_embeddings' 65 '25.*24' $new "$scratch/long.arrows"
+refuses 'a record past max_position_embeddings' 65 'record 1 has 25 .*max_position_embeddings is 24' $new "$scratch/long.arrows"
+echo '{"input_ids": [5, 6], "word_ids": [0, 1]}' | rec-load --type tokens | group-texts --chunk-size 25 --keep-remainder \
+	| random-mask --model "$folder" > "$scratch/chunks.arrows"
+refuses 'chunks that could be past it, before any is read' 65 'chunks are of 25 .*max_position_embeddings is 24' $new \
+	"$scratch/chunks.arrows"
 rec-load --type masked < /dev/null > "$scratch/empty.arrows"
 yes '{"input_ids": [5, 6, 7], "labels": [-100, -100, -100]}' | head -n 9 | rec-load --type masked > "$scratch/unmasked.arrows"
 refuses 'a stream without any label' 65 'no masked tokens in 9 records' $new "$scratch/unmasked.arrows"

@@ -151,8 +151,9 @@ static double plain_loss(const struct plain *plain) {
 		for (size_t c = 0; c < C; c++) {
 			x[n * C + c] = w[p->word_embeddings + (size_t)input->input_ids[n] * C + c]
 				+ w[p->position_embeddings + n % input->T * C + c];
+			size_t type = input->token_type_ids != NULL ? (size_t)input->token_type_ids[n] : 0;
 			if (config->type_vocab_size > 0)
-				x[n * C + c] += w[p->token_type_embeddings + c];
+				x[n * C + c] += w[p->token_type_embeddings + type * C + c];
 		}
 	plain_norm(x, w + p->embedding_norm_weight, w + p->embedding_norm_bias, N, C, (double)config->layer_norm_eps);
 	plain_hidden_dropout(plain, x, 0, false);
@@ -205,7 +206,8 @@ static const int32_t tiny_ids[] = { 5, 3, 8, 3, 17, 2, 7, 9, 3, 1, 0, 0, 4, 6, 3
 static const uint8_t tiny_mask[] = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1, 1, 1 };
 static const int32_t tiny_positions[] = { 1, 3, 4, 6, 8, 14 };
 static const int32_t tiny_labels[] = { 6, 12, 17, 0, 18, 9 };
-static const struct network_input tiny_input = { 3, 6, tiny_ids, tiny_mask, 6, tiny_positions, tiny_labels };
+static const struct network_input tiny_input = { .B = 3, .T = 6, .input_ids = tiny_ids, .attention_mask = tiny_mask,
+	.M = 6, .positions = tiny_positions, .labels = tiny_labels };
 
 static double *doubles(const float *x, size_t count) {
 	double *y = calloc(count, sizeof *y);
@@ -265,6 +267,15 @@ static void distilbert_gradients(void **state) {
 static void bert_gradients(void **state) {
 	(void)state;
 	check_gradients(tiny_config(MODEL_BERT), &tiny_input, 0, 0);
+}
+
+static void gradients_of_both_token_types(void **state) {
+	(void)state;
+	static const int32_t types[] = { 0, 0, 0, 1, 1, 1, 0, 1, 1, 1, 0, 0, 1, 0, 1, 0, 0, 1 };
+	struct network_input input = tiny_input;
+	input.token_type_ids = types;
+	check_gradients(tiny_config(MODEL_BERT), &input, 0, 0);
+	check_gradients(tiny_config(MODEL_BERT), &input, 0.3f, 0.2f);
 }
 
 static void gradients_with_dropout(void **state) {
@@ -354,7 +365,7 @@ static void no_labels(void **state) {
 /* A batch with several blocks of everything that is cut into blocks, 600 labels among it. */
 enum { B = 20, T = 60, M = 600, V = 300, LONG_C = 72 };
 
-struct larger { int32_t ids[B * T], positions[M], labels[M]; uint8_t mask[B * T]; };
+struct larger { int32_t ids[B * T], types[B * T], positions[M], labels[M]; uint8_t mask[B * T]; };
 
 static struct config larger_config(void) {
 	struct config config = tiny_config(MODEL_BERT);
@@ -370,12 +381,14 @@ static struct network_input fill_larger(struct larger *larger) {
 	for (size_t n = 0; n < B * T; n++) {
 		larger->ids[n] = (int32_t)((n * 7919 + 13) % V);
 		larger->mask[n] = n / T % 3 != 1 || n % T < 47;
+		larger->types[n] = n % T > n / T;
 	}
 	for (size_t m = 0; m < M; m++) {
 		larger->positions[m] = (int32_t)(2 * m);
 		larger->labels[m] = (int32_t)((m * 104729 + 5) % V);
 	}
-	return (struct network_input){ B, T, larger->ids, larger->mask, M, larger->positions, larger->labels };
+	return (struct network_input){ .B = B, .T = T, .input_ids = larger->ids, .attention_mask = larger->mask,
+		.token_type_ids = larger->types, .M = M, .positions = larger->positions, .labels = larger->labels };
 }
 
 static void check_threads(enum precision precision) {
@@ -410,6 +423,28 @@ static void threads_change_no_bit(void **state) {
 	(void)state;
 	check_threads(PRECISION_FP32);
 	check_threads(PRECISION_BF16);
+}
+
+/* A stream may say of every token that it is of type 0, or leave that out. */
+static void zero_types_change_no_bit(void **state) {
+	(void)state;
+	struct larger *larger = allocate(1, sizeof *larger);
+	struct network_input input = fill_larger(larger);
+	struct parameters *p = random_model(larger_config());
+	struct pool *pool = pool_create(2);
+	struct network *network = network_create(p, pool);
+	float *without = allocate(p->size, sizeof *without), *zero = allocate(p->size, sizeof *zero);
+	memset(larger->types, 0, sizeof larger->types);
+	double loss = network_gradients(network, &input, 0, M, false, zero);
+	input.token_type_ids = NULL;
+	assert_true(network_gradients(network, &input, 0, M, false, without) == loss);
+	assert_memory_equal(zero, without, p->size * sizeof *zero);
+	free(without);
+	free(zero);
+	network_free(network);
+	pool_destroy(pool);
+	parameters_free(p);
+	free(larger);
 }
 
 static double norm_of(const float *x, size_t count) {
@@ -475,8 +510,9 @@ static void batching_changes_no_loss(void **state) {
 		int32_t positions[M / B];
 		for (size_t m = 0; m < count; m++)
 			positions[m] = larger->positions[first + m] - (int32_t)(b * T);
-		struct network_input one = { 1, T, larger->ids + b * T, larger->mask + b * T, count, positions,
-			larger->labels + first };
+		struct network_input one = { .B = 1, .T = T, .input_ids = larger->ids + b * T,
+			.attention_mask = larger->mask + b * T, .token_type_ids = larger->types + b * T, .M = count,
+			.positions = positions, .labels = larger->labels + first };
 		if (b % 3 == 1) {
 			one.T = 47;
 			one.attention_mask = NULL;
@@ -516,6 +552,7 @@ static void passes_add_up(void **state) {
 		losses += network_gradients(network, &input, 0, M, pass > 0, sum);
 		input.input_ids += B / PASSES * T;
 		input.attention_mask += B / PASSES * T;
+		input.token_type_ids += B / PASSES * T;
 		input.labels += M / PASSES; /* the positions are evenly spaced */
 	}
 	assert_true(fabs(losses - loss) < 1e-6 * loss);
@@ -559,6 +596,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(distilbert_gradients),
 		cmocka_unit_test(bert_gradients),
+		cmocka_unit_test(gradients_of_both_token_types),
 		cmocka_unit_test(gradients_with_dropout),
 		cmocka_unit_test(gradients_of_each_activation),
 		cmocka_unit_test(gradients_of_separate_decoder_and_one_layer),
@@ -566,6 +604,7 @@ int main(void) {
 		cmocka_unit_test(padding_embedding_learns_nothing),
 		cmocka_unit_test(no_labels),
 		cmocka_unit_test(threads_change_no_bit),
+		cmocka_unit_test(zero_types_change_no_bit),
 		cmocka_unit_test(bf16_is_near_fp32),
 		cmocka_unit_test(batching_changes_no_loss),
 		cmocka_unit_test(passes_add_up),
