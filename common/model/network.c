@@ -80,6 +80,13 @@ static struct matrix carve_matrix(struct network *network, size_t rows, size_t c
 	return matrix;
 }
 
+/* Rows a multiple of 4 KB apart fall into the same few sets of a cache. The gradients of weights, which are summed down the
+ * columns, take a twelfth less time where rows lie otherwise. (In the forward pass oneDNN takes more, if those of the weights
+ * do not as well.) */
+static size_t spread(size_t columns) {
+	return columns % 1024 == 0 ? columns + 16 : columns;
+}
+
 static void carve_norm(struct network *network, struct norm *norm, size_t rows, struct matrix y) {
 	norm->x = carve(network, rows * network->C);
 	norm->mean = carve(network, rows);
@@ -111,14 +118,16 @@ static void carve_gradients(struct network *network) {
 	network->flow = carve(network, N * C);
 	network->spare = carve(network, N * C);
 	network->branch = carve_matrix(network, N, C);
-	network->wide = carve_matrix(network, N, F > 3 * C ? F : 3 * C);
+	network->wide = carve_matrix(network, N, spread(F) > 3 * C ? spread(F) : 3 * C);
+	network->wide.stride = spread(F);
 	network->norm_partials = carve(network, (N + NORM_ROWS - 1) / NORM_ROWS * 2 * C);
 }
 
 /* The logits of some positions lie where the activated rows of a layer do: neither is read while the other is there. */
 static void carve_activated(struct network *network, size_t logit_rows) {
 	size_t start = network->arena_used, past;
-	network->activated = carve_matrix(network, network->N, network->F);
+	network->activated = carve_matrix(network, network->N, spread(network->F));
+	network->activated.stride = network->F;
 	past = network->arena_used;
 	network->arena_used = start;
 	network->logits = carve_matrix(network, logit_rows, network->V);

@@ -41,7 +41,7 @@ static void head_backward(struct network *network, float *gradients) {
 	struct head_gradient gradient = { network,
 		norm_backward(network, &network->head_norm, network->spare, network->spare, M, &none, gradients) };
 	run_rows(network, M, HEAD_ROWS, activate_head_backward, &gradient);
-	dense_backward_input(network, network->flow, gradient.dx, p->head_weight, M, C, C, false, NULL, NULL);
+	dense_backward_input(network, network->flow, C, gradient.dx, p->head_weight, M, C, C, false, NULL, NULL);
 	dense_backward_weight(network, gradients, p->head_weight, p->head_bias, gradient.dx, network->encoded, M, C, C);
 }
 

@@ -113,18 +113,23 @@ void layer_forward(struct network *network, const struct layer *layer) {
 
 /* ---- backward ------------------------------------------------------------------------------------------ */
 
-/* From the gradient of the activated rows, in wide, to that of the rows before; the activated ones, which the weight's
- * gradient takes, are computed anew. */
+/* y, which the weight's gradient takes, is computed anew. */
+struct activation_gradient { struct network *network; const float *x; struct matrix y, dx; };
+
+/* From the gradient of y, in dx, to that of x. */
 static void activate_rows_backward(void *context, size_t first, size_t rows) {
-	const struct product_end *end = context;
-	struct network *network = end->network;
-	const struct kernels *k = network->kernels;
+	const struct activation_gradient *gradient = context;
+	struct network *network = gradient->network;
 	enum activation act = network->config->hidden_act;
-	size_t F = network->F, at = first * F, count = rows * F;
-	k->activate(act, network->activated.fp32 + at, end->x + at, count);
-	k->activate_backward(act, network->wide.fp32 + at, network->wide.fp32 + at, end->x + at, count);
-	round_rows(network, network->activated, first, rows, F);
-	round_rows(network, (struct matrix){ network->wide.fp32, network->wide.bf16, F }, first, rows, F);
+	size_t F = network->F;
+	for (size_t r = first; r < first + rows; r++) {
+		const float *x = gradient->x + r * F;
+		float *dx = gradient->dx.fp32 + r * gradient->dx.stride;
+		network->kernels->activate(act, gradient->y.fp32 + r * gradient->y.stride, x, F);
+		network->kernels->activate_backward(act, dx, dx, x, F);
+	}
+	round_rows(network, gradient->y, first, rows, F);
+	round_rows(network, gradient->dx, first, rows, F);
 }
 
 /* Takes flow at the output, leaves it at the attention norm's output. */
@@ -135,14 +140,14 @@ static void feed_forward_backward(struct network *network, const struct layer *l
 	const struct matrix branch = norm_backward(network, &layer->output_norm, network->flow, network->flow, R, &dropout,
 		gradients);
 
-	struct product_end end = { .network = network, .x = layer->intermediate };
-	const struct matrix wide = { network->wide.fp32, network->wide.bf16, F };
-	dense_backward_input(network, wide.fp32, branch, offsets->output_weight, R, C, F, false, activate_rows_backward,
-		&end);
-	dense_backward_weight(network, gradients, offsets->output_weight, offsets->output_bias, branch, network->activated,
-		R, C, F);
+	const struct matrix wide = network->wide;
+	struct activation_gradient gradient = { network, layer->intermediate, network->activated, wide };
+	gradient.y.stride = wide.stride;
+	dense_backward_input(network, wide.fp32, wide.stride, branch, offsets->output_weight, R, C, F, false,
+		activate_rows_backward, &gradient);
+	dense_backward_weight(network, gradients, offsets->output_weight, offsets->output_bias, branch, gradient.y, R, C, F);
 
-	dense_backward_input(network, network->flow, wide, offsets->intermediate_weight, R, F, C, true, NULL, NULL);
+	dense_backward_input(network, network->flow, C, wide, offsets->intermediate_weight, R, F, C, true, NULL, NULL);
 	norm_again(network, &layer->attention_norm, R);
 	dense_backward_weight(network, gradients, offsets->intermediate_weight, offsets->intermediate_bias, wide,
 		layer->attention_norm.y, R, F, C);
@@ -170,12 +175,12 @@ static void project_backward(struct network *network, const struct layer *layer,
 	struct matrix dkey, float *gradients) {
 	size_t weight = layer->offsets->qkv_weight, bias = layer->offsets->qkv_bias;
 	size_t C = network->C, N = network->N, R = layer->R, outputs = goes_on_whole(layer) ? 3 * C : C;
-	dense_backward_input(network, network->flow, dquery, weight, R, outputs, C, true, NULL, NULL);
+	dense_backward_input(network, network->flow, C, dquery, weight, R, outputs, C, true, NULL, NULL);
 	dense_backward_weight(network, gradients, weight, bias, dquery, layer->residual, R, outputs, C);
 	if (goes_on_whole(layer))
 		return;
 	exchange_flow(network);
-	dense_backward_input(network, network->flow, dkey, weight + C * C, N, 2 * C, C, false, NULL, NULL);
+	dense_backward_input(network, network->flow, C, dkey, weight + C * C, N, 2 * C, C, false, NULL, NULL);
 	dense_backward_weight(network, gradients, weight + C * C, bias + C, dkey, layer->x, N, 2 * C, C);
 	run_rows(network, R, GATHER_ROWS, scatter_rows, network);
 }
@@ -210,7 +215,8 @@ void layer_backward(struct network *network, size_t index, float *gradients) {
 
 	const struct matrix branch = norm_backward(network, &layer->attention_norm, network->flow, network->flow, R,
 		&dropout, gradients);
-	dense_backward_input(network, network->spare, branch, offsets->attention_output_weight, R, C, C, false, NULL, NULL);
+	dense_backward_input(network, network->spare, C, branch, offsets->attention_output_weight, R, C, C, false, NULL,
+		NULL);
 	dense_backward_weight(network, gradients, offsets->attention_output_weight, offsets->attention_output_bias, branch,
 		layer->context, R, C, C);
 	restore_input(network, index);

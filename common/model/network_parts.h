@@ -62,7 +62,7 @@ struct network {
 	struct layer *layers;         /* [L] */
 	struct matrix encoded;        /* [M, C], the last layer's output */
 	struct matrix attended;       /* [N, C] of the layer at hand: attention and its residual, normalized */
-	struct matrix activated;      /* [N, F] of the layer at hand */
+	struct matrix activated;      /* [N, F] of the layer at hand; room for wide's stride */
 	float *scores;                /* two squares [T, T] for each of the pool's threads */
 	float *head_x;                /* [M, C], before the activation */
 	struct norm head_norm;        /* [M, C] */
@@ -71,7 +71,7 @@ struct network {
 
 	float *flow, *spare;          /* [N, C] */
 	struct matrix branch;         /* [N, C]: the flow behind a dropout; bf16: behind it or not */
-	struct matrix wide;           /* [N, max(F, 3 C)]: gradient of the intermediate layer; of queries, keys, values */
+	struct matrix wide;           /* [N, F], spread: gradient of the intermediate layer; room for [N, 3 C] of attention */
 	float *norm_partials;         /* [N / NORM_ROWS, 2 C]: sums for a layer norm's weight and bias */
 };
 
@@ -91,8 +91,8 @@ struct matrix weight_at(const struct network *network, size_t offset, size_t inp
 void dense(struct network *network, float *y, size_t y_stride, struct matrix x, size_t weight, size_t rows,
 	size_t outputs, size_t inputs, rows_done *done, void *context);
 /* dx = dy weight, or, with `add`, added to dx. */
-void dense_backward_input(struct network *network, float *dx, struct matrix dy, size_t weight, size_t rows,
-	size_t outputs, size_t inputs, bool add, rows_done *done, void *context);
+void dense_backward_input(struct network *network, float *dx, size_t dx_stride, struct matrix dy, size_t weight,
+	size_t rows, size_t outputs, size_t inputs, bool add, rows_done *done, void *context);
 /* dweight += dy^T x and dbias += column sums of dy. */
 void dense_backward_weight(struct network *network, float *gradients, size_t weight, size_t bias, struct matrix dy,
 	struct matrix x, size_t rows, size_t outputs, size_t inputs);

@@ -60,10 +60,10 @@ void dense(struct network *network, float *y, size_t y_stride, struct matrix x, 
 	multiply_rows(network->pool, &product, done, context);
 }
 
-void dense_backward_input(struct network *network, float *dx, struct matrix dy, size_t weight, size_t rows,
-	size_t outputs, size_t inputs, bool add, rows_done *done, void *context) {
+void dense_backward_input(struct network *network, float *dx, size_t dx_stride, struct matrix dy, size_t weight,
+	size_t rows, size_t outputs, size_t inputs, bool add, rows_done *done, void *context) {
 	const struct product product = { rows, inputs, outputs, .a = dy, .b = weight_at(network, weight, inputs),
-		.add = add, .c = dx, .ldc = inputs };
+		.add = add, .c = dx, .ldc = dx_stride };
 	multiply_rows(network->pool, &product, done, context);
 }
 
