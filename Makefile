@@ -93,9 +93,10 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libcloze.a
 $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/libcloze.a
 	$(call say,link   ,$@) $(link) -fsanitize=fuzzer -o $@ $^ $(libraries)
 
-# Loops over all weights, which GCC vectorizes at -O3. Kernels for one processor family are compiled for it, and run only
-# where it is found (common/math/kernels.c).
+# Loops over all weights, and over a vocabulary's text, which GCC vectorizes at -O3. Kernels for one processor family are
+# compiled for it, and run only where it is found (common/math/kernels.c).
 flags_safetensors = -O3
+flags_vocabulary = -O3
 flags_kernels_portable = -O3
 ifeq ($(portable)$(shell uname -m),x86_64)
 flags_kernels_avx2 = -O3 -mavx2 -mfma

@@ -82,9 +82,9 @@ static int build_vocabulary(const char *name, struct token_list *list, struct se
 	if (count > pieces + settings->added_count)
 		return fail(failure, EX_DATAERR, "%s: added tokens: an id past the others, which end at %zu", name,
 			pieces + settings->added_count - 1);
-	const char **tokens = allocate(count, sizeof *tokens);
-	if (pieces > 0)
-		memcpy(tokens, list->tokens, pieces * sizeof *tokens);
+	const char **tokens = list->tokens = grow(list->tokens, count, sizeof *tokens);
+	for (size_t id = pieces; id < count; id++)
+		tokens[id] = NULL;
 	int result = 0;
 	for (size_t i = 0; i < settings->added_count; i++) {
 		const struct added_token *added = &settings->added[i];
@@ -102,7 +102,6 @@ static int build_vocabulary(const char *name, struct token_list *list, struct se
 		settings->vocabulary = vocabulary_create(tokens, count);
 		settings->pieces = (int32_t)pieces;
 	}
-	free(tokens);
 	return result;
 }
 

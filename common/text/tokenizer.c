@@ -10,9 +10,9 @@
 #include "text/added.h"
 #include "text/key.h"
 #include "text/normalize.h"
+#include "text/pages.h"
 #include "text/scan.h"
 #include "text/settings.h"
-#include "text/table.h"
 
 #define CACHE_BITS 16           /* its entries, 32 bytes each: 2 MiB a thread */
 #define CACHED_PIECES 3
@@ -312,7 +312,7 @@ void encoding_clear(struct encoding *encoding) {
 
 struct tokenizer_scratch *tokenizer_scratch_create(void) {
 	struct tokenizer_scratch *scratch = allocate(1, sizeof *scratch);
-	scratch->cache = table_allocate((size_t)1 << CACHE_BITS, sizeof *scratch->cache);
+	scratch->cache = pages_allocate((size_t)1 << CACHE_BITS, sizeof *scratch->cache);
 	scratch->more = grow(NULL, MORE_PIECES, sizeof *scratch->more);
 	return scratch;
 }
@@ -320,7 +320,7 @@ struct tokenizer_scratch *tokenizer_scratch_create(void) {
 void tokenizer_scratch_free(struct tokenizer_scratch *scratch) {
 	if (scratch == NULL)
 		return;
-	free(scratch->cache);
+	pages_free(scratch->cache, (size_t)1 << CACHE_BITS, sizeof *scratch->cache);
 	free(scratch->more);
 	free(scratch->normalized.points);
 	free(scratch->word.bytes);

@@ -10,7 +10,7 @@
 
 #include "cli/cli.h"
 #include "text/key.h"
-#include "text/table.h"
+#include "text/pages.h"
 #include "text/utf8.h"
 
 #define LARGEST_FILE ((size_t)256 << 20)
@@ -24,7 +24,7 @@ struct slot { struct key key; int32_t id; uint32_t form; };
 
 struct vocabulary {
 	char *text;       /* every token, each ended by a NUL, KEY_LENGTH bytes after the last */
-	size_t *start;    /* [size + 1] where in text a token starts */
+	uint32_t *start;  /* [size + 1] where in text a token starts */
 	size_t size;
 	size_t longest;   /* bytes of the longest token, less its ## */
 	bool *lengths;    /* [longest + 1] whether some token is as long */
@@ -47,7 +47,7 @@ static struct candidate candidate_of(const char *token, size_t length) {
 }
 
 /* One past KEY_LENGTH goes by its first eight bytes and a hash of the rest (FNV-1a). */
-static struct key candidate_key(const struct candidate *candidate) {
+static inline struct key candidate_key(const struct candidate *candidate) {
 	struct key key = key_load(candidate->text, candidate->length < KEY_LENGTH ? candidate->length : KEY_LENGTH);
 	if (candidate->length > KEY_LENGTH) {
 		key.high = 14695981039346656037u;
@@ -61,16 +61,25 @@ static inline uint64_t hash_key(struct key key, bool continuing) {
 	return key_hash(key) + continuing * 0xd6e8feb86659fd93u;
 }
 
-/* The slot of the token, or the free one where it would go. */
-static struct slot *find_slot(const struct vocabulary *vocabulary, const struct candidate *candidate) {
-	struct key key = candidate_key(candidate);
-	uint32_t form = (uint32_t)candidate->length * 2 + candidate->continuing;
-	size_t mask = ((size_t)1 << vocabulary->slot_bits) - 1;
-	for (size_t i = hash_key(key, candidate->continuing) >> (64 - vocabulary->slot_bits);; i++) {
-		struct slot *slot = &vocabulary->slots[i & mask];
-		if (slot->form == 0 || (slot->form == form && key_equal(slot->key, key) && (candidate->length <= KEY_LENGTH
-			|| memcmp(vocabulary->text + vocabulary->start[slot->id] + 2 * candidate->continuing, candidate->text,
-				candidate->length) == 0)))
+/* What the token's slot holds. */
+static inline struct slot slot_for(const struct candidate *token, int32_t id) {
+	return (struct slot){ candidate_key(token), id, (uint32_t)token->length * 2 + token->continuing };
+}
+
+static inline struct slot *first_slot(const struct vocabulary *vocabulary, uint64_t hash) {
+	return &vocabulary->slots[hash >> (64 - vocabulary->slot_bits)];
+}
+
+/* The slot of the token that `wanted` is for, whose text, less its ##, is `text`, or the free one where it would go. */
+static struct slot *find_slot(const struct vocabulary *vocabulary, const struct slot *wanted, const char *text) {
+	const struct slot *end = vocabulary->slots + ((size_t)1 << vocabulary->slot_bits);
+	uint32_t length = wanted->form / 2, continuing = wanted->form % 2;
+	struct slot *slot = first_slot(vocabulary, hash_key(wanted->key, continuing));
+	for (;; slot = slot + 1 == end ? vocabulary->slots : slot + 1) {
+		if (slot->form == 0)
+			return slot;
+		if (slot->form == wanted->form && key_equal(slot->key, wanted->key) && (length <= KEY_LENGTH
+			|| memcmp(vocabulary->text + vocabulary->start[slot->id] + 2 * continuing, text, length) == 0))
 			return slot;
 	}
 }
@@ -85,25 +94,34 @@ static void note_length(struct vocabulary *vocabulary, size_t length) {
 	vocabulary->lengths[length] = true;
 }
 
-/* Of a token that occurs twice the last id counts, as in the reference. An empty token is never found. */
-static void index_tokens(struct vocabulary *vocabulary) {
-	vocabulary->slot_bits = 4;
-	while ((size_t)1 << vocabulary->slot_bits < vocabulary->size * 2)
-		vocabulary->slot_bits++;
-	vocabulary->slots = table_allocate((size_t)1 << vocabulary->slot_bits, sizeof *vocabulary->slots);
-	vocabulary->filter = allocate(((size_t)1 << FILTER_BITS) / 64, sizeof *vocabulary->filter);
-	for (size_t id = 0; id < vocabulary->size; id++) {
-		size_t length = token_length(vocabulary, id);
-		if (length == 0)
-			continue;
-		struct candidate token = candidate_of(vocabulary->text + vocabulary->start[id], length);
-		struct key key = candidate_key(&token);
-		uint64_t hash = hash_key(key, token.continuing) >> (64 - FILTER_BITS);
-		vocabulary->filter[hash / 64] |= (uint64_t)1 << hash % 64;
-		*find_slot(vocabulary, &token) = (struct slot){ key, (int32_t)id,
-			(uint32_t)token.length * 2 + token.continuing };
-		note_length(vocabulary, token.length);
+/* Puts tokens into the table, at most AHEAD of them. Their slots are brought near all at once: one by one they would be
+ * waited for. Of a token that occurs twice the last id counts, as in the reference. An empty token is never found. */
+#define AHEAD 16
+static void index_tokens(struct vocabulary *vocabulary, size_t first, size_t count) {
+	struct candidate tokens[AHEAD];
+	struct slot slots[AHEAD];
+	for (size_t i = 0; i < count; i++) {
+		tokens[i] = candidate_of(vocabulary->text + vocabulary->start[first + i], token_length(vocabulary, first + i));
+		slots[i] = slot_for(&tokens[i], (int32_t)(first + i));
+		uint64_t hash = hash_key(slots[i].key, tokens[i].continuing), bit = hash >> (64 - FILTER_BITS);
+		vocabulary->filter[bit / 64] |= (uint64_t)1 << bit % 64;
+		__builtin_prefetch(first_slot(vocabulary, hash));
+		note_length(vocabulary, tokens[i].length);
 	}
+	for (size_t i = 0; i < count; i++)
+		if (slots[i].form != 0)
+			*find_slot(vocabulary, &slots[i], tokens[i].text) = slots[i];
+}
+
+static void create_index(struct vocabulary *vocabulary) {
+	size_t size = vocabulary->size;
+	vocabulary->slot_bits = 4;
+	while ((size_t)1 << vocabulary->slot_bits < size * 2)
+		vocabulary->slot_bits++;
+	vocabulary->slots = pages_allocate((size_t)1 << vocabulary->slot_bits, sizeof *vocabulary->slots);
+	vocabulary->filter = allocate(((size_t)1 << FILTER_BITS) / 64, sizeof *vocabulary->filter);
+	for (size_t first = 0; first < size; first += AHEAD)
+		index_tokens(vocabulary, first, size - first < AHEAD ? size - first : AHEAD);
 }
 
 /* Cuts the block at its newlines, in place. Takes the text over. */
@@ -120,14 +138,14 @@ static struct vocabulary *from_lines(char *text, size_t length) {
 		size_t next = newline ? (size_t)(newline - text) + 1 : length + 1, token = next - 1 - from;
 		if (token > 0 && text[from + token - 1] == '\r')
 			token--;
-		vocabulary->start[vocabulary->size++] = to;
+		vocabulary->start[vocabulary->size++] = (uint32_t)to;
 		memmove(text + to, text + from, token);
 		to += token;
 		text[to++] = '\0';
 		from = next;
 	}
-	vocabulary->start[vocabulary->size] = to;
-	index_tokens(vocabulary);
+	vocabulary->start[vocabulary->size] = (uint32_t)to;
+	create_index(vocabulary);
 	return vocabulary;
 }
 
@@ -161,11 +179,11 @@ struct vocabulary *vocabulary_create(const char *const *tokens, size_t count) {
 	vocabulary->start = grow(NULL, count + 1, sizeof *vocabulary->start);
 	vocabulary->start[0] = 0;
 	for (size_t i = 0; i < count; i++)
-		vocabulary->start[i + 1] = vocabulary->start[i] + strlen(tokens[i]) + 1;
-	vocabulary->text = grow(NULL, vocabulary->start[count] + KEY_LENGTH, 1);
+		vocabulary->start[i + 1] = vocabulary->start[i] + (uint32_t)strlen(tokens[i]) + 1;
+	vocabulary->text = grow(NULL, (size_t)vocabulary->start[count] + KEY_LENGTH, 1);
 	for (size_t i = 0; i < count; i++)
 		memcpy(vocabulary->text + vocabulary->start[i], tokens[i], token_length(vocabulary, i) + 1);
-	index_tokens(vocabulary);
+	create_index(vocabulary);
 	return vocabulary;
 }
 
@@ -174,7 +192,7 @@ void vocabulary_free(struct vocabulary *vocabulary) {
 		return;
 	free(vocabulary->text);
 	free(vocabulary->start);
-	free(vocabulary->slots);
+	pages_free(vocabulary->slots, (size_t)1 << vocabulary->slot_bits, sizeof *vocabulary->slots);
 	free(vocabulary->filter);
 	free(vocabulary->lengths);
 	free(vocabulary);
@@ -189,7 +207,8 @@ int32_t vocabulary_id(const struct vocabulary *vocabulary, const char *token, si
 	if (length > 0)
 		memcpy(readable, token, length);
 	struct candidate candidate = candidate_of(readable, length);
-	const struct slot *slot = find_slot(vocabulary, &candidate);
+	struct slot wanted = slot_for(&candidate, -1);
+	const struct slot *slot = find_slot(vocabulary, &wanted, candidate.text);
 	int32_t id = length > 0 && slot->form != 0 ? slot->id : -1;
 	free(readable);
 	return id;
@@ -197,7 +216,8 @@ int32_t vocabulary_id(const struct vocabulary *vocabulary, const char *token, si
 
 /* The id of the candidate, if it is a token and below `below`; else -1. */
 static int32_t find_piece(const struct vocabulary *vocabulary, int32_t below, const struct candidate *candidate) {
-	const struct slot *slot = find_slot(vocabulary, candidate);
+	struct slot wanted = slot_for(candidate, -1);
+	const struct slot *slot = find_slot(vocabulary, &wanted, candidate->text);
 	return slot->form != 0 && slot->id < below ? slot->id : -1;
 }
 
@@ -226,7 +246,7 @@ static void look_ahead(const struct vocabulary *vocabulary, const char *word, si
 			break;
 		longest = longest_of(likely[at]);
 		uint64_t hash = hash_key(key_load(word + at, longest), at > 0);
-		__builtin_prefetch(&vocabulary->slots[hash >> (64 - vocabulary->slot_bits)]);
+		__builtin_prefetch(first_slot(vocabulary, hash));
 	}
 }
 
@@ -266,25 +286,30 @@ const char *vocabulary_token(const struct vocabulary *vocabulary, int32_t id) {
 	return id < 0 || (size_t)id >= vocabulary->size ? NULL : vocabulary->text + vocabulary->start[id];
 }
 
-/* The tokens, each ended by a newline. free() releases it. */
-static char *copy_lines(const struct vocabulary *vocabulary) {
-	size_t length = vocabulary->start[vocabulary->size];
-	char *lines = copy_bytes(vocabulary->text, length);
-	for (size_t id = 0; id < vocabulary->size; id++)
-		lines[vocabulary->start[id + 1] - 1] = '\n';
-	return lines;
+/* Copies the text from a place in it on, as much as `lines` has room for, with newlines for the NULs that end its tokens.
+ * Returns how many bytes that is. */
+#define PART 4096
+static size_t copy_lines(const struct vocabulary *vocabulary, size_t from, char lines[static PART]) {
+	size_t left = vocabulary->start[vocabulary->size] - from, part = left < PART ? left : PART;
+	for (size_t i = 0; i < part; i++)
+		lines[i] = vocabulary->text[from + i] == '\0' ? '\n' : vocabulary->text[from + i];
+	return part;
 }
 
 void vocabulary_fingerprint(const struct vocabulary *vocabulary, char fingerprint[static 16]) {
-	char *lines = copy_lines(vocabulary);
-	uLong crc = crc32_z(0, (const Bytef *)lines, vocabulary->start[vocabulary->size]);
+	char lines[PART];
+	uLong crc = 0;
+	size_t part;
+	for (size_t at = 0; (part = copy_lines(vocabulary, at, lines)) > 0; at += part)
+		crc = crc32_z(crc, (const Bytef *)lines, part);
 	snprintf(fingerprint, 16, "crc32:%08" PRIx32, (uint32_t)crc);
-	free(lines);
 }
 
 int vocabulary_write(const struct vocabulary *vocabulary, int descriptor, const char *name, struct failure *failure) {
-	char *lines = copy_lines(vocabulary);
-	int result = write_all(descriptor, lines, vocabulary->start[vocabulary->size], name, failure);
-	free(lines);
-	return result;
+	char lines[PART];
+	size_t part;
+	for (size_t at = 0; (part = copy_lines(vocabulary, at, lines)) > 0; at += part)
+		if (write_all(descriptor, lines, part, name, failure) < 0)
+			return -1;
+	return 0;
 }

@@ -16,7 +16,7 @@ struct vocabulary;
 /* Reads a vocab.txt. NULL: 66 or 65 (an empty file, invalid UTF-8; the line named). */
 struct vocabulary *vocabulary_read(const char *path, struct failure *failure);
 
-/* Builds one of tokens, UTF-8, numbered from 0; the texts are copied. */
+/* Builds one of tokens, UTF-8, numbered from 0, less than 4 GiB in all; the texts are copied. */
 struct vocabulary *vocabulary_create(const char *const *tokens, size_t count);
 
 void vocabulary_free(struct vocabulary *vocabulary);

@@ -46,6 +46,8 @@ static size_t find_vocabulary(const char *text, size_t length) {
 
 /* ---- reading it ------------------------------------------------------------------------------------------ */
 
+#define SHORTEST_MEMBER 5 /* bytes, as `"":0,`: the file's length bounds the ids of tokens that are numbered from 0 up */
+
 struct cursor { char *at, *end; };
 
 static void skip_space(struct cursor *cursor) {
@@ -146,26 +148,21 @@ static bool read_id(struct cursor *cursor, size_t limit, size_t *id) {
 	return any;
 }
 
-/* Reads up to the brace that ends the object, and moves the cursor to it. */
-static int read_members(struct cursor *cursor, const char *name, struct token_list *list, struct failure *failure) {
-	size_t limit = (size_t)(cursor->end - cursor->at), id; /* a member takes more than a byte: no id reaches it */
+/* Reads up to the brace that ends the object, and moves the cursor to it. The list has room for ids below `room`. */
+static int read_members(struct cursor *cursor, const char *name, struct token_list *list, size_t room,
+	struct failure *failure) {
+	size_t id;
 	skip_space(cursor);
 	while (cursor->at == cursor->end || *cursor->at != '}') {
 		const char *token = read_string(cursor);
-		if (token == NULL || !skip_character(cursor, ':') || !read_id(cursor, limit, &id))
+		if (token == NULL || !skip_character(cursor, ':') || !read_id(cursor, room, &id))
 			return fail(failure, EX_DATAERR, "%s: model.vocab: damaged after the token with the id %zu (it gives "
 				"each token, as a string, its id, from 0 up)", name, list->count - (list->count > 0));
-		if (id >= list->room) {
-			size_t room = id * 2 + 1024;
-			list->tokens = grow(list->tokens, room, sizeof *list->tokens);
-			memset(list->tokens + list->room, 0, (room - list->room) * sizeof *list->tokens);
-			list->room = room;
-		}
+		for (; list->count <= id; list->count++)
+			list->tokens[list->count] = NULL;
 		if (list->tokens[id] != NULL)
 			return fail(failure, EX_DATAERR, "%s: model.vocab: two tokens have the id %zu", name, id);
 		list->tokens[id] = token;
-		if (id >= list->count)
-			list->count = id + 1;
 		skip_space(cursor);
 		if (cursor->at == cursor->end || (*cursor->at != '}' && !skip_character(cursor, ',')))
 			return fail(failure, EX_DATAERR, "%s: model.vocab: damaged after the token with the id %zu", name, id);
@@ -177,8 +174,9 @@ int take_vocabulary(char *text, size_t length, const char *name, struct token_li
 	size_t *rest_length, struct failure *failure) {
 	size_t begin = find_vocabulary(text, length);
 	struct cursor cursor = { text + begin, text + length };
-	*list = (struct token_list){ 0 };
-	if (begin < length && read_members(&cursor, name, list, failure) < 0) {
+	size_t room = length / SHORTEST_MEMBER + 1;
+	*list = (struct token_list){ .tokens = grow(NULL, room, sizeof *list->tokens) };
+	if (begin < length && read_members(&cursor, name, list, room, failure) < 0) {
 		free(list->tokens);
 		return -1;
 	}

@@ -10,7 +10,7 @@
 #include "cli/failure.h"
 
 /* Tokens by id; NULL where no token has the id. The texts are borrowed. free(tokens) releases it. */
-struct token_list { const char **tokens; size_t count, room; };
+struct token_list { const char **tokens; size_t count; };
 
 /* Reads the tokens, decoding them in place, so that they point into `text`. *rest becomes the same JSON with an empty
  * `model.vocab`, *rest_length bytes, for a general reader; free() releases it. A file without that object has no

@@ -287,13 +287,15 @@ static void json_escapes_are_read(void **state) {
 	(void)state;
 	empty_folder();
 	put("tokenizer.json", WHOLE(MODEL("{ \"[UNK]\" :0,\n\"[CLS]\":2, \"[SEP]\":3,"
-		"\"\\u00e9\\ud83d\\uDE00\\\"\\\\\\/\\n\" : 1 }"), BERT, BERT_WORDS, AROUND, "[{\"content\": \"more\", \"id\": 4}]"));
+		"\"\\u00e9\\ud83d\\uDE00\\\"\\\\\\/\\n\" : 1, \"b\": 5 }"), BERT, BERT_WORDS, AROUND,
+		"[{\"content\": \"more\", \"id\": 4}]"));
 	struct tokenizer *tokenizer = tokenizer_load(folder, &failure);
 	assert_non_null(tokenizer);
 	const struct vocabulary *vocabulary = tokenizer_vocabulary(tokenizer);
-	assert_int_equal(vocabulary_size(vocabulary), 5);
+	assert_int_equal(vocabulary_size(vocabulary), 6);
 	assert_string_equal(vocabulary_token(vocabulary, 1), "é😀\"\\/\n");
 	assert_string_equal(vocabulary_token(vocabulary, 4), "more");
+	assert_string_equal(vocabulary_token(vocabulary, 5), "b");
 	assert_int_equal(tokenizer_special_ids(tokenizer).mask, -1);
 	tokenizer_free(tokenizer);
 }
