@@ -125,9 +125,12 @@ static void carve_gradients(struct network *network) {
 
 /* The logits of some positions lie where the activated rows of a layer do: neither is read while the other is there. */
 static void carve_activated(struct network *network, size_t logit_rows) {
-	size_t start = network->arena_used, past;
-	network->activated = carve_matrix(network, network->N, spread(network->F));
-	network->activated.stride = network->F;
+	size_t start = network->arena_used, room = network->N * spread(network->F), past;
+	network->activated = (struct matrix){ .stride = network->F };
+	if (network->rounded == NULL)
+		network->activated.fp32 = carve(network, room);
+	else
+		network->activated.bf16 = (bfloat16 *)carve(network, (room + 1) / 2);
 	past = network->arena_used;
 	network->arena_used = start;
 	network->logits = carve_matrix(network, logit_rows, network->V);

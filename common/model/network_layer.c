@@ -34,14 +34,23 @@ static void add_and_norm_rows(void *context, size_t first, size_t rows) {
 	round_rows(network, end->norm->y, first, rows, C);
 }
 
+/* A row of y from one of x. In bfloat16 it is in single precision for a moment only. */
+static void activate_row(const struct network *network, struct matrix y, size_t row, const float *x) {
+	enum { PART = 1024 };
+	float exact[PART];
+	for (size_t f = 0; f < network->F; f += PART) {
+		size_t count = network->F - f < PART ? network->F - f : PART, at = row * y.stride + f;
+		network->kernels->activate(network->config->hidden_act, y.bf16 != NULL ? exact : y.fp32 + at, x + f, count);
+		if (y.bf16 != NULL)
+			network->kernels->round_to_bf16(y.bf16 + at, exact, 1, count, count);
+	}
+}
+
 static void activate_rows(void *context, size_t first, size_t rows) {
 	const struct product_end *end = context;
-	struct network *network = end->network;
-	size_t at = first * end->columns;
 	add_bias_to_rows(context, first, rows);
-	network->kernels->activate(network->config->hidden_act, network->activated.fp32 + at, end->x + at,
-		rows * end->columns);
-	round_rows(network, network->activated, first, rows, end->columns);
+	for (size_t r = first; r < first + rows; r++)
+		activate_row(end->network, end->network->activated, r, end->x + r * end->columns);
 }
 
 struct gather { const struct network *network; const struct layer *layer; };
@@ -120,15 +129,13 @@ struct activation_gradient { struct network *network; const float *x; struct mat
 static void activate_rows_backward(void *context, size_t first, size_t rows) {
 	const struct activation_gradient *gradient = context;
 	struct network *network = gradient->network;
-	enum activation act = network->config->hidden_act;
 	size_t F = network->F;
 	for (size_t r = first; r < first + rows; r++) {
 		const float *x = gradient->x + r * F;
 		float *dx = gradient->dx.fp32 + r * gradient->dx.stride;
-		network->kernels->activate(act, gradient->y.fp32 + r * gradient->y.stride, x, F);
-		network->kernels->activate_backward(act, dx, dx, x, F);
+		activate_row(network, gradient->y, r, x);
+		network->kernels->activate_backward(network->config->hidden_act, dx, dx, x, F);
 	}
-	round_rows(network, gradient->y, first, rows, F);
 	round_rows(network, gradient->dx, first, rows, F);
 }
 

@@ -62,7 +62,7 @@ struct network {
 	struct layer *layers;         /* [L] */
 	struct matrix encoded;        /* [M, C], the last layer's output */
 	struct matrix attended;       /* [N, C] of the layer at hand: attention and its residual, normalized */
-	struct matrix activated;      /* [N, F] of the layer at hand; room for wide's stride */
+	struct matrix activated;      /* [N, F] of the layer at hand, fp32 or bf16; room for wide's stride */
 	float *scores;                /* two squares [T, T] for each of the pool's threads */
 	float *head_x;                /* [M, C], before the activation */
 	struct norm head_norm;        /* [M, C] */
