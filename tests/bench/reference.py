@@ -1,6 +1,7 @@
 """reference.py: the reference's side of `make bench`, each measurement in a process of its own.
 
     reference.py tokenize MODEL TEXTS.jsonl             tokenizers.encode_batch, one thread, ids and word_ids: bytes, seconds
+    reference.py learn TEXTS.jsonl                      a WordPiece vocabulary of BERT's size: seconds
     reference.py text ARCHIVE MODEL                     read, tokenize, group_texts with datasets: seconds
     reference.py nanotoken MODEL TEXTS.jsonl            the same in nanotoken, ids only, on first sight of the text
     reference.py train MODEL MASKED.jsonl BATCH STEPS fp32|bf16 eager|compile   a plain PyTorch loop: tokens a second after
@@ -52,6 +53,20 @@ def nanotoken(model, texts):
     start = time.perf_counter()
     tokenizer.encode_batch(text)
     return dict(seconds=time.perf_counter() - start, bytes=sum(len(t.encode()) for t in text))
+
+
+def learn(texts):
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+    text = [json.loads(line)["text"] for line in open(texts, encoding="utf-8")]
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    start = time.perf_counter()
+    trainer = trainers.WordPieceTrainer(vocab_size=30522, special_tokens=special, show_progress=False)
+    tokenizer.train_from_iterator(text, trainer)
+    return dict(seconds=time.perf_counter() - start)
 
 
 def text(archive, model):
@@ -139,5 +154,5 @@ def fill(model):
     return dict(answer=answers[0]["token_str"])
 
 
-command = dict(tokenize=tokenize, nanotoken=nanotoken, text=text, train=train, evaluate=evaluate, fill=fill)[sys.argv[1]]
-print(json.dumps(command(*sys.argv[2:])))
+commands = dict(tokenize=tokenize, nanotoken=nanotoken, learn=learn, text=text, train=train, evaluate=evaluate, fill=fill)
+print(json.dumps(commands[sys.argv[1]](*sys.argv[2:])))
