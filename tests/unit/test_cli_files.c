@@ -307,6 +307,7 @@ static void test_full_disk(void **state) {
 }
 
 int main(void) {
+	signal(SIGINT, SIG_DFL); /* a shell's background jobs ignore it */
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_failure_is_one_line),
 		cmocka_unit_test(test_memory),
