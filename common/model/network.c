@@ -73,10 +73,14 @@ static float *carve(struct network *network, size_t count) {
 	return at;
 }
 
+static bfloat16 *carve_rounded(struct network *network, size_t count) {
+	return (bfloat16 *)carve(network, (count + 1) / 2);
+}
+
 static struct matrix carve_matrix(struct network *network, size_t rows, size_t columns) {
 	struct matrix matrix = { .fp32 = carve(network, rows * columns), .stride = columns };
 	if (network->rounded != NULL)
-		matrix.bf16 = (bfloat16 *)carve(network, (rows * columns + 1) / 2);
+		matrix.bf16 = carve_rounded(network, rows * columns);
 	return matrix;
 }
 
@@ -130,7 +134,7 @@ static void carve_activated(struct network *network, size_t logit_rows) {
 	if (network->rounded == NULL)
 		network->activated.fp32 = carve(network, room);
 	else
-		network->activated.bf16 = (bfloat16 *)carve(network, (room + 1) / 2);
+		network->activated.bf16 = carve_rounded(network, room);
 	past = network->arena_used;
 	network->arena_used = start;
 	network->logits = carve_matrix(network, logit_rows, network->V);

@@ -207,12 +207,12 @@ static int add_configured(json_t *config, const char *name, const struct vocabul
 }
 
 static bool has_added(const struct vocabulary *vocabulary, const struct settings *settings) {
-	bool all = true;
-	for (size_t i = 0; i < settings->added_count && all; i++) {
+	for (size_t i = 0; i < settings->added_count; i++) {
 		const char *token = vocabulary_token(vocabulary, settings->added[i].id);
-		all = token != NULL && strcmp(token, settings->added[i].content) == 0;
+		if (token == NULL || strcmp(token, settings->added[i].content) != 0)
+			return false;
 	}
-	return all;
+	return true;
 }
 
 /* Takes the vocabulary over. */

@@ -17,6 +17,8 @@
 #define CONTINUING "##"
 
 #define FILTER_BITS 19
+#define AHEAD 16   /* tokens put into the table at once */
+#define PART 4096  /* bytes of the text copied at once */
 
 /* A token, less the ## that a piece within a word begins with. `form`: its length times two, plus one for such a piece;
  * 0: free. */
@@ -96,7 +98,6 @@ static void note_length(struct vocabulary *vocabulary, size_t length) {
 
 /* Puts tokens into the table, at most AHEAD of them. Their slots are brought near all at once: one by one they would be
  * waited for. Of a token that occurs twice the last id counts, as in the reference. An empty token is never found. */
-#define AHEAD 16
 static void index_tokens(struct vocabulary *vocabulary, size_t first, size_t count) {
 	struct candidate tokens[AHEAD];
 	struct slot slots[AHEAD];
@@ -202,23 +203,21 @@ size_t vocabulary_size(const struct vocabulary *vocabulary) {
 	return vocabulary->size;
 }
 
-int32_t vocabulary_id(const struct vocabulary *vocabulary, const char *token, size_t length) {
-	char *readable = allocate(length + KEY_LENGTH, 1);
-	if (length > 0)
-		memcpy(readable, token, length);
-	struct candidate candidate = candidate_of(readable, length);
-	struct slot wanted = slot_for(&candidate, -1);
-	const struct slot *slot = find_slot(vocabulary, &wanted, candidate.text);
-	int32_t id = length > 0 && slot->form != 0 ? slot->id : -1;
-	free(readable);
-	return id;
-}
-
 /* The id of the candidate, if it is a token and below `below`; else -1. */
 static int32_t find_piece(const struct vocabulary *vocabulary, int32_t below, const struct candidate *candidate) {
 	struct slot wanted = slot_for(candidate, -1);
 	const struct slot *slot = find_slot(vocabulary, &wanted, candidate->text);
 	return slot->form != 0 && slot->id < below ? slot->id : -1;
+}
+
+int32_t vocabulary_id(const struct vocabulary *vocabulary, const char *token, size_t length) {
+	char *readable = allocate(length + KEY_LENGTH, 1);
+	if (length > 0)
+		memcpy(readable, token, length);
+	struct candidate candidate = candidate_of(readable, length);
+	int32_t id = length > 0 ? find_piece(vocabulary, INT32_MAX, &candidate) : -1;
+	free(readable);
+	return id;
 }
 
 /* The beginnings of the text, of up to KEY_LENGTH bytes, that pass the filter, nearly all of them pieces: bit i for that
@@ -288,7 +287,6 @@ const char *vocabulary_token(const struct vocabulary *vocabulary, int32_t id) {
 
 /* Copies the text from a place in it on, as much as `lines` has room for, with newlines for the NULs that end its tokens.
  * Returns how many bytes that is. */
-#define PART 4096
 static size_t copy_lines(const struct vocabulary *vocabulary, size_t from, char lines[static PART]) {
 	size_t left = vocabulary->start[vocabulary->size] - from, part = left < PART ? left : PART;
 	for (size_t i = 0; i < part; i++)

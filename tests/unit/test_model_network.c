@@ -365,7 +365,15 @@ static void no_labels(void **state) {
 /* A batch with several blocks of everything that is cut into blocks, 600 labels among it. */
 enum { B = 20, T = 60, M = 600, V = 300, LONG_C = 72 };
 
-struct larger { int32_t ids[B * T], types[B * T], positions[M], labels[M]; uint8_t mask[B * T]; };
+/* It, and a network to take it. */
+struct larger {
+	int32_t ids[B * T], types[B * T], positions[M], labels[M];
+	uint8_t mask[B * T];
+	struct network_input input;
+	struct parameters *parameters;
+	struct pool *pool;
+	struct network *network;
+};
 
 static struct config larger_config(void) {
 	struct config config = tiny_config(MODEL_BERT);
@@ -377,7 +385,8 @@ static struct config larger_config(void) {
 	return config;
 }
 
-static struct network_input fill_larger(struct larger *larger) {
+static struct larger *make_larger(int threads) {
+	struct larger *larger = allocate(1, sizeof *larger);
 	for (size_t n = 0; n < B * T; n++) {
 		larger->ids[n] = (int32_t)((n * 7919 + 13) % V);
 		larger->mask[n] = n / T % 3 != 1 || n % T < 47;
@@ -387,36 +396,45 @@ static struct network_input fill_larger(struct larger *larger) {
 		larger->positions[m] = (int32_t)(2 * m);
 		larger->labels[m] = (int32_t)((m * 104729 + 5) % V);
 	}
-	return (struct network_input){ .B = B, .T = T, .input_ids = larger->ids, .attention_mask = larger->mask,
+	larger->input = (struct network_input){ .B = B, .T = T, .input_ids = larger->ids, .attention_mask = larger->mask,
 		.token_type_ids = larger->types, .M = M, .positions = larger->positions, .labels = larger->labels };
+	larger->parameters = random_model(larger_config());
+	larger->pool = pool_create(threads);
+	larger->network = network_create(larger->parameters, larger->pool);
+	return larger;
+}
+
+static void free_larger(struct larger *larger) {
+	network_free(larger->network);
+	pool_destroy(larger->pool);
+	parameters_free(larger->parameters);
+	free(larger);
+}
+
+/* The gradients that so many threads give, *bytes of them, and their loss. free() releases them. */
+static float *gradients_on(int threads, enum precision precision, double *loss, size_t *bytes) {
+	struct larger *larger = make_larger(threads);
+	float *gradients = allocate(larger->parameters->size, sizeof *gradients);
+	network_set_dropout(larger->network, 0.1f, 0.1f, 1);
+	network_set_precision(larger->network, precision);
+	*loss = network_gradients(larger->network, &larger->input, 3, M, false, gradients);
+	*bytes = larger->parameters->size * sizeof *gradients;
+	free_larger(larger);
+	return gradients;
 }
 
 static void check_threads(enum precision precision) {
-	static const int threads[] = { 1, 2, 3, 8 };
-	struct larger *larger = allocate(1, sizeof *larger);
-	struct network_input input = fill_larger(larger);
-	struct parameters *p = random_model(larger_config());
-	float *first = allocate(p->size, sizeof *first), *gradients = allocate(p->size, sizeof *gradients);
-	double loss = 0;
+	static const int threads[] = { 2, 3, 8 };
+	double loss, other;
+	size_t bytes;
+	float *first = gradients_on(1, precision, &loss, &bytes);
 	for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
-		struct pool *pool = pool_create(threads[i]);
-		struct network *network = network_create(p, pool);
-		network_set_dropout(network, 0.1f, 0.1f, 1);
-		network_set_precision(network, precision);
-		double got = network_gradients(network, &input, 3, M, false, i == 0 ? first : gradients);
-		if (i == 0)
-			loss = got;
-		else {
-			assert_true(got == loss);
-			assert_memory_equal(gradients, first, p->size * sizeof *first);
-		}
-		network_free(network);
-		pool_destroy(pool);
+		float *gradients = gradients_on(threads[i], precision, &other, &bytes);
+		assert_true(other == loss);
+		assert_memory_equal(gradients, first, bytes);
+		free(gradients);
 	}
 	free(first);
-	free(gradients);
-	parameters_free(p);
-	free(larger);
 }
 
 static void threads_change_no_bit(void **state) {
@@ -428,11 +446,10 @@ static void threads_change_no_bit(void **state) {
 /* A stream may say of every token that it is of type 0, or leave that out. */
 static void zero_types_change_no_bit(void **state) {
 	(void)state;
-	struct larger *larger = allocate(1, sizeof *larger);
-	struct network_input input = fill_larger(larger);
-	struct parameters *p = random_model(larger_config());
-	struct pool *pool = pool_create(2);
-	struct network *network = network_create(p, pool);
+	struct larger *larger = make_larger(2);
+	struct network_input input = larger->input;
+	struct parameters *p = larger->parameters;
+	struct network *network = larger->network;
 	float *without = allocate(p->size, sizeof *without), *zero = allocate(p->size, sizeof *zero);
 	memset(larger->types, 0, sizeof larger->types);
 	double loss = network_gradients(network, &input, 0, M, false, zero);
@@ -441,10 +458,7 @@ static void zero_types_change_no_bit(void **state) {
 	assert_memory_equal(zero, without, p->size * sizeof *zero);
 	free(without);
 	free(zero);
-	network_free(network);
-	pool_destroy(pool);
-	parameters_free(p);
-	free(larger);
+	free_larger(larger);
 }
 
 static double norm_of(const float *x, size_t count) {
@@ -456,14 +470,13 @@ static double norm_of(const float *x, size_t count) {
  * small, as in a model that has just been initialized, or errors would grow from layer to layer. */
 static void bf16_is_near_fp32(void **state) {
 	(void)state;
-	struct larger *larger = allocate(1, sizeof *larger);
-	struct network_input input = fill_larger(larger);
-	struct parameters *p = random_model(larger_config());
+	struct larger *larger = make_larger(2);
+	struct network_input input = larger->input;
+	struct parameters *p = larger->parameters;
+	struct network *network = larger->network;
 	for (size_t i = 0; i < p->count; i++)
 		for (size_t j = 0; p->table[i].dimensions == 2 && j < p->table[i].elements; j++)
 			p->values[p->table[i].offset + j] *= 0.1f;
-	struct pool *pool = pool_create(2);
-	struct network *network = network_create(p, pool);
 	float *fp32 = allocate(p->size, sizeof *fp32), *bf16 = allocate(p->size, sizeof *bf16);
 	double loss = network_gradients(network, &input, 0, M, false, fp32), whole = norm_of(fp32, p->size);
 	network_set_precision(network, PRECISION_BF16);
@@ -487,20 +500,16 @@ static void bf16_is_near_fp32(void **state) {
 	assert_memory_equal(bf16, fp32, p->size * sizeof *fp32);
 	free(fp32);
 	free(bf16);
-	network_free(network);
-	pool_destroy(pool);
-	parameters_free(p);
-	free(larger);
+	free_larger(larger);
 }
 
 /* Each record alone, without its padding, and all together; and after a training pass, and with other steps. */
 static void batching_changes_no_loss(void **state) {
 	(void)state;
-	struct larger *larger = allocate(1, sizeof *larger);
-	struct network_input input = fill_larger(larger);
-	struct parameters *p = random_model(larger_config());
-	struct pool *pool = pool_create(2);
-	struct network *network = network_create(p, pool);
+	struct larger *larger = make_larger(2);
+	struct network_input input = larger->input;
+	struct parameters *p = larger->parameters;
+	struct network *network = larger->network;
 	float *gradients = allocate(p->size, sizeof *gradients), losses[M];
 	double loss = network_loss(network, &input, losses), sum = 0;
 	network_gradients(network, &input, 0, M, false, gradients);
@@ -528,21 +537,17 @@ static void batching_changes_no_loss(void **state) {
 	}
 	assert_true(fabs(sum - loss) < 1e-6 * loss);
 	free(gradients);
-	network_free(network);
-	pool_destroy(pool);
-	parameters_free(p);
-	free(larger);
+	free_larger(larger);
 }
 
 /* A batch in four passes, of 150 labels each, whose gradients add up to that of the whole. */
 static void passes_add_up(void **state) {
 	(void)state;
 	enum { PASSES = 4 };
-	struct larger *larger = allocate(1, sizeof *larger);
-	struct network_input input = fill_larger(larger);
-	struct parameters *p = random_model(larger_config());
-	struct pool *pool = pool_create(2);
-	struct network *network = network_create(p, pool);
+	struct larger *larger = make_larger(2);
+	struct network_input input = larger->input;
+	struct parameters *p = larger->parameters;
+	struct network *network = larger->network;
 	float *whole = allocate(p->size, sizeof *whole), *sum = allocate(p->size, sizeof *sum);
 	double loss = network_gradients(network, &input, 0, M, false, whole), losses = 0;
 	input.B = B / PASSES;
@@ -565,10 +570,7 @@ static void passes_add_up(void **state) {
 	}
 	free(whole);
 	free(sum);
-	network_free(network);
-	pool_destroy(pool);
-	parameters_free(p);
-	free(larger);
+	free_larger(larger);
 }
 
 static void logits_give_the_losses(void **state) {
