@@ -12,7 +12,10 @@
 
 #include <jansson.h>
 
+#include "base/files.h"
+#include "base/memory.h"
 #include "cli/cli.h"
+#include "cli/options.h"
 #include "model/network.h"
 #include "record/stream.h"
 #include "text/tokenizer.h"
@@ -25,7 +28,7 @@ static int64_t seed = 42;
 static int64_t threads;
 
 static const struct option_entry options[] = {
-	OPTION_TEXT("model", &model, "DIR", "folder of the model, with its tokenizer; required"),
+	OPTION_TEXT("model", &model, "DIR", "folder of the model, with its tokenizer", .required = "the folder of the model"),
 	OPTION_INTEGER("top-k", &top_k, 1, 1 << 20, "N", "predictions for each mask"),
 	OPTION_TEXT("targets", &target_words, "WORDS", "choose among these words, separated by commas"),
 	OPTION_FLAG("truncate", &truncate_texts, "cut a text that is too long for the model"),
@@ -55,7 +58,7 @@ struct texts {
 	FILE *lines;
 	bool json_lines;
 	char *line;
-	size_t room;
+	size_t capacity;
 	json_t *object;         /* the line at hand, of JSON */
 };
 
@@ -108,7 +111,7 @@ static bool begins_an_object(const char *line) {
 }
 
 static bool next_line(struct texts *texts, const char **text, size_t *length) {
-	ssize_t got = getline(&texts->line, &texts->room, texts->lines);
+	ssize_t got = getline(&texts->line, &texts->capacity, texts->lines);
 	if (got < 0 && ferror(texts->lines))
 		die(EX_IOERR, "%s: cannot read: %s", texts->name, strerror(errno));
 	if (got < 0)
@@ -333,19 +336,17 @@ static void check_vocabulary(const struct tokenizer *tokenizer, const struct con
 int main(int argc, char **argv) {
 	struct failure failure;
 	const char *path = parse_options_with_input(argc, argv, &usage, options);
-	if (model == NULL)
-		die(EX_USAGE, "--model is missing (give the folder of the model)");
 
 	struct tokenizer *tokenizer = tokenizer_load(model, &failure);
 	if (tokenizer == NULL)
 		die_failure(&failure);
-	struct parameters *parameters = parameters_map(model, (uint64_t)seed, &failure);
+	struct parameters *parameters = parameters_map(model, (uint64_t)seed, &print_warnings, &failure);
 	if (parameters == NULL)
 		die_failure(&failure);
 	check(parameters_check_finite(parameters, model, &failure), &failure);
 	check_vocabulary(tokenizer, &parameters->config);
 
-	struct pool *pool = pool_create((int)threads);
+	struct pool *pool = create_pool(threads);
 	struct filler filler = { .config = &parameters->config, .network = network_create(parameters, pool),
 		.tokenizer = tokenizer, .scratch = tokenizer_scratch_create(), .count = (size_t)top_k };
 	if (target_words != NULL) {

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/options.h"
+#include "cli/streams.h"
 #include "record/stream.h"
 
 static int64_t chunk_size = 128;

@@ -13,8 +13,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/files.h"
+#include "base/memory.h"
 #include "cli/cli.h"
+#include "cli/options.h"
 #include "cli/progress.h"
+#include "cli/streams.h"
 #include "corpus/buffer.h"
 #include "corpus/source.h"
 #include "math/random.h"
@@ -243,7 +247,7 @@ static void open_source(struct input *input, const struct splits *splits, struct
 		return;
 	}
 	input->descriptor = open_input(input->path);
-	input->inflate = inflate_open(input->descriptor, input_name(input->path));
+	input->inflate = must(inflate_open(input->descriptor, input_name(input->path), &failure), &failure);
 	if (format == FORMAT_AUTO)
 		input->format = check(find_format(input->inflate, input->path, &columns, &failure), &failure);
 	if (input->format != FORMAT_IMDB && !splits->all)
@@ -397,7 +401,7 @@ struct sample {
 	const struct arrow_source *arrow; /* NULL: another format */
 	struct pcg64 generator;
 	struct drawn *drawn;
-	size_t count, room;
+	size_t count, capacity;
 	int64_t seen;
 };
 
@@ -452,8 +456,8 @@ static void sample_offer(struct sample *sampled, const struct document *document
 		sift_down(sampled->drawn, sampled->count);
 		return;
 	}
-	if (sampled->count == sampled->room)
-		sampled->drawn = grow(sampled->drawn, sampled->room = sampled->room * 2 + 16, sizeof *sampled->drawn);
+	if (sampled->count == sampled->capacity)
+		sampled->drawn = grow(sampled->drawn, sampled->capacity = sampled->capacity * 2 + 16, sizeof *sampled->drawn);
 	sampled->drawn[sampled->count++] = *keep(sampled, &candidate);
 	sift_up(sampled->drawn, sampled->count - 1);
 }
@@ -468,7 +472,7 @@ static int by_ordinal(const void *left, const void *right) {
 /* All documents, their bytes in large pieces that stay where they are. */
 struct held {
 	struct document *documents;
-	size_t count, room;
+	size_t count, capacity;
 	char *piece;
 	size_t piece_left;
 };
@@ -489,8 +493,8 @@ static const char *hold_bytes(struct held *held, const char *bytes, size_t lengt
 }
 
 static void hold(struct held *held, const struct document *document) {
-	if (held->count == held->room)
-		held->documents = grow(held->documents, held->room = held->room * 2 + 1024, sizeof *held->documents);
+	if (held->count == held->capacity)
+		held->documents = grow(held->documents, held->capacity = held->capacity * 2 + 1024, sizeof *held->documents);
 	struct document *kept = &held->documents[held->count++];
 	*kept = *document;
 	kept->text = hold_bytes(held, document->text, document->text_length);
@@ -630,7 +634,7 @@ int main(int argc, char **argv) {
 	check(splits_parse(split_list, &splits, &failure), &failure);
 	parse_labels(&filter);
 	parse_match(&filter);
-	refuse_terminal(STDOUT_FILENO);
+	refuse_terminal();
 	stream_info_init(&info);
 	open_source(&input, &splits, &info);
 	struct writer *out = copy_documents(&input, &filter, &repairs, &info);

@@ -1,8 +1,10 @@
 /* A new model folder: parameters of the configuration's shapes, filled by chance. */
 #include <stdlib.h>
 
+#include "base/staged.h"
 #include "cli/cli.h"
-#include "cli/staged.h"
+#include "cli/options.h"
+#include "cli/streams.h"
 #include "model/parameters.h"
 #include "record/info.h"
 #include "text/tokenizer.h"
@@ -12,11 +14,12 @@ static int64_t seed;
 static bool cased, force;
 
 static const struct option_entry options[] = {
-	OPTION_TEXT("config", &config_path, "FILE", "config.json of the model; required"),
+	OPTION_TEXT("config", &config_path, "FILE", "config.json of the model", .required = "the config.json of the model"),
 	OPTION_TEXT("vocab", &vocabulary_path, "FILE", "vocab.txt to put into the folder as its tokenizer"),
 	OPTION_FLAG("cased", &cased, "the tokenizer keeps case and accents, as bert-base-cased"),
-	OPTION_TEXT("out", &out, "DIR", "the folder to make; required"),
-	OPTION_FLAG("force", &force, "replace DIR when it exists"),
+	OPTION_TEXT("out", &out, "DIR", "the folder to make", .required = "the folder to make",
+		.unrecorded = true),
+	OPTION_FLAG("force", &force, "replace DIR when it exists", .unrecorded = true),
 	OPTION_SEED(&seed),
 	OPTION_END
 };
@@ -42,7 +45,7 @@ static void fit_vocabulary(struct config *config, const struct tokenizer *tokeni
 static void record_lineage(struct parameters *parameters) {
 	struct stream_info info;
 	stream_info_init(&info);
-	stream_info_add_stage(&info, seed);
+	add_this_stage(&info, seed);
 	parameters->lineage = json_incref(info.lineage);
 	stream_info_clear(&info);
 }
@@ -61,8 +64,6 @@ static void save(const struct parameters *parameters, const struct tokenizer *to
 int main(int argc, char **argv) {
 	if (parse_options(argc, argv, &usage, options) != argc)
 		die(EX_USAGE, "%s: no operand is taken (name files by --config and --vocab)", argv[argc - 1]);
-	if (config_path == NULL || out == NULL)
-		die(EX_USAGE, "--%s is required", config_path == NULL ? "config" : "out");
 	struct failure failure;
 	struct config config;
 	struct tokenizer *tokenizer = NULL;

@@ -9,8 +9,11 @@
 
 #include <jansson.h>
 
+#include "base/files.h"
 #include "cli/cli.h"
+#include "cli/options.h"
 #include "cli/progress.h"
+#include "cli/streams.h"
 #include "train/batches.h"
 #include "train/evaluate.h"
 
@@ -24,7 +27,7 @@ static int64_t seed = 42;
 static int64_t threads;
 
 static const struct option_entry options[] = {
-	OPTION_TEXT("model", &model, "DIR", "folder of the model to evaluate; required"),
+	OPTION_TEXT("model", &model, "DIR", "folder of the model to evaluate", .required = "the folder of the model"),
 	OPTION_INTEGER("batch-size", &batch_size, 1, 1 << 20, "N", "records computed at a time"),
 	OPTION_FLAG("per-record", &per_record, "print a JSON object for each record, and one for all"),
 	OPTION_INTEGER("top-k-accuracy", &top_k, 1, 1 << 28, "K", "count the tokens that are among the K likeliest"),
@@ -105,12 +108,10 @@ static void print_line(const struct evaluation *evaluation, const struct loss_in
 int main(int argc, char **argv) {
 	struct failure failure;
 	const char *path = parse_options_with_input(argc, argv, &usage, options);
-	if (model == NULL)
-		die(EX_USAGE, "--model is missing (give the folder of the model)");
 
 	struct reader *reader = open_input_stream(path);
 	int64_t total = reader_total(reader);
-	struct parameters *parameters = parameters_map(model, (uint64_t)seed, &failure);
+	struct parameters *parameters = parameters_map(model, (uint64_t)seed, &print_warnings, &failure);
 	if (parameters == NULL)
 		die_failure(&failure);
 	check(parameters_check_finite(parameters, model, &failure), &failure);
@@ -123,7 +124,7 @@ int main(int argc, char **argv) {
 	if (masked == NULL)
 		die_failure(&failure);
 
-	struct pool *pool = pool_create((int)threads);
+	struct pool *pool = create_pool(threads);
 	struct network *network = network_create(parameters, pool);
 	struct evaluation evaluation = { .by_record = per_record || resamples > 0, .top_k = (size_t)top_k,
 		.vocab_size = parameters->config.vocab_size };

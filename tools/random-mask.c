@@ -1,5 +1,5 @@
 /* Each token but the special ones is a unit of its own, with its position for a number (stage/masking.h). */
-#include "cli/cli.h"
+#include "cli/options.h"
 #include "stage/masking.h"
 
 static struct masking masking = { .probability = 0.15, .mask_rate = 0.8, .random_rate = 0.1 };

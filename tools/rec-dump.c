@@ -9,7 +9,11 @@
 
 #include <jansson.h>
 
+#include "base/files.h"
+#include "base/memory.h"
 #include "cli/cli.h"
+#include "cli/options.h"
+#include "cli/streams.h"
 #include "record/bytes.h"
 #include "record/stream.h"
 #include "text/utf8.h"

@@ -7,7 +7,11 @@
 
 #include <jansson.h>
 
+#include "base/memory.h"
+#include "base/files.h"
 #include "cli/cli.h"
+#include "cli/options.h"
+#include "cli/streams.h"
 #include "record/stream.h"
 #include "stage/vocabulary_info.h"
 
@@ -34,7 +38,7 @@ struct lines {
 	FILE *file;
 	const char *name;
 	char *text;
-	size_t room;
+	size_t capacity;
 	int64_t number; /* of the line read last, from 1 */
 	json_t *sample[SAMPLE_LINES];
 	int64_t sample_numbers[SAMPLE_LINES];
@@ -44,7 +48,7 @@ struct lines {
 /* The input's next line that is not blank; NULL at the end. */
 static json_t *parse_line(struct lines *lines) {
 	ssize_t length;
-	while ((length = getline(&lines->text, &lines->room, lines->file)) >= 0) {
+	while ((length = getline(&lines->text, &lines->capacity, lines->file)) >= 0) {
 		json_error_t error;
 		lines->number++;
 		if (strspn(lines->text, " \t\r\n") == (size_t)length)

@@ -1,7 +1,10 @@
 /* The records are held in a table; an order is a permutation of their numbers. */
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "cli/cli.h"
+#include "cli/options.h"
+#include "cli/streams.h"
 #include "math/random.h"
 #include "record/columns.h"
 #include "record/stream.h"

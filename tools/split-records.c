@@ -4,8 +4,11 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
+#include "base/staged.h"
 #include "cli/cli.h"
-#include "cli/staged.h"
+#include "cli/options.h"
+#include "cli/streams.h"
 #include "math/random.h"
 #include "record/columns.h"
 #include "record/stream.h"
@@ -23,7 +26,7 @@ static const struct option_entry options[] = {
 		"records on standard output, a count or a fraction; without it, all but the test records"),
 	OPTION_TEXT("test-size", &test_size_text, "N|FRACTION",
 		"records in FILE, a count or a fraction; without either size, 0.25"),
-	OPTION_TEXT("test-out", &test_out, "FILE", "where the test records go; required"),
+	OPTION_TEXT("test-out", &test_out, "FILE", "where the test records go", .required = "a file for the test records"),
 	OPTION_TABLE_MEMORY(&memory),
 	OPTION_SEED(&seed),
 	OPTION_FLAG("no-shuffle", &no_shuffle, "take the train records from the front, the test records after them"),
@@ -117,8 +120,6 @@ static void write_test_file(struct table *table, const int64_t *order, const str
 int main(int argc, char **argv) {
 	const char *input = parse_options_with_input(argc, argv, &usage, options);
 	struct size train = parse_size("train-size", train_size_text), test = parse_size("test-size", test_size_text);
-	if (test_out == NULL)
-		die(EX_USAGE, "--test-out: missing (name the file for the test records)");
 	if (train.kind == SIZE_FRACTION && test.kind == SIZE_FRACTION && train.fraction + test.fraction > 1)
 		die(EX_USAGE, "--train-size, --test-size: %s and %s sum to more than 1 (reduce either)", train_size_text,
 			test_size_text);

@@ -13,8 +13,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/files.h"
+#include "base/memory.h"
 #include "cli/cli.h"
+#include "cli/options.h"
 #include "cli/progress.h"
+#include "cli/streams.h"
 #include "math/matrix.h"
 #include "train/batches.h"
 #include "train/checkpoint.h"
@@ -41,10 +45,13 @@ static struct optimizer_options adamw = {
 };
 
 static const struct option_entry options[] = {
-	OPTION_TEXT("model", &model, "DIR", "folder of the model to start from; required"),
-	OPTION_TEXT("out", &out, "DIR", "folder to write the trained model to; required"),
-	OPTION_FLAG("force", &force, "replace --out if it exists"),
-	OPTION_FLAG("resume", &resume, "go on from the newest checkpoint in --out, if there is one"),
+	OPTION_TEXT("model", &model, "DIR", "folder of the model to start from", .changeable = true,
+		.required = "the folder of the model to start from"),
+	OPTION_TEXT("out", &out, "DIR", "folder to write the trained model to", .unrecorded = true,
+		.required = "the folder to write the trained model to"),
+	OPTION_FLAG("force", &force, "replace --out if it exists", .unrecorded = true),
+	OPTION_FLAG("resume", &resume, "go on from the newest checkpoint in --out, if there is one",
+		.unrecorded = true),
 	OPTION_NUMBER("lr", &lr, 0, 1000, "R", "peak learning rate"),
 	OPTION_CHOICE("lr-scheduler-type", &lr_scheduler_type, SCHEDULE_TYPES, "shape of the learning rate"),
 	OPTION_INTEGER("warmup-steps", &schedule.warmup_steps, 0, 1e15, "N", "steps in which it rises from 0"),
@@ -64,13 +71,17 @@ static const struct option_entry options[] = {
 	OPTION_INTEGER("gradient-accumulation-steps", &gradient_accumulation_steps, 1, 1 << 20, "N", "batches a step"),
 	OPTION_FLAG("reference-accumulation", &reference_accumulation, "average the batches' means, whatever their tokens"),
 	OPTION_INTEGER("max-steps", &max_steps, 1, 1e15, "N", "stop after so many steps"),
-	OPTION_INTEGER("logging-steps", &logging_steps, 1, 1e15, "N", "steps for each line of metrics"),
-	OPTION_INTEGER("save-steps", &save_steps, 0, 1e15, "N", "steps for each checkpoint; 0: none"),
-	OPTION_INTEGER("save-total-limit", &save_total_limit, 0, 1e6, "N", "checkpoints to keep; 0: all"),
-	OPTION_TEXT("eval", &eval_file, "FILE", "masked records to evaluate on"),
+	OPTION_INTEGER("logging-steps", &logging_steps, 1, 1e15, "N", "steps for each line of metrics",
+		.unrecorded = true),
+	OPTION_INTEGER("save-steps", &save_steps, 0, 1e15, "N", "steps for each checkpoint; 0: none",
+		.changeable = true),
+	OPTION_INTEGER("save-total-limit", &save_total_limit, 0, 1e6, "N", "checkpoints to keep; 0: all",
+		.unrecorded = true),
+	OPTION_TEXT("eval", &eval_file, "FILE", "masked records to evaluate on", .changeable = true),
 	OPTION_INTEGER("eval-steps", &eval_steps, 1, 1e15, "N", "steps for each evaluation"),
 	OPTION_INTEGER("eval-epochs", &eval_epochs, 1, 1e6, "N", "epochs for each; 1 where --eval-steps is not given"),
-	OPTION_INTEGER("eval-batch-size", &eval_batch_size, 1, 1 << 20, "N", "records evaluated at a time"),
+	OPTION_INTEGER("eval-batch-size", &eval_batch_size, 1, 1 << 20, "N", "records evaluated at a time",
+		.changeable = true),
 	OPTION_INTEGER("early-stopping-patience", &early_stopping_patience, 0, 1e6, "N",
 		"stop after so many evaluations without a better one; 0: never"),
 	OPTION_FLAG("load-best-model-at-end", &load_best_model_at_end, "write the model of the best evaluation"),
@@ -79,10 +90,6 @@ static const struct option_entry options[] = {
 	OPTION_THREADS(&threads),
 	OPTION_END
 };
-
-/* Options that change no weight. All others must be on resume what they were. */
-static const char *const free_options[] = { "model", "out", "force", "resume", "logging-steps", "save-steps",
-	"save-total-limit", "eval", "eval-batch-size", "threads" };
 
 static const struct usage usage = {
 	"[FILE]",
@@ -218,34 +225,15 @@ static void save(struct training *training) {
 	training->interval_start += seconds() - before;
 }
 
-static json_t *option_value(const struct option_entry *option) {
-	size_t length;
-	const char *word;
-	switch (option->kind) {
-	case OPTION_KIND_FLAG:
-		return json_boolean(*(bool *)option->value);
-	case OPTION_KIND_INTEGER:
-		return json_integer(*(int64_t *)option->value);
-	case OPTION_KIND_NUMBER:
-		return json_real(*(double *)option->value);
-	case OPTION_KIND_CHOICE:
-		word = choice_word(option, &length);
-		return json_stringn(word, length);
-	default:
-		return *(const char **)option->value != NULL ? json_string(*(const char **)option->value) : json_null();
-	}
+static void add_fixed_option(void *object, const struct option_entry *option) {
+	if (!option->unrecorded && !option->changeable)
+		json_object_set_new(object, option->name, option_json(option));
 }
 
 /* The options that the numbers depend on, by name. */
 static json_t *fixed_options(void) {
 	json_t *object = json_object();
-	for (const struct option_entry *option = options; option->kind != OPTION_KIND_END; option++) {
-		bool is_free = false;
-		for (size_t i = 0; i < sizeof free_options / sizeof *free_options; i++)
-			is_free |= strcmp(option->name, free_options[i]) == 0;
-		if (!is_free)
-			json_object_set_new(object, option->name, option_value(option));
-	}
+	options_visit(options, add_fixed_option, object);
 	return object;
 }
 
@@ -304,7 +292,7 @@ static void take_signal(int number) {
 		return;
 	}
 	stop_signal = number;
-	interrupted = 1;
+	reader_interrupted = 1;
 	signal(number, SIG_DFL);
 }
 
@@ -483,9 +471,6 @@ static void finish(struct training *training) {
 /* ---- beginning ----------------------------------------------------------------------------------------- */
 
 static void check_usage(void) {
-	if (model == NULL || out == NULL)
-		die(EX_USAGE, "%s is missing (give the folder %s)", model == NULL ? "--model" : "--out",
-			model == NULL ? "of the model to start from" : "to write the trained model to");
 	if (force && resume)
 		die(EX_USAGE, "--force and --resume: one replaces --out, the other goes on with it (give one)");
 	if (eval_file == NULL && (eval_steps > 0 || eval_epochs > 0 || early_stopping_patience > 0
@@ -510,7 +495,7 @@ static void check_usage(void) {
 static void set_lineage(struct parameters *parameters, const struct stream_info *stream) {
 	struct stream_info info;
 	stream_info_copy(&info, stream);
-	stream_info_add_stage(&info, seed);
+	add_this_stage(&info, seed);
 	if (parameters->lineage == NULL)
 		parameters->lineage = json_array();
 	json_array_extend(parameters->lineage, info.lineage);
@@ -520,7 +505,7 @@ static void set_lineage(struct parameters *parameters, const struct stream_info 
 static void load_model(struct training *training) {
 	struct failure failure;
 	struct tokenizer *tokenizer;
-	training->run.parameters = parameters_load(model, (uint64_t)seed, &failure);
+	training->run.parameters = parameters_load(model, (uint64_t)seed, &print_warnings, &failure);
 	if (training->run.parameters == NULL)
 		die_failure(&failure);
 	check(optional_tokenizer(model, &tokenizer, &failure), &failure);
@@ -546,7 +531,7 @@ static bool go_on(struct training *training, const char *input) {
 	json_t *expected = json_incref(training->state.options);
 	int64_t total = training->state.total;
 	bool complete = check(run_folder_complete(training->folder, &training->state, &failure), &failure) > 0;
-	if (complete || check(checkpoint_load_newest(training->folder, &training->run, &failure), &failure) > 0) {
+	if (complete || check(checkpoint_load_newest(training->folder, &training->run, &print_warnings, &failure), &failure) > 0) {
 		check_same_run(training, expected, total);
 		skip_input(training, input);
 		training->first_step = training->saved_step = training->state.step;
@@ -583,7 +568,7 @@ int main(int argc, char **argv) {
 	json_decref(training.state.options);
 	training.state.options = fixed_options();
 
-	struct pool *pool = pool_create((int)threads);
+	struct pool *pool = create_pool(threads);
 	set_up_network(&training, pool);
 	if (!resume || !go_on(&training, input_name(path))) {
 		catch_signals();

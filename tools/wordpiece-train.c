@@ -2,7 +2,9 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/options.h"
 #include "cli/progress.h"
+#include "cli/streams.h"
 #include "record/stream.h"
 #include "text/trainer.h"
 

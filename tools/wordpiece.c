@@ -4,9 +4,12 @@
  * the window before and read the batch after, so that neither waits for the other. */
 #include <stdlib.h>
 
+#include "base/memory.h"
+#include "base/pool.h"
 #include "cli/cli.h"
-#include "cli/pool.h"
+#include "cli/options.h"
 #include "cli/progress.h"
+#include "cli/streams.h"
 #include "record/columns.h"
 #include "record/stream.h"
 #include "stage/vocabulary_info.h"
@@ -49,7 +52,7 @@ struct window {
 	struct batch *batch;
 	int64_t past;               /* the first row of the batch after it */
 	struct share *shares;
-	size_t count, room;
+	size_t count, capacity;
 };
 
 struct stage {
@@ -153,19 +156,19 @@ static bool take_window(struct stage *stage, struct window *window) {
 	window->count = 0;
 	if (window->batch == NULL)
 		return false;
-	while (window->count < window->room && !ends_batch(window))
+	while (window->count < window->capacity && !ends_batch(window))
 		take_share(stage, window, &window->shares[window->count++]);
 	return true;
 }
 
-static struct window *create_window(size_t room) {
+static struct window *create_window(size_t capacity) {
 	struct window *window = allocate(1, sizeof *window);
-	*window = (struct window){ .shares = allocate(room, sizeof *window->shares), .room = room };
+	*window = (struct window){ .shares = allocate(capacity, sizeof *window->shares), .capacity = capacity };
 	return window;
 }
 
 static void free_window(struct window *window) {
-	for (size_t i = 0; i < window->room; i++)
+	for (size_t i = 0; i < window->capacity; i++)
 		encoding_clear(&window->shares[i].encoding);
 	free(window->shares);
 	free(window);
@@ -233,7 +236,7 @@ int main(int argc, char **argv) {
 	stage.text = check(reader_find_text(stage.reader, "text", &stage.read_failure), &stage.read_failure);
 	open_output(&stage);
 
-	struct pool *pool = pool_create((int)threads);
+	struct pool *pool = create_pool(threads);
 	stage.scratch = allocate((size_t)pool_threads(pool), sizeof *stage.scratch);
 	for (int i = 0; i < pool_threads(pool); i++)
 		stage.scratch[i] = tokenizer_scratch_create();

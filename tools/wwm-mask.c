@@ -1,5 +1,5 @@
 /* A record's words are its units, numbered in their order (stage/masking.h). */
-#include "cli/cli.h"
+#include "cli/options.h"
 #include "stage/masking.h"
 
 static struct masking masking = { .probability = 0.2, .mask_rate = 1 };

@@ -1,11 +1,16 @@
-/* Diagnostics and memory. Options are in options.c, descriptors in files.c. */
+/* cli: diagnostics, and standard input and output. */
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/files.h"
+#include "base/pool.h"
+#include "cli/options.h"
 #include "cli/progress.h"
 
 static void (*failure_action)(void *);
@@ -57,56 +62,44 @@ void note(const char *format, ...) {
 	say(text);
 }
 
-static _Noreturn void out_of_memory(void) {
-	die(EX_OSERR, "memory: exhausted (use less: a smaller batch, or fewer records where a stage holds them all)");
+void *must(void *result, const struct failure *failure) {
+	if (result == NULL)
+		die_failure(failure);
+	return result;
 }
 
-void *allocate(size_t count, size_t size) {
-	size_t bytes;
-	if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX - 64)
-		out_of_memory();
-	void *memory = aligned_alloc(64, bytes / 64 * 64 + 64);
-	if (memory == NULL)
-		out_of_memory();
-	return memset(memory, 0, bytes);
+static void print_warning(void *context, const char *line) {
+	(void)context;
+	say(line);
 }
 
-void *grow(void *memory, size_t count, size_t size) {
-	size_t bytes;
-	if (__builtin_mul_overflow(count, size, &bytes))
-		out_of_memory();
-	memory = realloc(memory, bytes ? bytes : 1);
-	if (memory == NULL)
-		out_of_memory();
-	return memory;
+const struct warnings print_warnings = { .take = print_warning };
+
+/* ---- input and output ---------------------------------------------------------------------------------- */
+
+int open_input(const char *path) {
+	struct failure failure;
+	return path == NULL ? STDIN_FILENO : check(open_file(path, &failure), &failure);
 }
 
-char *copy_bytes(const char *bytes, size_t length) {
-	char *copy = grow(NULL, length + 1, 1);
-	if (length > 0)
-		memcpy(copy, bytes, length);
-	copy[length] = '\0';
-	return copy;
+void refuse_terminal(void) {
+	if (isatty(STDOUT_FILENO))
+		die(EX_USAGE, "standard output: a terminal cannot show binary records (pipe them into rec-dump, or a file)");
 }
 
-char *copy_text(const char *text) {
-	return copy_bytes(text, strlen(text));
+int finish_output(void) {
+	errno = 0;
+	if (fflush(stdout) != 0 || ferror(stdout) || fclose(stdout) != 0)
+		die(write_status(errno), "standard output: %s", errno ? strerror(errno) : "a write failed");
+	return EX_OK;
 }
 
-char *copy_path(const char *path) {
-	size_t length = strlen(path);
-	while (length > 1 && path[length - 1] == '/')
-		length--;
-	return copy_bytes(path, length);
-}
+/* ---- threads ------------------------------------------------------------------------------------------- */
 
-char *format_text(const char *format, ...) {
-	va_list arguments;
-	char *text;
-	va_start(arguments, format);
-	int length = vasprintf(&text, format, arguments);
-	va_end(arguments);
-	if (length < 0)
-		out_of_memory();
-	return text;
+struct pool *create_pool(int64_t threads) {
+	struct failure failure;
+	struct pool *pool = must(pool_create((int)threads, &failure), &failure);
+	if (verbose)
+		note("%d threads", pool_threads(pool));
+	return pool;
 }

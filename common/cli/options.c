@@ -1,5 +1,5 @@
-/* The option table becomes getopt_long's, and the text of --help. */
-#include "cli/cli.h"
+/* options: the option table becomes getopt_long's, the text of --help, and the arguments of a lineage. */
+#include "cli/options.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -9,32 +9,60 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
+#include "cli/cli.h"
+
 bool verbose;
 
-static const char *name = "cloze";
-static char *const *arguments;
+/* The whole table, with the tables in it, and which of its options were given. */
+struct command_line {
+	const char *name;
+	const struct option_entry **options;
+	bool *given;
+	size_t count;
+	char **operands; /* of argv, ended by NULL */
+};
+
+static struct command_line command = { .name = "cloze" };
 
 const char *program_name(void) {
-	return name;
+	return command.name;
 }
 
 const char *program_version(void) {
 	return CLOZE_VERSION;
 }
 
-char *const *program_arguments(void) {
-	return arguments;
+/* A text as JSON, which has no place for bytes that are not UTF-8. */
+static json_t *argument_json(const char *argument) {
+	json_t *json = json_string(argument);
+	if (json != NULL)
+		return json;
+	char *ascii = copy_text(argument);
+	for (char *c = ascii; *c; c++)
+		if ((unsigned char)*c >= 0x80)
+			*c = '?';
+	json = json_string(ascii);
+	free(ascii);
+	return json;
 }
 
-const char *choice_word(const struct option_entry *option, size_t *length) {
-	const char *word = option->argument;
-	int left = *(int *)option->value;
-	for (; left > 0 && word != NULL; left--)
-		word = strchr(word, '|') == NULL ? NULL : strchr(word, '|') + 1;
-	if (left < 0)
-		word = NULL;
-	*length = word != NULL ? strcspn(word, "|") : 0;
-	return word;
+json_t *program_arguments(void) {
+	json_t *arguments = json_array();
+	for (size_t i = 0; i < command.count; i++) {
+		const struct option_entry *option = command.options[i];
+		if (!command.given[i] || option->unrecorded)
+			continue;
+		char *name = format_text("--%s", option->name), *value = option_text(option);
+		json_array_append_new(arguments, json_string(name));
+		if (option->kind != OPTION_KIND_FLAG && value != NULL)
+			json_array_append_new(arguments, argument_json(value));
+		free(name);
+		free(value);
+	}
+	for (char **operand = command.operands; operand != NULL && *operand != NULL; operand++)
+		json_array_append_new(arguments, argument_json(*operand));
+	return arguments;
 }
 
 static void print_default(const struct option_entry *option) {
@@ -76,10 +104,13 @@ static void print_option(const char *option, const char *argument, const char *h
 	fputs(help, stdout);
 }
 
-static _Noreturn void print_help(const struct usage *usage, const struct option_entry *options) {
-	printf("usage: %s [OPTION]... %s\n\n%s\n\n", name, usage->operands, usage->summary);
-	for (const struct option_entry *option = options; option->name != NULL; option++) {
+static _Noreturn void print_help(const struct usage *usage) {
+	printf("usage: %s [OPTION]... %s\n\n%s\n\n", command.name, usage->operands, usage->summary);
+	for (size_t i = 0; i < command.count; i++) {
+		const struct option_entry *option = command.options[i];
 		print_option(option->name, option->argument, option->help);
+		if (option->required != NULL)
+			fputs("; required", stdout);
 		print_default(option);
 		putchar('\n');
 	}
@@ -144,55 +175,104 @@ static void set_option(const struct option_entry *option, const char *text) {
 	case OPTION_KIND_CHOICE:
 		set_choice(option, text);
 		break;
-	case OPTION_KIND_END:
+	default:
 		break;
 	}
 }
 
-/* getopt_long() permutes argv; the lineage wants it as it was given. */
-static void remember_arguments(int argc, char **argv) {
-	const char *slash = strrchr(argv[0], '/');
-	name = slash == NULL ? argv[0] : slash + 1;
-	char **copy = allocate((size_t)argc, sizeof *copy);
-	for (int i = 1; i < argc; i++)
-		copy[i - 1] = argv[i];
-	arguments = copy;
+static void add_option(void *context, const struct option_entry *option) {
+	(void)context;
+	command.options = grow(command.options, command.count + 1, sizeof *command.options);
+	command.options[command.count++] = option;
+}
+
+static void die_exhausted(void) {
+	die(EX_OSERR, "memory: exhausted (use less: a smaller batch, or fewer records where a stage holds them all)");
+}
+
+static void begin_command(const char *path, const struct option_entry *options) {
+	const char *slash = strrchr(path, '/');
+	command.name = slash == NULL ? path : slash + 1;
+	command.count = 0;
+	options_visit(options, add_option, NULL);
+	free(command.given);
+	command.given = allocate(command.count, sizeof *command.given);
+	memory_on_exhausted(die_exhausted);
+	signal(SIGPIPE, SIG_DFL);
+}
+
+enum { VERBOSE = 1 << 16, HELP, VERSION };
+
+/* The same table as getopt_long() takes it. free() releases it. */
+static struct option *getopt_table(void) {
+	struct option *table = allocate(command.count + 4, sizeof *table);
+	for (size_t i = 0; i < command.count; i++)
+		table[i] = (struct option){ command.options[i]->name,
+			command.options[i]->kind == OPTION_KIND_FLAG ? no_argument : required_argument, NULL, (int)i };
+	table[command.count] = (struct option){ "verbose", no_argument, NULL, VERBOSE };
+	table[command.count + 1] = (struct option){ "help", no_argument, NULL, HELP };
+	table[command.count + 2] = (struct option){ "version", no_argument, NULL, VERSION };
+	return table;
+}
+
+/* How many options of the table begin with what stands before the '='; *exact: whether one is called just that. */
+static size_t count_matches(const char *name, const struct option *table, bool *exact) {
+	size_t length = strcspn(name, "="), matches = 0;
+	*exact = false;
+	for (; table->name != NULL; table++)
+		if (strncmp(table->name, name, length) == 0) {
+			matches++;
+			*exact |= table->name[length] == '\0';
+		}
+	return matches;
+}
+
+/* getopt_long() says '?' to an unknown option, to an ambiguous one, and to a value that a flag does not take. */
+static _Noreturn void die_refused(const char *argument, const struct option *table) {
+	bool exact;
+	if (strncmp(argument, "--", 2) != 0)
+		die(EX_USAGE, "%s: unknown option (options are whole words after two hyphens; see --help)", argument);
+	size_t matches = count_matches(argument + 2, table, &exact);
+	if (matches == 0)
+		die(EX_USAGE, "%s: unknown option (see --help)", argument);
+	if (exact || matches == 1)
+		die(EX_USAGE, "%s: the option takes no value (leave out what follows the =)", argument);
+	die(EX_USAGE, "%s: ambiguous, the beginning of %zu options (write the whole name; see --help)", argument, matches);
+}
+
+static void check_required(void) {
+	for (size_t i = 0; i < command.count; i++) {
+		const struct option_entry *option = command.options[i];
+		if (option->required != NULL && *(const char **)option->value == NULL)
+			die(EX_USAGE, "--%s is missing (give %s)", option->name, option->required);
+	}
 }
 
 int parse_options(int argc, char **argv, const struct usage *usage, const struct option_entry *options) {
-	enum { VERBOSE = 1 << 16, HELP, VERSION };
-	remember_arguments(argc, argv);
-	signal(SIGPIPE, SIG_DFL);
-
-	size_t count = 0;
-	while (options[count].name != NULL)
-		count++;
-	struct option *table = allocate(count + 4, sizeof *table);
-	for (size_t i = 0; i < count; i++)
-		table[i] = (struct option){ options[i].name,
-			options[i].kind == OPTION_KIND_FLAG ? no_argument : required_argument, NULL, (int)i };
-	table[count] = (struct option){ "verbose", no_argument, NULL, VERBOSE };
-	table[count + 1] = (struct option){ "help", no_argument, NULL, HELP };
-	table[count + 2] = (struct option){ "version", no_argument, NULL, VERSION };
-
+	begin_command(argv[0], options);
+	struct option *table = getopt_table();
 	opterr = 0;
 	for (int chosen; (chosen = getopt_long(argc, argv, ":", table, NULL)) != -1;) {
 		if (chosen == HELP)
-			print_help(usage, options);
+			print_help(usage);
 		if (chosen == VERSION) {
-			printf("%s (cloze) %s\n", name, CLOZE_VERSION);
+			printf("%s (cloze) %s\n", command.name, CLOZE_VERSION);
 			exit(finish_output());
 		}
 		if (chosen == '?')
-			die(EX_USAGE, "%s: no such option, or not one of its kind (see --help)", argv[optind - 1]);
+			die_refused(argv[optind - 1], table);
 		if (chosen == ':')
 			die(EX_USAGE, "%s: a value is missing (see --help)", argv[optind - 1]);
-		if (chosen == VERBOSE)
+		if (chosen == VERBOSE) {
 			verbose = true;
-		else
-			set_option(&options[chosen], optarg);
+			continue;
+		}
+		set_option(command.options[chosen], optarg);
+		command.given[chosen] = true;
 	}
 	free(table);
+	command.operands = argv + optind;
+	check_required();
 	return optind;
 }
 

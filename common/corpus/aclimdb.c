@@ -5,7 +5,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cli/cli.h"
+#include "base/files.h"
+#include "base/memory.h"
 #include "corpus/source.h"
 #include "corpus/tar.h"
 

@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "base/memory.h"
 
 void buffer_append(struct buffer *buffer, const char *bytes, size_t length) {
-	if (length >= buffer->room - buffer->length) { /* so that there is memory from the first call on */
-		buffer->room = 2 * buffer->room + length + 64;
-		buffer->bytes = grow(buffer->bytes, buffer->room, 1);
+	if (length >= buffer->capacity - buffer->length) { /* so that there is memory from the first call on */
+		buffer->capacity = 2 * buffer->capacity + length + 64;
+		buffer->bytes = grow(buffer->bytes, buffer->capacity, 1);
 	}
 	if (length > 0)
 		memcpy(buffer->bytes + buffer->length, bytes, length);

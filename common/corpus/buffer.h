@@ -5,9 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "cli/failure.h"
+#include "base/failure.h"
 
-struct buffer { char *bytes; size_t length, room; };
+struct buffer { char *bytes; size_t length, capacity; };
 
 void buffer_append(struct buffer *buffer, const char *bytes, size_t length);
 

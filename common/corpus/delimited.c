@@ -5,15 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "base/memory.h"
 #include "corpus/lines.h"
 #include "corpus/source.h"
 
 enum state { FIELD_BEGINS, PLAIN, QUOTED, QUOTE_IN_QUOTED, RECORD_ENDS };
 
 static void end_field(struct delimited *delimited) {
-	if (delimited->fields == delimited->room)
-		delimited->ends = grow(delimited->ends, delimited->room = delimited->room * 2 + 16, sizeof *delimited->ends);
+	if (delimited->fields == delimited->capacity)
+		delimited->ends = grow(delimited->ends, delimited->capacity = delimited->capacity * 2 + 16, sizeof *delimited->ends);
 	delimited->ends[delimited->fields++] = delimited->bytes.length;
 }
 

@@ -21,7 +21,7 @@ struct delimited {
 	bool after_return;       /* a CR ended the last record; an LF that follows belongs to it */
 	struct buffer bytes;     /* of the record, its fields one after the other */
 	size_t *ends;            /* of each field in `bytes` */
-	size_t fields, room;
+	size_t fields, capacity;
 };
 
 /* Goes on to the next record, replacing the last one. Returns 1, 0 at the end, -1: 65 for a quote that is not closed

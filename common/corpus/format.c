@@ -2,7 +2,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "cli/cli.h"
+#include "base/files.h"
 #include "corpus/source.h"
 #include "corpus/tar.h"
 

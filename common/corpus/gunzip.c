@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "cli/cli.h"
+#include "base/memory.h"
 
 #ifdef CLOZE_ISAL
 #include <isa-l/igzip_lib.h>

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "base/memory.h"
 #include "corpus/gunzip.h"
 
 enum { BLOCK_SIZE = INFLATE_FIRST, BLOCKS = 8 };
@@ -50,12 +50,12 @@ struct inflate_reader {
 
 /* Reads once. Returns the bytes got, 0 at the end, or when inflate_close() has no more use for them: a pipe may stay
  * silent for ever. */
-static ptrdiff_t read_some(struct inflate_reader *reader, unsigned char *buffer, size_t room,
+static ptrdiff_t read_some(struct inflate_reader *reader, unsigned char *buffer, size_t capacity,
 	struct failure *failure) {
 	struct pollfd sources[] = { { .fd = reader->descriptor, .events = POLLIN }, { .fd = reader->wake[0] } };
 	ssize_t got;
 	do
-		got = poll(sources, 2, -1) < 0 ? -1 : sources[1].revents ? 0 : read(reader->descriptor, buffer, room);
+		got = poll(sources, 2, -1) < 0 ? -1 : sources[1].revents ? 0 : read(reader->descriptor, buffer, capacity);
 	while (got < 0 && errno == EINTR);
 	if (got < 0)
 		return fail(failure, EX_IOERR, "%s: %s", reader->name, strerror(errno));
@@ -185,17 +185,25 @@ static void *read_ahead(void *context) {
 	return NULL;
 }
 
-struct inflate_reader *inflate_open(int descriptor, const char *name) {
+struct inflate_reader *inflate_open(int descriptor, const char *name, struct failure *failure) {
 	struct inflate_reader *reader = allocate(1, sizeof *reader);
 	reader->descriptor = descriptor;
 	reader->name = name;
 	pthread_mutex_init(&reader->mutex, NULL);
 	pthread_cond_init(&reader->changed, NULL);
-	if (pipe2(reader->wake, O_CLOEXEC) < 0)
-		die(EX_OSERR, "%s: no pipe to the thread that reads it: %s", name, strerror(errno));
+	if (pipe2(reader->wake, O_CLOEXEC) < 0) {
+		fail(failure, EX_OSERR, "%s: cannot create a pipe to the reading thread: %s", name, strerror(errno));
+		free(reader);
+		return NULL;
+	}
 	int error = pthread_create(&reader->thread, NULL, read_ahead, reader);
-	if (error != 0)
-		die(EX_OSERR, "%s: no thread to read it: %s", name, strerror(error));
+	if (error != 0) {
+		fail(failure, EX_OSERR, "%s: cannot create a reading thread: %s", name, strerror(error));
+		close(reader->wake[0]);
+		close(reader->wake[1]);
+		free(reader);
+		return NULL;
+	}
 	return reader;
 }
 

@@ -7,13 +7,13 @@
 
 #include <stddef.h>
 
-#include "cli/failure.h"
+#include "base/failure.h"
 
 struct inflate_reader;
 
 /* Reads from the descriptor, which stays the caller's, to be closed after inflate_close(); `name`, borrowed, is for
  * messages. */
-struct inflate_reader *inflate_open(int descriptor, const char *name);
+struct inflate_reader *inflate_open(int descriptor, const char *name, struct failure *failure);
 
 /* Fills the buffer with the next bytes. Returns how many: fewer than `size` only at the end. -1: 65 for a file that is
  * cut short or damaged, 74 for a failed read. */

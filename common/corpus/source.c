@@ -9,7 +9,8 @@
 
 #include <jansson.h>
 
-#include "cli/cli.h"
+#include "base/files.h"
+#include "base/memory.h"
 #include "corpus/delimited.h"
 #include "corpus/lines.h"
 

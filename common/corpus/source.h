@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "cli/failure.h"
+#include "base/failure.h"
 #include "corpus/inflate.h"
 
 enum { DOCUMENT_LIMIT = 16 << 20 }; /* bytes: longer than any review, and no bomb */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "base/memory.h"
 
 enum { BLOCK = 512, EXTENDED_HEADER_LIMIT = 1 << 20, FIRST_PIECE = 1 << 16 };
 
@@ -28,7 +28,7 @@ struct tar_reader {
 		uint64_t size;
 	} next;
 	char *content;        /* what tar_content() gave last */
-	size_t room;
+	size_t capacity;
 };
 
 struct tar_reader *tar_open(struct inflate_reader *input, const char *name) {
@@ -145,8 +145,8 @@ static int read_content(struct tar_reader *tar, struct failure *failure) {
 		size_t wanted = got == 0 ? FIRST_PIECE : 2 * got;
 		if (wanted > size)
 			wanted = size;
-		if (wanted + 1 > tar->room)
-			tar->content = grow(tar->content, tar->room = wanted + 1, 1);
+		if (wanted + 1 > tar->capacity)
+			tar->content = grow(tar->content, tar->capacity = wanted + 1, 1);
 		if (read_whole(tar, tar->content + got, wanted - got, failure) < 0)
 			return -1;
 		got = wanted;

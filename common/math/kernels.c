@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
 #include "math/kernels_versions.h"
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -25,15 +24,10 @@ static void choose(void) {
 	available[count] = &kernels_portable;
 
 	const char *name = getenv("CLOZE_KERNELS");
-	if (name == NULL || *name == '\0') {
-		chosen = available[0];
-		return;
-	}
-	for (size_t i = 0; i <= count; i++)
+	chosen = available[0];
+	for (size_t i = 0; name != NULL && i <= count; i++)
 		if (strcmp(name, available[i]->name) == 0)
 			chosen = available[i];
-	if (chosen == NULL)
-		die(EX_UNAVAILABLE, "CLOZE_KERNELS: this build or processor has no '%s' version (unset it)", name);
 }
 
 const struct kernels *kernels(void) {

@@ -5,7 +5,7 @@
  *
  * There are several versions: portable C, AVX2, AVX-512. kernels() picks the best that this processor runs; they agree
  * to a few units in the last place, and the tests hold each against plain loops in double precision. The environment
- * variable CLOZE_KERNELS=portable|avx2|avx512 overrides the choice, for tests. */
+ * variable CLOZE_KERNELS=portable|avx2|avx512 chooses another one, for tests, where this processor has it. */
 #ifndef CLOZE_MATH_KERNELS_H
 #define CLOZE_MATH_KERNELS_H
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "base/memory.h"
 #include "math/matrix_onednn.h"
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "cli/pool.h"
+#include "base/pool.h"
 #include "math/kernels.h"
 
 /* Rows of numbers, `stride` numbers from one to the next. */

@@ -6,7 +6,7 @@
 #include <dnnl.h>
 #include <pthread.h>
 
-#include "cli/cli.h"
+#include "base/memory.h"
 
 /* OpenMP's, which oneDNN divides its work by: a setting of each thread's own. (Not every compiler has omp.h.) */
 void omp_set_num_threads(int threads);
@@ -29,10 +29,10 @@ struct onednn onednn_is_fast(void) {
 	return fast;
 }
 
-/* oneDNN refuses what it is given, or finds no memory: neither depends on the data. */
+/* The shapes are those that oneDNN documents as supported, so a call fails only where there is no memory. */
 static void must(dnnl_status_t status) {
 	if (status != dnnl_success)
-		die(EX_OSERR, "oneDNN: failed with status %d (free some memory)", (int)status);
+		memory_exhausted();
 }
 
 static dnnl_memory_desc_t describe(dnnl_dim_t rows, dnnl_dim_t columns, dnnl_data_type_t type, dnnl_dim_t stride,

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "base/files.h"
+#include "base/memory.h"
 
 static const char *const type_names[] = { [MODEL_DISTILBERT] = "distilbert", [MODEL_BERT] = "bert" };
 

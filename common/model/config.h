@@ -8,7 +8,7 @@
 
 #include <jansson.h>
 
-#include "cli/failure.h"
+#include "base/failure.h"
 #include "math/kernels.h"
 
 enum model_type { MODEL_DISTILBERT, MODEL_BERT };

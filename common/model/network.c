@@ -4,12 +4,12 @@
  * allocated only when a batch needs more than any before it. Layers alternate between two inputs. A training pass gives
  * every layer arrays of its own for the rest, but for what layer norms put out, which the backward pass computes anew; an
  * evaluation gives all layers the same ones. */
+#include "base/memory.h"
 #include "model/network_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
 
 struct network *network_create(const struct parameters *parameters, struct pool *pool) {
 	struct network *network = allocate(1, sizeof *network);
@@ -129,12 +129,12 @@ static void carve_gradients(struct network *network) {
 
 /* The logits of some positions lie where the activated rows of a layer do: neither is read while the other is there. */
 static void carve_activated(struct network *network, size_t logit_rows) {
-	size_t start = network->arena_used, room = network->N * spread(network->F), past;
+	size_t start = network->arena_used, capacity = network->N * spread(network->F), past;
 	network->activated = (struct matrix){ .stride = network->F };
 	if (network->rounded == NULL)
-		network->activated.fp32 = carve(network, room);
+		network->activated.fp32 = carve(network, capacity);
 	else
-		network->activated.bf16 = carve_rounded(network, room);
+		network->activated.bf16 = carve_rounded(network, capacity);
 	past = network->arena_used;
 	network->arena_used = start;
 	network->logits = carve_matrix(network, logit_rows, network->V);

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "cli/pool.h"
+#include "base/pool.h"
 #include "model/parameters.h"
 
 struct network_input {

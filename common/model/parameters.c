@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "base/memory.h"
 #include "math/random.h"
 #include "model/safetensors.h"
 
@@ -226,6 +226,7 @@ void parameters_initialize(struct parameters *parameters, uint64_t seed) {
 /* A checkpoint being matched with the table. */
 struct source {
 	const char *folder;
+	const struct warnings *warnings;
 	struct safetensors *file;
 	const char *prefix;
 	bool *used;                     /* [safetensors_count(file)] */
@@ -285,7 +286,7 @@ static int settle_tying(struct source *source, struct config *config, struct fai
 		&& memcmp(words->data, decoder->data, words->bytes) == 0)
 		return 0;
 	config->tie_word_embeddings = false;
-	note("%s: %s differs from the word embeddings: kept apart, although tie_word_embeddings is true", source->folder,
+	warn(source->warnings, "%s: %s differs from the word embeddings: kept apart, although tie_word_embeddings is true", source->folder,
 		decoder->name);
 	return 0;
 }
@@ -348,7 +349,7 @@ static void note_left_aside(const struct source *source) {
 			first = name;
 	}
 	if (count > 0)
-		note("%s: %zu tensor%s not of a masked language model left aside, the first %s", source->folder, count,
+		warn(source->warnings, "%s: %zu tensor%s not of a masked language model left aside, the first %s", source->folder, count,
 			count == 1 ? "" : "s", first);
 }
 
@@ -373,7 +374,7 @@ static int check_missing(const struct source *source, const struct parameters *p
 			names = longer;
 		}
 	if (names != NULL)
-		note("%s: not in the file, initialized from seed %llu: %s", source->folder, (unsigned long long)seed, names);
+		warn(source->warnings, "%s: not in the file, initialized from seed %llu: %s", source->folder, (unsigned long long)seed, names);
 	free(names);
 	return 0;
 }
@@ -461,14 +462,14 @@ static bool lie_ready(const struct source *source, size_t first, size_t end) {
 /* Puts the parameters that cannot be read in the file behind it. */
 static int place_in_file(const struct source *source, struct parameters *parameters, uint64_t seed,
 	struct failure *failure) {
-	size_t room = 0, end;
+	size_t capacity = 0, end;
 	for (size_t first = 0; first < parameters->count; first = end) {
 		end = group_end(parameters, first);
 		for (size_t i = first; i < end && !lie_ready(source, first, end); i++)
-			room = (i == first ? align(room) : room) + parameters->table[i].elements;
+			capacity = (i == first ? align(capacity) : capacity) + parameters->table[i].elements;
 	}
 	void *behind;
-	parameters->values = safetensors_gather(source->file, room * sizeof(float), &behind, failure);
+	parameters->values = safetensors_gather(source->file, capacity * sizeof(float), &behind, failure);
 	if (parameters->values == NULL)
 		return -1;
 	size_t next = (size_t)((float *)behind - parameters->values);
@@ -503,7 +504,7 @@ static void read_lineage(const struct source *source, struct parameters *paramet
 	if (json_is_array(lineage))
 		parameters->lineage = json_incref(lineage);
 	else
-		note("%s: its lineage cannot be read, and is left aside", source->folder);
+		warn(source->warnings, "%s: its lineage cannot be read, and is left aside", source->folder);
 	json_decref(json);
 }
 
@@ -556,7 +557,8 @@ static struct parameters *load(struct source *source, struct config *config, uin
 	return NULL;
 }
 
-static struct parameters *open_folder(const char *folder, uint64_t seed, enum values values, struct failure *failure) {
+static struct parameters *open_folder(const char *folder, uint64_t seed, enum values values,
+	const struct warnings *warnings, struct failure *failure) {
 	struct config config;
 	char *path = format_text("%s/config.json", folder);
 	int result = config_read(path, &config, failure);
@@ -568,7 +570,8 @@ static struct parameters *open_folder(const char *folder, uint64_t seed, enum va
 		config_clear(&config);
 		return NULL;
 	}
-	struct source source = { .folder = folder, .file = file, .prefix = module_names[config.model_type].prefix };
+	struct source source = { .folder = folder, .warnings = warnings, .file = file,
+		.prefix = module_names[config.model_type].prefix };
 	struct parameters *parameters = load(&source, &config, seed, values, failure);
 	free(source.used);
 	free(source.tensors);
@@ -577,16 +580,19 @@ static struct parameters *open_folder(const char *folder, uint64_t seed, enum va
 	return parameters;
 }
 
-struct parameters *parameters_load(const char *folder, uint64_t seed, struct failure *failure) {
-	return open_folder(folder, seed, IN_BLOCK, failure);
+struct parameters *parameters_load(const char *folder, uint64_t seed, const struct warnings *warnings,
+	struct failure *failure) {
+	return open_folder(folder, seed, IN_BLOCK, warnings, failure);
 }
 
-struct parameters *parameters_map(const char *folder, uint64_t seed, struct failure *failure) {
-	return open_folder(folder, seed, IN_FILE, failure);
+struct parameters *parameters_map(const char *folder, uint64_t seed, const struct warnings *warnings,
+	struct failure *failure) {
+	return open_folder(folder, seed, IN_FILE, warnings, failure);
 }
 
-struct parameters *parameters_describe(const char *folder, struct failure *failure) {
-	return open_folder(folder, 0, NO_VALUES, failure);
+struct parameters *parameters_describe(const char *folder, const struct warnings *warnings,
+	struct failure *failure) {
+	return open_folder(folder, 0, NO_VALUES, warnings, failure);
 }
 
 /* ---- saving -------------------------------------------------------------------------------------------- */

@@ -68,18 +68,20 @@ void parameters_initialize(struct parameters *parameters, uint64_t seed);
 /* Reads FOLDER/config.json and the tensors. Names may lack the `bert.` or `distilbert.` prefix, norms may be called
  * gamma and beta. A decoder weight that differs from the embeddings is kept apart, as transformers does, and
  * config.tie_word_embeddings is then false, whatever the file said. pooler, seq_relationship and position_ids are left
- * aside. A missing head is initialized from `seed`, and one line on standard error names its tensors; any other missing
+ * aside. A missing head is initialized from `seed`, and a warning names its tensors; any other missing
  * tensor, a shape that does not fit, a duplicate, a value that is not finite, is refused. NULL: 65, 66. */
-struct parameters *parameters_load(const char *folder, uint64_t seed, struct failure *failure);
+struct parameters *parameters_load(const char *folder, uint64_t seed, const struct warnings *warnings,
+	struct failure *failure);
 
 /* The same, to be read only: tensors of single precision stay in the mapped file, whose pages all processes share,
  * where the network can read them there, and the others are copied. A layer's query, key and value have to adjoin, as
  * they do in the files that cloze writes. The values are not looked at: parameters_check_finite() does that. The files
  * must not be written to while they are mapped. NULL: as parameters_load(). */
-struct parameters *parameters_map(const char *folder, uint64_t seed, struct failure *failure);
+struct parameters *parameters_map(const char *folder, uint64_t seed, const struct warnings *warnings,
+	struct failure *failure);
 
 /* The same without values (NULL): the table, the configuration, the lineage and the file's tensors. */
-struct parameters *parameters_describe(const char *folder, struct failure *failure);
+struct parameters *parameters_describe(const char *folder, const struct warnings *warnings, struct failure *failure);
 
 /* The first parameter of the table with a number in the block that is not finite, and which of its elements; NULL: every
  * number is. The block is like `values`: they themselves, or gradients. */

@@ -11,7 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "base/files.h"
+#include "base/memory.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-endian, and mapped as it is");
 
@@ -113,8 +114,8 @@ static int check_cover(const char *path, struct tensor *tensors, size_t count, c
 /* Adds the tensors of a parsed header to the table. */
 static int read_header(struct safetensors *file, const char *path, json_t *header, const unsigned char *data,
 	size_t length, struct failure *failure) {
-	size_t first = file->count, room = first + json_object_size(header);
-	file->tensors = grow(file->tensors, room, sizeof *file->tensors);
+	size_t first = file->count, capacity = first + json_object_size(header);
+	file->tensors = grow(file->tensors, capacity, sizeof *file->tensors);
 	const char *name;
 	json_t *entry;
 	json_object_foreach(header, name, entry) {
@@ -393,8 +394,8 @@ static int move_map(struct safetensors *file, const struct mapped *mapped, char 
 	return 0;
 }
 
-void *safetensors_gather(struct safetensors *file, size_t room, void **behind, struct failure *failure) {
-	struct mapped range = { .length = whole_pages(room) };
+void *safetensors_gather(struct safetensors *file, size_t capacity, void **behind, struct failure *failure) {
+	struct mapped range = { .length = whole_pages(capacity) };
 	for (size_t i = 0; i < file->file_count; i++)
 		range.length += whole_pages(file->files[i].length);
 	range.bytes = mmap(NULL, range.length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); /* addresses, no memory */
@@ -405,7 +406,7 @@ void *safetensors_gather(struct safetensors *file, size_t room, void **behind, s
 		result = move_map(file, last, next);
 		next += whole_pages(last->length);
 	}
-	if (result < 0 || mprotect(next, whole_pages(room), PROT_READ | PROT_WRITE) < 0) {
+	if (result < 0 || mprotect(next, whole_pages(capacity), PROT_READ | PROT_WRITE) < 0) {
 		fail(failure, EX_OSERR, "memory: %s", strerror(errno));
 		return NULL;
 	}

@@ -11,7 +11,7 @@
 
 #include <jansson.h>
 
-#include "cli/failure.h"
+#include "base/failure.h"
 
 enum { TENSOR_MAX_DIMENSIONS = 8 };
 
@@ -48,7 +48,7 @@ void tensor_release(const struct tensor *tensor);
 /* Moves the maps into one range of addresses: each file from the start of a page, then `room` bytes, all zero, that
  * may be written. The tensors' data move with them. Returns the start of the range, which lasts until the file is
  * closed; *behind is that of the room. At most once. NULL: 71. */
-void *safetensors_gather(struct safetensors *file, size_t room, void **behind, struct failure *failure);
+void *safetensors_gather(struct safetensors *file, size_t capacity, void **behind, struct failure *failure);
 
 /* What to write: F32 tensors, in this order. */
 struct tensor_source { const char *name; size_t dimensions; size_t shape[TENSOR_MAX_DIMENSIONS]; const float *values; };

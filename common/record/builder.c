@@ -1,14 +1,14 @@
 /* A builder mirrors the physical layout: the same buffers, grown by doubling. The validity bits come into being with
  * the first null, so that a column without nulls has none, wherever its rows came from; for the same reason what lies
  * under a null is zero or nothing. */
+#include "base/memory.h"
+#include "record/bytes.h"
 #include "record/column.h"
+#include "record/layout.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
-#include "record/bytes.h"
-#include "record/layout.h"
 
 struct builder {
 	const struct field *field;

@@ -6,14 +6,14 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "base/memory.h"
 
-struct bytes { uint8_t *data; size_t size, room; };
+struct bytes { uint8_t *data; size_t size, capacity; };
 
 /* Makes room for `extra` more and counts them in; returns where they are to be written. */
 static inline uint8_t *bytes_extend(struct bytes *bytes, size_t extra) {
-	if (bytes->room - bytes->size < extra)
-		bytes->data = grow(bytes->data, bytes->room = (bytes->size + extra) * 2 + 64, 1);
+	if (bytes->capacity - bytes->size < extra)
+		bytes->data = grow(bytes->data, bytes->capacity = (bytes->size + extra) * 2 + 64, 1);
 	bytes->size += extra;
 	return bytes->data + bytes->size - extra;
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "base/memory.h"
 #include "record/layout.h"
 
 struct layout type_layout(const struct type *type) {
@@ -134,8 +134,8 @@ int column_int32_values(const struct column *column, int64_t row, int32_t missin
 }
 
 int32_t *int32_list_extend(struct int32_list *list, size_t extra) {
-	if (list->values == NULL || list->room - list->count < extra)
-		list->values = grow(list->values, list->room = (list->count + extra) * 2 + 16, sizeof *list->values);
+	if (list->values == NULL || list->capacity - list->count < extra)
+		list->values = grow(list->values, list->capacity = (list->count + extra) * 2 + 16, sizeof *list->values);
 	list->count += extra;
 	return list->values + list->count - extra;
 }

@@ -41,7 +41,7 @@ int column_int32_values(const struct column *column, int64_t row, int32_t missin
 	struct failure *failure);
 
 /* Growable int32 values. Zero-initialize; free(values) releases it. */
-struct int32_list { int32_t *values; size_t count, room; };
+struct int32_list { int32_t *values; size_t count, capacity; };
 
 /* Makes room for `extra` more values and counts them in; returns where they are to be written, never NULL. */
 int32_t *int32_list_extend(struct int32_list *list, size_t extra);

@@ -2,6 +2,7 @@
  * aligned. */
 #include "record/flatbuffer.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "values are copied as they lie");

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "base/memory.h"
 
 static const char *const type_names[] = { "records", "text", "tokens", "chunks", "masked" };
 
@@ -28,45 +28,11 @@ void stream_info_clear(struct stream_info *info) {
 	stream_info_init(info);
 }
 
-/* An argument as JSON, which has no place for bytes that are not UTF-8. */
-static json_t *argument_json(const char *argument) {
-	json_t *json = json_string(argument);
-	if (json != NULL)
-		return json;
-	char *ascii = copy_text(argument);
-	for (char *c = ascii; *c; c++)
-		if ((unsigned char)*c >= 0x80)
-			*c = '?';
-	json = json_string(ascii);
-	free(ascii);
-	return json;
-}
-
-/* Whether an argument is this option, or an abbreviation that no other option has. */
-static bool is_option(const char *argument, const char *option) {
-	size_t length = strcspn(argument, "=");
-	return length >= 4 && strncmp(argument, option, length) == 0;
-}
-
-/* Those that decide what comes out; so the same records come out as the same bytes on any number of threads, and the
- * same model of a run that was resumed. */
-static json_t *telling_arguments(void) {
-	json_t *telling = json_array();
-	for (char *const *argument = program_arguments(); argument != NULL && *argument != NULL; argument++) {
-		bool has_value = is_option(*argument, "--threads") || is_option(*argument, "--memory");
-		if (has_value && strchr(*argument, '=') == NULL && argument[1] != NULL)
-			argument++;
-		else if (!has_value && !is_option(*argument, "--verbose") && !is_option(*argument, "--resume"))
-			json_array_append_new(telling, argument_json(*argument));
-	}
-	return telling;
-}
-
-void stream_info_add_stage(struct stream_info *info, int64_t seed) {
+void stream_info_add_stage(struct stream_info *info, const struct lineage_entry *stage) {
 	if (info->lineage == NULL)
 		info->lineage = json_array();
-	json_array_append_new(info->lineage, json_pack("{s:o, s:s, s:o, s:o}", "tool", argument_json(program_name()),
-		"version", program_version(), "arguments", telling_arguments(), "seed", seed < 0 ? json_null() : json_integer(seed)));
+	json_array_append_new(info->lineage, json_pack("{s:s, s:s, s:O, s:o}", "tool", stage->tool, "version", stage->version,
+		"arguments", stage->arguments, "seed", stage->seed < 0 ? json_null() : json_integer(stage->seed)));
 }
 
 static void set_integer(json_t *object, const char *key, int64_t value) {
@@ -96,7 +62,7 @@ char *stream_info_format(const struct stream_info *info) {
 	json_decref(ids);
 	json_decref(json);
 	if (text == NULL)
-		die(EX_OSERR, "memory: exhausted");
+		memory_exhausted();
 	return text;
 }
 

@@ -13,7 +13,7 @@
 
 #include <jansson.h>
 
-#include "cli/failure.h"
+#include "base/failure.h"
 
 enum record_type { RECORD_OTHER, RECORD_TEXT, RECORD_TOKENS, RECORD_CHUNKS, RECORD_MASKED };
 
@@ -32,9 +32,15 @@ void stream_info_init(struct stream_info *info);
 void stream_info_copy(struct stream_info *to, const struct stream_info *from);
 void stream_info_clear(struct stream_info *info);
 
-/* Adds this program to the lineage: cli's program_name(), version and arguments, but for --threads, --memory and
- * --verbose, which change nothing in what it writes. `seed` is -1 for a tool that has none. */
-void stream_info_add_stage(struct stream_info *info, int64_t seed);
+/* One entry of a lineage: a program that made or changed the records. */
+struct lineage_entry {
+	const char *tool, *version;
+	json_t *arguments; /* an array of strings: those that decide what is written */
+	int64_t seed;      /* -1: the tool has none */
+};
+
+/* Adds a stage to the lineage. Everything in it is borrowed. */
+void stream_info_add_stage(struct stream_info *info, const struct lineage_entry *stage);
 
 const char *record_type_name(enum record_type type); /* "text"; "records" for RECORD_OTHER */
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
-#include "record/crc.h"
+#include "base/crc.h"
+#include "base/memory.h"
 
 enum { NO_LABEL = -100 };
 
@@ -153,8 +153,8 @@ static int check_values(const struct masked_reader *masked, struct failure *fail
 static void append_list(struct int32_list *all, const struct int32_list *list) {
 	if (list->count == 0)
 		return;
-	if (all->room - all->count < list->count)
-		all->values = grow(all->values, all->room = (all->count + list->count) * 2, sizeof *all->values);
+	if (all->capacity - all->count < list->count)
+		all->values = grow(all->values, all->capacity = (all->count + list->count) * 2, sizeof *all->values);
 	memcpy(all->values + all->count, list->values, list->count * sizeof *list->values);
 	all->count += list->count;
 }

@@ -1,5 +1,9 @@
 /* One message at a time: 8 bytes, the metadata, the body, each into memory that grows as bytes arrive. A batch's body
  * is kept as it came, and its columns point into it once every node and buffer has been held against the schema. */
+#include "base/crc.h"
+#include "base/memory.h"
+#include "record/layout.h"
+#include "record/message.h"
 #include "record/stream.h"
 
 #include <errno.h>
@@ -11,10 +15,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
-#include "record/crc.h"
-#include "record/layout.h"
-#include "record/message.h"
 
 struct reader {
 	int descriptor;
@@ -45,6 +45,8 @@ void batch_free(struct batch *batch) {
 	free(held);
 }
 
+volatile sig_atomic_t reader_interrupted;
+
 /* ---- bytes --------------------------------------------------------------------------------------------- */
 
 static int cut_short(const struct reader *reader, struct failure *failure) {
@@ -61,7 +63,7 @@ static ptrdiff_t read_bytes(const struct reader *reader, void *to, size_t size, 
 			break;
 		if (got > 0)
 			done += (size_t)got;
-		else if (errno != EINTR || interrupted)
+		else if (errno != EINTR || reader_interrupted)
 			return fail(failure, EX_IOERR, "%s: cannot read: %s", reader->name, strerror(errno));
 	}
 	return (ptrdiff_t)done;
@@ -69,16 +71,16 @@ static ptrdiff_t read_bytes(const struct reader *reader, void *to, size_t size, 
 
 /* Exactly `size` bytes to *memory, which has `room`: memory is doubled as bytes arrive, for `size` is only what the
  * stream says. -1: 65 when it ends before, or 74. */
-static int read_growing(const struct reader *reader, uint8_t **memory, size_t *room, size_t size,
+static int read_growing(const struct reader *reader, uint8_t **memory, size_t *capacity, size_t size,
 	struct failure *failure) {
 	const size_t first_step = 1 << 20;
 	for (size_t done = 0; done < size;) {
-		if (*room == done || *memory == NULL) {
-			*room = done * 2 > first_step ? done * 2 : first_step;
-			*room = *room > size ? size : *room;
-			*memory = grow(*memory, *room, 1);
+		if (*capacity == done || *memory == NULL) {
+			*capacity = done * 2 > first_step ? done * 2 : first_step;
+			*capacity = *capacity > size ? size : *capacity;
+			*memory = grow(*memory, *capacity, 1);
 		}
-		size_t step = (*room < size ? *room : size) - done;
+		size_t step = (*capacity < size ? *capacity : size) - done;
 		ptrdiff_t got = read_bytes(reader, *memory + done, step, failure);
 		if (got < 0)
 			return -1;
@@ -137,7 +139,7 @@ static int64_t read_metadata(struct reader *reader, bool first, struct failure *
 	if (size > METADATA_LIMIT)
 		return fail(failure, EX_DATAERR, "%s: damaged after record %" PRId64 ": metadata of %" PRIu32
 			" bytes (at most %d)", reader->name, reader->records, size, METADATA_LIMIT);
-	if (read_growing(reader, &reader->metadata.data, &reader->metadata.room, size, failure) < 0)
+	if (read_growing(reader, &reader->metadata.data, &reader->metadata.capacity, size, failure) < 0)
 		return -1;
 	return size;
 }
@@ -395,12 +397,12 @@ static int check_end(struct reader *reader, struct failure *failure) {
 static int read_batch(struct reader *reader, const struct message *message, const char *where, struct batch **batch,
 	struct failure *failure) {
 	uint8_t *body = NULL;
-	size_t room = 0, size = (size_t)message->body_length;
+	size_t capacity = 0, size = (size_t)message->body_length;
 	if (message->kind != MESSAGE_RECORD_BATCH)
 		return fail(failure, EX_DATAERR, message->kind == MESSAGE_DICTIONARY
 			? "%s: a dictionary (decode dictionary columns: pyarrow column.dictionary_decode())"
 			: "%s: damaged metadata: a message that is no record batch", where);
-	if (read_growing(reader, &body, &room, size, failure) < 0
+	if (read_growing(reader, &body, &capacity, size, failure) < 0
 			|| check_batch(reader, message, crc32_extend(0, body, size), where, failure) < 0) {
 		free(body);
 		return -1;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "base/memory.h"
 
 static void key_values_copy(struct key_values *to, const struct key_values *from) {
 	*to = (struct key_values){ from->count, allocate(from->count, sizeof *to->pairs) };

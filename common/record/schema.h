@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "cli/failure.h"
+#include "base/failure.h"
 
 /* The numbers of the `Type` union in Schema.fbs. */
 enum type_id {

@@ -6,10 +6,11 @@
 #ifndef CLOZE_RECORD_STREAM_H
 #define CLOZE_RECORD_STREAM_H
 
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "cli/failure.h"
+#include "base/failure.h"
 #include "record/column.h"
 #include "record/info.h"
 #include "record/schema.h"
@@ -77,15 +78,7 @@ int writer_close(struct writer *writer, struct failure *failure);
  * take a cut between messages for the end fail as well. `writer` is a struct writer *; it is not freed. */
 void writer_poison(void *writer);
 
-/* ---- both ---------------------------------------------------------------------------------------------- */
-
-/* The writer of a filter on standard output: refuses a terminal, adds this tool to the lineage (seed -1: none),
- * opens, and registers writer_poison(). Ends the program where it cannot. */
-struct writer *open_output_stream(const struct schema *schema, struct stream_info *info, int64_t seed);
-/* The reader of a filter: opens the path, NULL for standard input. Ends the program where it cannot. */
-struct reader *open_input_stream(const char *path);
-/* Closes the writer of open_output_stream() and takes the poisoning back; then standard output through
- * finish_output(). Returns main()'s status. */
-int close_output_stream(struct writer *writer);
+/* Set by a program's handler of signals: a read that the signal cut short then fails, rather than wait for more. */
+extern volatile sig_atomic_t reader_interrupted;
 
 #endif

@@ -9,7 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "base/files.h"
+#include "base/memory.h"
 #include "record/bytes.h"
 #include "record/layout.h"
 
@@ -18,7 +19,7 @@ enum { FILE_STEP = 1 << 20 }; /* bytes gathered for one write */
 struct table {
 	const struct schema *schema;
 	int64_t rows;
-	size_t *ends, room;    /* row r is the bytes ends[r - 1] (0 for the first) up to ends[r]; room: of ends */
+	size_t *ends, capacity;    /* row r is the bytes ends[r - 1] (0 for the first) up to ends[r]; room: of ends */
 	size_t memory;         /* the most that `head` may hold */
 	struct bytes head;
 	int file;              /* -1: none yet */
@@ -103,7 +104,7 @@ static void take_column(const uint8_t **at, struct column *column) {
 /* ---- the file ------------------------------------------------------------------------------------------ */
 
 /* Its name is taken away at once, so that it is gone however the program ends. */
-static int open_file(struct table *table, struct failure *failure) {
+static int open_temporary(struct table *table, struct failure *failure) {
 	const char *folder = getenv("TMPDIR");
 	if (folder == NULL || folder[0] == '\0')
 		folder = "/tmp";
@@ -111,7 +112,7 @@ static int open_file(struct table *table, struct failure *failure) {
 	table->file_name = format_text("temporary file in %s ($TMPDIR)", folder);
 	table->file = mkstemp(path);
 	if (table->file < 0)
-		fail(failure, EX_CANTCREAT, "%s: cannot create: %s (set TMPDIR to a folder with room, or raise --memory)",
+		fail(failure, EX_CANTCREAT, "%s: cannot create: %s (set TMPDIR to a folder with capacity, or raise --memory)",
 			table->file_name, strerror(errno));
 	else
 		unlink(path);
@@ -147,20 +148,20 @@ static int read_file_at(const struct table *table, uint8_t *to, size_t count, si
 /* table->row at the end of the table. */
 static int keep_row(struct table *table, struct failure *failure) {
 	const struct bytes *row = &table->row;
-	if ((size_t)table->rows == table->room) {
-		table->room = table->room * 2 + 1024;
-		table->ends = grow(table->ends, table->room, sizeof *table->ends);
+	if ((size_t)table->rows == table->capacity) {
+		table->capacity = table->capacity * 2 + 1024;
+		table->ends = grow(table->ends, table->capacity, sizeof *table->ends);
 	}
 	table->ends[table->rows] = (table->rows > 0 ? table->ends[table->rows - 1] : 0) + row->size;
 	table->rows++;
 	if (table->file < 0 && row->size <= table->memory - table->head.size) {
-		size_t need = table->head.size + row->size, room = need * 2 < table->memory ? need * 2 : table->memory;
-		if (need > table->head.room)
-			table->head.data = grow(table->head.data, table->head.room = room, 1);
+		size_t need = table->head.size + row->size, capacity = need * 2 < table->memory ? need * 2 : table->memory;
+		if (need > table->head.capacity)
+			table->head.data = grow(table->head.data, table->head.capacity = capacity, 1);
 		bytes_append(&table->head, row->data, row->size);
 		return 0;
 	}
-	if (table->file < 0 && open_file(table, failure) < 0)
+	if (table->file < 0 && open_temporary(table, failure) < 0)
 		return -1;
 	bytes_append(&table->pending, row->data, row->size);
 	return table->pending.size >= FILE_STEP ? write_pending(table, failure) : 0;
@@ -203,25 +204,15 @@ struct table *table_read(struct reader *reader, size_t memory, struct failure *f
 			return NULL;
 		}
 	}
-	if (more == 0 && write_pending(table, failure) == 0) {
-		if (verbose)
-			note("%" PRId64 " records, %zu bytes in memory, %zu in a file", table->rows, table->head.size, table->written);
+	if (more == 0 && write_pending(table, failure) == 0)
 		return table;
-	}
 	table_free(table);
 	return NULL;
 }
 
-struct table *open_input_table(const char *path, const char *memory, struct reader **reader) {
-	struct failure failure;
-	size_t bytes;
-	check(table_parse_memory(memory, &bytes, &failure), &failure);
-	refuse_terminal(STDOUT_FILENO); /* before the long read */
-	*reader = open_input_stream(path);
-	struct table *table = table_read(*reader, bytes, &failure);
-	if (table == NULL)
-		die_failure(&failure);
-	return table;
+void table_bytes(const struct table *table, size_t *in_memory, size_t *in_file) {
+	*in_memory = table->head.size;
+	*in_file = table->written;
 }
 
 int64_t table_rows(const struct table *table) {

@@ -12,8 +12,6 @@
 struct table;
 
 #define TABLE_MEMORY "256M" /* a default for --memory */
-#define OPTION_TABLE_MEMORY(value) \
-	OPTION_TEXT("memory", value, "SIZE", "bytes of records to hold in memory (K, M, G); past it, a file in $TMPDIR")
 
 /* The number of bytes that a SIZE tells: digits, and K, M or G for 1024, 1024^2 or 1024^3 bytes. -1: 64; the text
  * names --memory. */
@@ -22,9 +20,8 @@ int table_parse_memory(const char *text, size_t *bytes, struct failure *failure)
 /* Reads to the end. `memory` bounds the bytes of rows held in memory. NULL: as reader_next(), and 73 or 74 for the
  * temporary file. The reader stays open and must outlive the table. */
 struct table *table_read(struct reader *reader, size_t memory, struct failure *failure);
-/* The table of a filter's whole input, standard output being no terminal: open_input_stream(), then table_read() with
- * what --memory says. Ends the program where it cannot. */
-struct table *open_input_table(const char *path, const char *memory, struct reader **reader);
+/* Bytes of rows held in memory and in the temporary file. */
+void table_bytes(const struct table *table, size_t *in_memory, size_t *in_file);
 int64_t table_rows(const struct table *table);
 /* A row, as a batch of one, with the reader's schema. It belongs to the table and lasts until the next call. NULL:
  * 74. */

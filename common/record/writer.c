@@ -1,5 +1,10 @@
 /* Rows gather in a builder a column; a batch is their buffers, one after the other. Every message is put together in
  * memory before the first byte of it is written, so that an error elsewhere never leaves half of one behind. */
+#include "base/crc.h"
+#include "base/files.h"
+#include "base/memory.h"
+#include "record/layout.h"
+#include "record/message.h"
 #include "record/stream.h"
 
 #include <assert.h>
@@ -9,10 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
-#include "record/crc.h"
-#include "record/layout.h"
-#include "record/message.h"
 
 enum { BATCH_ROWS = 1000, BATCH_BYTES = 1 << 20, BUFFER_ALIGNMENT = 64 };
 
@@ -193,30 +194,4 @@ void writer_poison(void *context) {
 	struct failure ignored;
 	if (!writer->broken)
 		write_bytes(writer, &(struct bytes){ poison, sizeof poison, sizeof poison }, &ignored);
-}
-
-struct writer *open_output_stream(const struct schema *schema, struct stream_info *info, int64_t seed) {
-	struct failure failure;
-	refuse_terminal(STDOUT_FILENO);
-	stream_info_add_stage(info, seed);
-	struct writer *writer = writer_open(STDOUT_FILENO, "standard output", schema, info, &failure);
-	if (writer == NULL)
-		die_failure(&failure);
-	on_failure(writer_poison, writer);
-	return writer;
-}
-
-struct reader *open_input_stream(const char *path) {
-	struct failure failure;
-	struct reader *reader = reader_open(open_input(path), input_name(path), &failure);
-	if (reader == NULL)
-		die_failure(&failure);
-	return reader;
-}
-
-int close_output_stream(struct writer *writer) {
-	struct failure failure;
-	on_failure(NULL, NULL); /* where the writer fails, it is past poisoning */
-	check(writer_close(writer, &failure), &failure);
-	return finish_output();
 }

@@ -5,7 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/pool.h"
+#include "base/files.h"
+#include "base/memory.h"
+#include "base/pool.h"
+#include "cli/cli.h"
+#include "cli/streams.h"
 #include "math/random.h"
 #include "record/columns.h"
 #include "record/stream.h"
@@ -32,7 +36,7 @@ struct window {
 	int64_t first;        /* row of the batch */
 	int64_t ordinal;      /* of that row */
 	size_t rows, starts[WINDOW + 1];
-	size_t room;          /* of the arrays */
+	size_t capacity;          /* of the arrays */
 	int32_t *input_ids, *word_ids, *labels, *units;
 	struct failure failures[WINDOW / SHARE]; /* of each task; status 0: none */
 };
@@ -248,13 +252,13 @@ static bool take_window(struct stage *stage, const struct batch *batch) {
 
 static void make_room(struct window *window) {
 	size_t need = window->starts[window->rows];
-	if (need <= window->room && window->room > 0)
+	if (need <= window->capacity && window->capacity > 0)
 		return;
-	window->room = need * 2 + 16;
-	window->input_ids = grow(window->input_ids, window->room, sizeof *window->input_ids);
-	window->word_ids = grow(window->word_ids, window->room, sizeof *window->word_ids);
-	window->labels = grow(window->labels, window->room, sizeof *window->labels);
-	window->units = grow(window->units, window->room, sizeof *window->units);
+	window->capacity = need * 2 + 16;
+	window->input_ids = grow(window->input_ids, window->capacity, sizeof *window->input_ids);
+	window->word_ids = grow(window->word_ids, window->capacity, sizeof *window->word_ids);
+	window->labels = grow(window->labels, window->capacity, sizeof *window->labels);
+	window->units = grow(window->units, window->capacity, sizeof *window->units);
 }
 
 static void mask_share(void *context, size_t share, int worker) {
@@ -334,7 +338,7 @@ int mask_stream(const char *input, const struct masking *masking, bool with_word
 	carried_add_fields(carried, &schema);
 	struct writer *out = open_output_stream(&schema, &info, masking->seed);
 
-	struct pool *pool = pool_create((int)masking->threads);
+	struct pool *pool = create_pool(masking->threads);
 	mask_records(in, stage, pool, carried, out);
 	pool_destroy(pool);
 	free(stage);

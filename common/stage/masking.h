@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "cli/cli.h"
+#include "cli/options.h"
 #include "record/info.h"
 
 /* What a stage's options say. */

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "cli/cli.h"
+#include "base/memory.h"
 #include "text/unicode.h"
 #include "text/utf8.h"
 

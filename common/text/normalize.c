@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "cli/cli.h"
+#include "base/memory.h"
 #include "text/key.h"
 #include "text/unicode.h"
 #include "text/utf8.h"
@@ -16,8 +16,8 @@ struct normalization bert_normalization(bool cased) {
 }
 
 static void append(struct code_points *to, uint32_t point) {
-	if (to->count == to->room)
-		to->points = grow(to->points, to->room = to->room * 2 + 256, sizeof *to->points);
+	if (to->count == to->capacity)
+		to->points = grow(to->points, to->capacity = to->capacity * 2 + 256, sizeof *to->points);
 	to->points[to->count++] = point;
 }
 
@@ -27,8 +27,8 @@ static void order(struct code_points *to, size_t first) {
 	size_t count = to->count - first, place[UNICODE_RANK + 1] = { 0 };
 	if (count < 2)
 		return;
-	if (to->room - to->count < count)
-		to->points = grow(to->points, to->room = to->count + count, sizeof *to->points);
+	if (to->capacity - to->count < count)
+		to->points = grow(to->points, to->capacity = to->count + count, sizeof *to->points);
 	uint32_t *run = to->points + first, *unordered = to->points + to->count;
 	memcpy(unordered, run, count * sizeof *run);
 	for (size_t i = 0; i < count; i++)
@@ -112,8 +112,8 @@ size_t normalize(const struct normalization *how, const char *text, size_t lengt
 }
 
 static void append_character(struct word *word, uint32_t point) {
-	if (word->room - word->length < UTF8_LONGEST + KEY_LENGTH)
-		word->bytes = grow(word->bytes, word->room = word->room * 2 + 64, 1);
+	if (word->capacity - word->length < UTF8_LONGEST + KEY_LENGTH)
+		word->bytes = grow(word->bytes, word->capacity = word->capacity * 2 + 64, 1);
 	word->length += utf8_encode(point, word->bytes + word->length);
 	word->characters++;
 }

@@ -21,14 +21,14 @@ struct normalization {
 struct normalization bert_normalization(bool cased);
 
 /* Zero-initialize; free(points) releases it. */
-struct code_points { uint32_t *points; size_t count, room; };
+struct code_points { uint32_t *points; size_t count, capacity; };
 
 /* Puts the normalized text into `to`, replacing what it held. Returns how many invalid sequences were read as
  * U+FFFD. */
 size_t normalize(const struct normalization *how, const char *text, size_t length, struct code_points *to);
 
 /* A word as UTF-8, with room for KEY_LENGTH bytes more (text/key.h). Zero-initialize; free(bytes) releases it. */
-struct word { char *bytes; size_t length, characters, room; };
+struct word { char *bytes; size_t length, characters, capacity; };
 
 /* The next word at or after code point *at: a run between white space, or one punctuation character. Moves *at past
  * it. False when there is none. */

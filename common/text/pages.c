@@ -4,7 +4,7 @@
 
 #include <sys/mman.h>
 
-#include "cli/cli.h"
+#include "base/memory.h"
 
 #define HUGE_PAGE ((size_t)2 << 20)
 
@@ -16,7 +16,7 @@ void *pages_allocate(size_t count, size_t size) {
 	size_t bytes = whole_pages(count, size);
 	char *mapped = mmap(NULL, bytes + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (mapped == MAP_FAILED)
-		die(EX_OSERR, "memory: exhausted (give a smaller --threads, or stop other programs)");
+		memory_exhausted();
 	/* A huge page begins at a multiple of its size; what was mapped around goes back. */
 	size_t before = -(size_t)mapped % HUGE_PAGE;
 	if (before > 0)

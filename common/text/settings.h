@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "cli/failure.h"
+#include "base/failure.h"
 #include "text/normalize.h"
 #include "text/tokenizer.h"
 #include "text/vocabulary.h"

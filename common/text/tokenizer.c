@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "base/memory.h"
 #include "text/added.h"
 #include "text/key.h"
 #include "text/normalize.h"
@@ -55,11 +55,11 @@ struct encoder {
 /* ---- words ----------------------------------------------------------------------------------------------- */
 
 static void reserve(struct encoding *encoding, size_t more) {
-	if (encoding->room - encoding->count >= more)
+	if (encoding->capacity - encoding->count >= more)
 		return;
-	encoding->room = encoding->room * 2 + more + 256;
-	encoding->input_ids = grow(encoding->input_ids, encoding->room, sizeof *encoding->input_ids);
-	encoding->word_ids = grow(encoding->word_ids, encoding->room, sizeof *encoding->word_ids);
+	encoding->capacity = encoding->capacity * 2 + more + 256;
+	encoding->input_ids = grow(encoding->input_ids, encoding->capacity, sizeof *encoding->input_ids);
+	encoding->word_ids = grow(encoding->word_ids, encoding->capacity, sizeof *encoding->word_ids);
 }
 
 static void append(struct encoding *encoding, int32_t id, int32_t word) {
@@ -348,7 +348,7 @@ static const struct added_token *find_added(const struct settings *settings, int
 
 char *tokenizer_decode(const struct tokenizer *tokenizer, const int32_t *ids, size_t count, bool skip_special) {
 	char *text = NULL;
-	size_t length = 0, room = 0;
+	size_t length = 0, capacity = 0;
 	bool first = true;
 	for (size_t i = 0; i < count; i++) {
 		const char *token = vocabulary_token(tokenizer->settings.vocabulary, ids[i]);
@@ -362,8 +362,8 @@ char *tokenizer_decode(const struct tokenizer *tokenizer, const int32_t *ids, si
 		if (joins && !first)
 			token += 2;
 		size_t more = strlen(token);
-		if (room - length < more + 2)
-			text = grow(text, room = (room + more) * 2 + 64, 1);
+		if (capacity - length < more + 2)
+			text = grow(text, capacity = (capacity + more) * 2 + 64, 1);
 		if (space)
 			text[length++] = ' ';
 		memcpy(text + length, token, more);

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "cli/failure.h"
+#include "base/failure.h"
 #include "text/vocabulary.h"
 
 struct tokenizer;
@@ -34,7 +34,7 @@ struct special_ids tokenizer_special_ids(const struct tokenizer *tokenizer);
 /* What documents became. Zero-initialize; encoding_clear() releases it; reused from document to document. */
 struct encoding {
 	int32_t *input_ids, *word_ids; /* [count]; a word id is -1 at special tokens that encoding added */
-	size_t count, room; /* tokens */
+	size_t count, capacity; /* tokens */
 	size_t replaced; /* invalid UTF-8 sequences read as U+FFFD, as Python's errors="replace" does */
 };
 void encoding_clear(struct encoding *encoding);

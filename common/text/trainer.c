@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "base/memory.h"
 #include "text/normalize.h"
 #include "text/utf8.h"
 
@@ -14,7 +14,7 @@
 
 struct strings {
 	char *bytes;          /* one after the other, each ended by a NUL */
-	size_t length, room;
+	size_t length, capacity;
 	size_t *start;        /* [count + 1] */
 	size_t count, start_room;
 	uint32_t *slots;      /* open addressing; a string's number + 1, 0: free */
@@ -60,8 +60,8 @@ static uint32_t intern(struct strings *strings, const char *bytes, size_t length
 	uint32_t *slot = find_string(strings, bytes, length);
 	if (*slot != 0)
 		return *slot - 1;
-	if (strings->room - strings->length < length + 1)
-		strings->bytes = grow(strings->bytes, strings->room = strings->room * 2 + length + 4096, 1);
+	if (strings->capacity - strings->length < length + 1)
+		strings->bytes = grow(strings->bytes, strings->capacity = strings->capacity * 2 + length + 4096, 1);
 	if (strings->count + 2 > strings->start_room)
 		strings->start = grow(strings->start, strings->start_room = strings->start_room * 2 + 1024, sizeof(size_t));
 	strings->start[strings->count] = strings->length;
@@ -123,7 +123,7 @@ void trainer_free(struct trainer *trainer) {
 /* ---- pairs ----------------------------------------------------------------------------------------------- */
 
 /* Numbers of words. */
-struct places { uint32_t *words; size_t count, room; };
+struct places { uint32_t *words; size_t count, capacity; };
 
 /* Two tokens next to each other somewhere. */
 struct pair {
@@ -200,8 +200,8 @@ static void count_pair(struct learner *learner, uint32_t left, uint32_t right, u
 				sizeof *learner->touched);
 		learner->touched[learner->touched_count++] = index;
 	}
-	if (places->count == places->room)
-		places->words = grow(places->words, places->room = places->room * 2 + 2, sizeof *places->words);
+	if (places->count == places->capacity)
+		places->words = grow(places->words, places->capacity = places->capacity * 2 + 2, sizeof *places->words);
 	places->words[places->count++] = word;
 }
 

@@ -8,7 +8,8 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "cli/cli.h"
+#include "base/files.h"
+#include "base/memory.h"
 #include "text/key.h"
 #include "text/pages.h"
 #include "text/utf8.h"

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "cli/failure.h"
+#include "base/failure.h"
 
 struct vocabulary;
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "base/memory.h"
 #include "text/utf8.h"
 
 /* ---- finding it ------------------------------------------------------------------------------------------ */
@@ -149,13 +149,13 @@ static bool read_id(struct cursor *cursor, size_t limit, size_t *id) {
 }
 
 /* Reads up to the brace that ends the object, and moves the cursor to it. The list has room for ids below `room`. */
-static int read_members(struct cursor *cursor, const char *name, struct token_list *list, size_t room,
+static int read_members(struct cursor *cursor, const char *name, struct token_list *list, size_t capacity,
 	struct failure *failure) {
 	size_t id;
 	skip_space(cursor);
 	while (cursor->at == cursor->end || *cursor->at != '}') {
 		const char *token = read_string(cursor);
-		if (token == NULL || !skip_character(cursor, ':') || !read_id(cursor, room, &id))
+		if (token == NULL || !skip_character(cursor, ':') || !read_id(cursor, capacity, &id))
 			return fail(failure, EX_DATAERR, "%s: model.vocab: damaged after the token with the id %zu (it gives "
 				"each token, as a string, its id, from 0 up)", name, list->count - (list->count > 0));
 		for (; list->count <= id; list->count++)
@@ -174,9 +174,9 @@ int take_vocabulary(char *text, size_t length, const char *name, struct token_li
 	size_t *rest_length, struct failure *failure) {
 	size_t begin = find_vocabulary(text, length);
 	struct cursor cursor = { text + begin, text + length };
-	size_t room = length / SHORTEST_MEMBER + 1;
-	*list = (struct token_list){ .tokens = grow(NULL, room, sizeof *list->tokens) };
-	if (begin < length && read_members(&cursor, name, list, room, failure) < 0) {
+	size_t capacity = length / SHORTEST_MEMBER + 1;
+	*list = (struct token_list){ .tokens = grow(NULL, capacity, sizeof *list->tokens) };
+	if (begin < length && read_members(&cursor, name, list, capacity, failure) < 0) {
 		free(list->tokens);
 		return -1;
 	}

@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-#include "cli/failure.h"
+#include "base/failure.h"
 
 /* Tokens by id; NULL where no token has the id. The texts are borrowed. free(tokens) releases it. */
 struct token_list { const char **tokens; size_t count; };

@@ -1,4 +1,4 @@
-/* A folder is written under a name of its own, synced, and renamed (cli/staged.h); what is written here is only what
+/* A folder is written under a name of its own, synced, and renamed (base/staged.h); what is written here is only what
  * goes into it, and which of several is the one to load. */
 #include "train/checkpoint.h"
 
@@ -13,10 +13,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
-#include "cli/staged.h"
+#include "base/crc.h"
+#include "base/files.h"
+#include "base/memory.h"
+#include "base/staged.h"
 #include "model/safetensors.h"
-#include "record/crc.h"
 
 static const char optimizer_file[] = "optimizer.safetensors", model_file[] = "model.safetensors",
 	state_file[] = "trainer_state.json";
@@ -390,7 +391,8 @@ static int load(const char *folder, struct run *run, struct run_state *state, st
 	return 1;
 }
 
-int checkpoint_load_newest(const struct run_folder *folder, struct run *run, struct failure *failure) {
+int checkpoint_load_newest(const struct run_folder *folder, struct run *run, const struct warnings *warnings,
+	struct failure *failure) {
 	struct steps steps = { 0 };
 	struct run_state state;
 	int result = 0;
@@ -400,7 +402,7 @@ int checkpoint_load_newest(const struct run_folder *folder, struct run *run, str
 		char *path = checkpoint_path(folder->path, steps.values[i]);
 		result = read_checkpoint(path, &state, failure);
 		if (result < 0)
-			note("passing over %s: %s", path, failure->text);
+			warn(warnings, "passing over %s: %s", path, failure->text);
 		else if ((result = load(path, run, &state, failure)) < 0)
 			i = 0;
 		free(path);

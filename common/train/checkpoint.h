@@ -39,9 +39,10 @@ void run_folder_close(struct run_folder *folder);
  * -1: 65, a damaged one. */
 int run_folder_complete(const struct run_folder *folder, struct run_state *state, struct failure *failure);
 
-/* Loads the newest checkpoint that is whole, telling of each damaged one that it passes over (note()). Returns 1; 0
+/* Loads the newest checkpoint that is whole, telling of each damaged one that it passes over (warnings). Returns 1; 0
  * where there is none at all; -1: 65 where there are only damaged ones, or where it is of a model of other shapes. */
-int checkpoint_load_newest(const struct run_folder *folder, struct run *run, struct failure *failure);
+int checkpoint_load_newest(const struct run_folder *folder, struct run *run, const struct warnings *warnings,
+	struct failure *failure);
 
 /* Loads the weights alone of the checkpoint of that step. -1: 65, 66; a damaged one is refused. */
 int checkpoint_load_weights(const struct run_folder *folder, int64_t step, struct parameters *parameters,

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "cli/cli.h"
+#include "base/memory.h"
 #include "math/kernels.h"
 #include "math/random.h"
 #include "train/batches.h"
@@ -34,8 +34,8 @@ static double add_with_logits(struct evaluation *evaluation, struct network *net
 
 static void add_records(struct evaluation *evaluation, const struct network_input *input, const float *losses) {
 	size_t first = (size_t)evaluation->records, records = first + input->B;
-	if (records > evaluation->room)
-		evaluation->record_losses = grow(evaluation->record_losses, evaluation->room = records * 2,
+	if (records > evaluation->capacity)
+		evaluation->record_losses = grow(evaluation->record_losses, evaluation->capacity = records * 2,
 			sizeof *evaluation->record_losses);
 	for (size_t b = first; b < records; b++)
 		evaluation->record_losses[b] = (struct record_loss){ 0 };

@@ -23,7 +23,7 @@ struct evaluation {
 	double batch_loss_sum;    /* each batch's mean, times its records */
 	int64_t top_k_hits;
 	struct record_loss *record_losses; /* [records] */
-	size_t room;
+	size_t capacity;
 };
 
 /* Adds a batch of `input`. Counting the top_k takes memory for the logits of the whole batch. */

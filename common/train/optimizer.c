@@ -6,7 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "cli/cli.h"
+#include "base/memory.h"
 #include "math/kernels.h"
 
 enum { SLICE_FLOATS = 1 << 16 };
@@ -30,7 +30,7 @@ struct optimizer {
 static void cut_slices(struct optimizer *optimizer) {
 	const struct parameters *parameters = optimizer->parameters;
 	const char *freeze = optimizer->options.freeze;
-	size_t room = 0;
+	size_t capacity = 0;
 	for (size_t i = 0; i < parameters->count; i++) {
 		const struct parameter *parameter = &parameters->table[i];
 		if (freeze != NULL && fnmatch(freeze, parameter->name, FNM_EXTMATCH) == 0) {
@@ -39,8 +39,8 @@ static void cut_slices(struct optimizer *optimizer) {
 		}
 		for (size_t done = 0; done < parameter->elements; done += SLICE_FLOATS) {
 			size_t left = parameter->elements - done;
-			if (optimizer->slice_count == room)
-				optimizer->slices = grow(optimizer->slices, room = room * 2 + 16, sizeof *optimizer->slices);
+			if (optimizer->slice_count == capacity)
+				optimizer->slices = grow(optimizer->slices, capacity = capacity * 2 + 16, sizeof *optimizer->slices);
 			optimizer->slices[optimizer->slice_count++] = (struct slice){ parameter->offset + done,
 				left < SLICE_FLOATS ? left : SLICE_FLOATS, parameter->decays || optimizer->options.decay_all };
 		}

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "cli/pool.h"
+#include "base/pool.h"
 #include "model/parameters.h"
 
 struct optimizer_options {

@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
-#include "record/crc.h"
+#include "base/crc.h"
+#include "base/files.h"
+#include "base/memory.h"
 
 enum { STATE_LIMIT = 1 << 30 };
 

@@ -11,7 +11,7 @@
 
 #include <jansson.h>
 
-#include "cli/failure.h"
+#include "base/failure.h"
 
 struct run_state {
 	int64_t step;            /* optimizer steps taken */
@@ -40,7 +40,7 @@ struct run_state {
 void run_state_init(struct run_state *state);
 void run_state_clear(struct run_state *state);
 
-/* Writes FOLDER/trainer_state.json, the folder being one that is yet to appear (cli/staged.h). -1: 73, 74. */
+/* Writes FOLDER/trainer_state.json, the folder being one that is yet to appear (base/staged.h). -1: 73, 74. */
 int run_state_write(const struct run_state *state, const char *folder, struct failure *failure);
 
 /* Reads it into *state, which owns nothing before. A missing member, one of another type, a number out of its range, a

@@ -11,6 +11,7 @@
 
 #include <cblas.h>
 
+#include "base/memory.h"
 #include "cli/cli.h"
 #include "math/matrix_onednn.h"
 #include "math/random.h"
@@ -243,7 +244,7 @@ struct times { double elapsed, used; }; /* seconds; used: of all threads */
 
 /* The second step's, as the first one is slowed by memory that is new. */
 static struct times bench_step(const struct bench *bench, enum precision precision, int threads, double peak) {
-	struct pool *pool = pool_create(threads);
+	struct pool *pool = pool_create(threads, &(struct failure){ 0 });
 	struct network *network = network_create(bench->parameters, pool);
 	const struct optimizer_options options = { 0.9, 0.999, 1e-8, 0.01, 1, false, NULL };
 	struct optimizer *optimizer = optimizer_create(bench->parameters, &options, pool);

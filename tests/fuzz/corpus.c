@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	if (size == 0)
 		return 0;
 	int descriptor = bytes_as_descriptor(data + 1, size - 1);
-	struct inflate_reader *input = inflate_open(descriptor, "input");
+	struct inflate_reader *input = inflate_open(descriptor, "input", &(struct failure){ 0 });
 	int format = FORMAT_IMDB + data[0] % (FORMAT_ARROW - FORMAT_IMDB + 1);
 	if (format == FORMAT_ARROW)
 		format = find_format(input, NULL, &columns, &failure);

@@ -1,7 +1,7 @@
 /* A model file of a stranger's: it is refused, or all its tensors can be read. */
 #include "fuzz.h"
 
-#include "cli/cli.h"
+#include "base/memory.h"
 #include "model/safetensors.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -24,7 +24,7 @@ like 'a vocab_size left out is taken from the vocabulary' "$(cat one/m/config.js
 like 'the architecture is named' "$(cat one/m/config.json)" 'BertForMaskedLM'
 is 'nothing else is left beside it' "$(ls one)" m
 is 'the model tells how it was made' "$(model-info one/m | sed -n '/^lineage/,$p' | tail -n +2)" \
-	"  model-init $(model-init --version | awk '{ print $3 }') --config ../bert.json --vocab ../vocab.txt --seed 4 --out m"
+	"  model-init $(model-init --version | awk '{ print $3 }') --config ../bert.json --vocab ../vocab.txt --seed 4"
 
 model-init --config bert.json --vocab vocab.txt --cased --out cased
 like 'the tokenizer lower-cases' "$(tr -d ' \n' < one/m/tokenizer_config.json)" '"do_lower_case":true'

@@ -42,7 +42,7 @@ stream "$folder/eval.jsonl" > "$scratch/eval.arrows"
 train() { train-step --model "$folder" --out "$scratch/out" --force "$@" < "$scratch/train.arrows"; }
 
 ok 'the tokenizer goes with the model' cmp "$folder/tokenizer.json" "$scratch/distilbert/tokenizer.json"
-ok 'the lineage tells this stage and its arguments' grep -aq 'train-step.*--lr.*3e-3' \
+ok 'the lineage tells this stage and its arguments' grep -aq 'train-step.*--lr.*0.003' \
 	"$scratch/distilbert/model.safetensors"
 
 train --dropout 0.1 --seed 3 --threads 1 | sed 's/, "tokens.*//' > "$scratch/one"

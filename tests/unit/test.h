@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-/* cli/failure.h has a function of the name of cmocka's macro, which fail_msg() is made of. */
+/* base/failure.h has a function of the name of cmocka's macro, which fail_msg() is made of. */
 #undef fail
 #undef fail_msg
 #define fail_msg(...) (print_error("ERROR: " __VA_ARGS__), print_error("\n"), _fail(__FILE__, __LINE__))

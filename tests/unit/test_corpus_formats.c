@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "base/memory.h"
 #include "corpus/source.h"
 
 static struct inflate_reader *open_bytes(const void *bytes, size_t length, FILE **file) {
@@ -14,29 +14,29 @@ static struct inflate_reader *open_bytes(const void *bytes, size_t length, FILE 
 	assert_non_null(*file);
 	assert_int_equal(fwrite(bytes, 1, length, *file), length);
 	rewind(*file);
-	return inflate_open(fileno(*file), "input");
+	return inflate_open(fileno(*file), "input", &(struct failure){ 0 });
 }
 
 /* Describes the documents as "name[text]label;". Returns the last result. */
-static int describe(struct source *source, char *listing, size_t room, struct failure *failure) {
+static int describe(struct source *source, char *listing, size_t capacity, struct failure *failure) {
 	struct document document;
 	size_t written = 0;
 	int result;
 	listing[0] = '\0';
 	while ((result = source->next(source, &document, failure)) == 1) {
-		written += (size_t)snprintf(listing + written, room - written, "%.*s[%.*s]%lld;", (int)document.name_length,
+		written += (size_t)snprintf(listing + written, capacity - written, "%.*s[%.*s]%lld;", (int)document.name_length,
 			document.name, (int)document.text_length, document.text, (long long)document.label);
-		assert_true(written < room);
+		assert_true(written < capacity);
 	}
 	return result;
 }
 
-static int read_text(enum format format, const char *text, const struct columns *columns, char *listing, size_t room,
+static int read_text(enum format format, const char *text, const struct columns *columns, char *listing, size_t capacity,
 	struct failure *failure) {
 	FILE *file;
 	struct inflate_reader *input = open_bytes(text, strlen(text), &file);
 	struct source *source = source_open(format, input, "a/f", columns);
-	int result = describe(source, listing, room, failure);
+	int result = describe(source, listing, capacity, failure);
 	source->close(source);
 	inflate_close(input);
 	fclose(file);

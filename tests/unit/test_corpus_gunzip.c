@@ -6,7 +6,6 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "cli/cli.h"
 #include "corpus/gunzip.h"
 
 enum { TEXT_SIZE = 40000, ROOM = 80000 };

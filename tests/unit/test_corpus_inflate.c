@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include "cli/cli.h"
+#include "base/memory.h"
 #include "corpus/inflate.h"
 
 enum { TEXT_SIZE = 300000, ROOM = 700000 };
@@ -45,7 +45,7 @@ static ptrdiff_t read_back(const void *bytes, size_t length, size_t step, char *
 	assert_non_null(file);
 	assert_int_equal(fwrite(bytes, 1, length, file), length);
 	rewind(file);
-	struct inflate_reader *reader = inflate_open(fileno(file), "input");
+	struct inflate_reader *reader = inflate_open(fileno(file), "input", &(struct failure){ 0 });
 	ptrdiff_t got, total = 0;
 	while ((got = inflate_read(reader, result + total, step, failure)) == (ptrdiff_t)step)
 		total += got;
@@ -145,7 +145,7 @@ static void test_peek_and_skip(void **state) {
 	assert_non_null(stream);
 	assert_int_equal(fwrite(file, 1, length, stream), length);
 	rewind(stream);
-	struct inflate_reader *reader = inflate_open(fileno(stream), "input");
+	struct inflate_reader *reader = inflate_open(fileno(stream), "input", &(struct failure){ 0 });
 	struct failure failure;
 	const char *bytes;
 	ptrdiff_t got = inflate_peek(reader, &bytes, &failure);
@@ -169,12 +169,12 @@ static void test_close_before_the_end(void **state) {
 	(void)state;
 	int ends[2];
 	assert_int_equal(pipe(ends), 0);
-	inflate_close(inflate_open(ends[0], "input"));
+	inflate_close(inflate_open(ends[0], "input", &(struct failure){ 0 }));
 	close(ends[0]);
 	close(ends[1]);
 	FILE *stream = fopen("/dev/zero", "r");
 	assert_non_null(stream);
-	struct inflate_reader *reader = inflate_open(fileno(stream), "input");
+	struct inflate_reader *reader = inflate_open(fileno(stream), "input", &(struct failure){ 0 });
 	struct failure failure;
 	char byte;
 	assert_int_equal(inflate_read(reader, &byte, 1, &failure), 1);
@@ -185,7 +185,7 @@ static void test_close_before_the_end(void **state) {
 static void test_a_read_that_fails(void **state) {
 	(void)state;
 	int folder = open("/", O_RDONLY);
-	struct inflate_reader *reader = inflate_open(folder, "input");
+	struct inflate_reader *reader = inflate_open(folder, "input", &(struct failure){ 0 });
 	struct failure failure;
 	char byte;
 	assert_int_equal(inflate_read(reader, &byte, 1, &failure), -1);

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
 #include "corpus/tar.h"
 
 enum { BLOCK = 512, ROOM = 1 << 17, LIMIT = 1 << 16 };
@@ -61,12 +60,12 @@ static void add_end(void) {
 
 /* Reads the first `size` bytes of the archive; describes each file as "name=content;", a folder by its name, a link as
  * "name->;", anything else as "name?;". Returns 0 at the end, or -1. */
-static int read_archive(size_t size, char *listing, size_t room, struct failure *failure) {
+static int read_archive(size_t size, char *listing, size_t capacity, struct failure *failure) {
 	FILE *file = tmpfile();
 	assert_non_null(file);
 	assert_int_equal(fwrite(archive, 1, size, file), size);
 	rewind(file);
-	struct inflate_reader *input = inflate_open(fileno(file), "a.tar");
+	struct inflate_reader *input = inflate_open(fileno(file), "a.tar", &(struct failure){ 0 });
 	struct tar_reader *tar = tar_open(input, "a.tar");
 	struct tar_member member;
 	size_t written = 0;
@@ -76,7 +75,7 @@ static int read_archive(size_t size, char *listing, size_t room, struct failure 
 		size_t got;
 		if (member.kind != TAR_FILE) {
 			const char *kind = member.kind == TAR_FOLDER ? "" : member.kind == TAR_LINK ? "->" : "?";
-			written += (size_t)snprintf(listing + written, room - written, "%.300s%s;", member.name, kind);
+			written += (size_t)snprintf(listing + written, capacity - written, "%.300s%s;", member.name, kind);
 			continue;
 		}
 		const char *content = tar_content(tar, LIMIT, &got, failure);
@@ -86,8 +85,8 @@ static int read_archive(size_t size, char *listing, size_t room, struct failure 
 		}
 		assert_int_equal(got, member.size);
 		assert_int_equal(content[got], 0);
-		written += (size_t)snprintf(listing + written, room - written, "%.300s=%.100s;", member.name, content);
-		assert_true(written < room);
+		written += (size_t)snprintf(listing + written, capacity - written, "%.300s=%.100s;", member.name, content);
+		assert_true(written < capacity);
 	}
 	tar_close(tar);
 	inflate_close(input);
@@ -141,7 +140,7 @@ static void test_files_unread_are_passed_over(void **state) {
 	assert_non_null(file);
 	assert_int_equal(fwrite(archive, 1, length, file), length);
 	rewind(file);
-	struct inflate_reader *input = inflate_open(fileno(file), "a.tar");
+	struct inflate_reader *input = inflate_open(fileno(file), "a.tar", &(struct failure){ 0 });
 	struct tar_reader *tar = tar_open(input, "a.tar");
 	struct tar_member member;
 	struct failure failure;

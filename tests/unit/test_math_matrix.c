@@ -175,7 +175,7 @@ static void compare_threads(struct shape shape, bool transpose_a, bool transpose
 	struct operands first = random_operands(shape, transpose_a, transpose_b, true, rounded);
 	for (size_t t = 0; t < sizeof threads / sizeof *threads; t++) {
 		struct operands o = random_operands(shape, transpose_a, transpose_b, true, rounded);
-		struct pool *pool = pool_create(threads[t]);
+		struct pool *pool = pool_create(threads[t], &(struct failure){ 0 });
 		if (tiles)
 			multiply_tiles(pool, t == 0 ? &first.product : &o.product);
 		else
@@ -225,7 +225,7 @@ static void test_concurrent_calls(void **state) {
 	for (int rounded = 0; rounded < 2; rounded++) {
 		struct many many = { .operands = random_operands((struct shape){ 130, 140, 150 }, false, false, false, rounded) };
 		multiply(&many.operands.product);
-		struct pool *pool = pool_create(16);
+		struct pool *pool = pool_create(16, &(struct failure){ 0 });
 		pool_run(pool, 64, multiply_many, &many);
 		pool_destroy(pool);
 		assert_int_equal(many.differences, 0);

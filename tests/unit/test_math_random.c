@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "cli/cli.h"
+#include "base/memory.h"
 #include "math/random.h"
 
 /* Random123's kat_vectors: "philox4x32 10". */

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
 #include "model/config.h"
 
 static char folder[] = "/tmp/test_model_config.XXXXXX";

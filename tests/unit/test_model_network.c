@@ -8,7 +8,7 @@
 
 #include "test.h"
 
-#include "cli/cli.h"
+#include "base/memory.h"
 #include "math/random.h"
 #include "model/network.h"
 
@@ -241,7 +241,7 @@ static void check_tensor(const struct plain *plain, double *w, const struct para
 
 static void check_gradients(struct config config, const struct network_input *input, float hidden, float attention) {
 	struct parameters *p = random_model(config);
-	struct pool *pool = pool_create(2);
+	struct pool *pool = pool_create(2, &(struct failure){ 0 });
 	struct network *network = network_create(p, pool);
 	float *gradients = allocate(p->size, sizeof *gradients);
 	double *w = doubles(p->values, p->size);
@@ -324,7 +324,7 @@ static void padding_embedding_learns_nothing(void **state) {
 	struct network_input input = tiny_input;
 	input.attention_mask = NULL;
 	struct parameters *p = random_model(config);
-	struct pool *pool = pool_create(1);
+	struct pool *pool = pool_create(1, &(struct failure){ 0 });
 	struct network *network = network_create(p, pool);
 	float *gradients = allocate(p->size, sizeof *gradients);
 	network_gradients(network, &input, 0, 6, false, gradients);
@@ -341,7 +341,7 @@ static void padding_embedding_learns_nothing(void **state) {
 static void no_labels(void **state) {
 	(void)state;
 	struct parameters *p = random_model(tiny_config(MODEL_BERT));
-	struct pool *pool = pool_create(2);
+	struct pool *pool = pool_create(2, &(struct failure){ 0 });
 	struct network *network = network_create(p, pool);
 	float *gradients = allocate(p->size, sizeof *gradients);
 	struct network_input input = tiny_input;
@@ -399,7 +399,7 @@ static struct larger *make_larger(int threads) {
 	larger->input = (struct network_input){ .B = B, .T = T, .input_ids = larger->ids, .attention_mask = larger->mask,
 		.token_type_ids = larger->types, .M = M, .positions = larger->positions, .labels = larger->labels };
 	larger->parameters = random_model(larger_config());
-	larger->pool = pool_create(threads);
+	larger->pool = pool_create(threads, &(struct failure){ 0 });
 	larger->network = network_create(larger->parameters, larger->pool);
 	return larger;
 }
@@ -576,7 +576,7 @@ static void passes_add_up(void **state) {
 static void logits_give_the_losses(void **state) {
 	(void)state;
 	struct parameters *p = random_model(tiny_config(MODEL_DISTILBERT));
-	struct pool *pool = pool_create(2);
+	struct pool *pool = pool_create(2, &(struct failure){ 0 });
 	struct network *network = network_create(p, pool);
 	enum { TINY_V = 19 };
 	float losses[6], logits[6 * TINY_V];

@@ -1,6 +1,7 @@
 /* The table of parameters: its layout, new values, and checkpoints in the forms that transformers saves, which the
  * fixtures hold with equal values. */
 #include "test.h"
+#include "warned.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -8,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/files.h"
+#include "base/memory.h"
 #include "cli/cli.h"
 #include "model/parameters.h"
 #include "model/safetensors.h"
@@ -32,20 +35,12 @@ static int remove_folder(void **state) {
 	return rmdir(folder);
 }
 
-/* Loads with standard error into a file; *notes, for the caller to free, is what was printed there. */
-static struct parameters *load_noting(const char *path, uint64_t seed, char **notes, struct failure *failure) {
-	char *notes_path = format_text("%s/notes", folder);
-	struct failure unread;
-	size_t length;
-	int error = dup(STDERR_FILENO);
-	assert_non_null(freopen(notes_path, "w", stderr));
-	struct parameters *parameters = parameters_load(path, seed, failure);
-	fflush(stderr);
-	dup2(error, STDERR_FILENO);
-	close(error);
-	*notes = read_file(notes_path, 1 << 20, &length, &unread);
-	assert_non_null(*notes);
-	free(notes_path);
+/* Loads and returns the warnings in *said, which the caller frees. */
+static struct parameters *load_noting(const char *path, uint64_t seed, char **said, struct failure *failure) {
+	struct warned warned = { 0 };
+	const struct warnings warnings = warnings_to(&warned);
+	struct parameters *parameters = parameters_load(path, seed, &warnings, failure);
+	*said = warned.text != NULL ? warned.text : copy_text("");
 	return parameters;
 }
 
@@ -197,7 +192,7 @@ static void saved_and_loaded(void **state) {
 
 static struct parameters *map(const char *path) {
 	struct failure failure = { 0 };
-	struct parameters *parameters = parameters_map(path, 7, &failure);
+	struct parameters *parameters = parameters_map(path, 7, NULL, &failure);
 	if (parameters == NULL)
 		fail_msg("%s: %s", path, failure.text);
 	assert_int_equal(parameters_check_finite(parameters, path, &failure), 0);
@@ -242,7 +237,7 @@ static void mapped(void **state) {
 	for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
 		struct parameters *loaded = load(forms[i].path), *file = map(forms[i].path);
 		assert_same_values(file, loaded);
-		struct parameters *described = parameters_describe(forms[i].path, &(struct failure){ 0 });
+		struct parameters *described = parameters_describe(forms[i].path, NULL, &(struct failure){ 0 });
 		assert_non_null(described);
 		assert_null(described->values);
 		assert_int_equal(described->count, loaded->count);
@@ -424,7 +419,7 @@ static void missing_head(void **state) {
 		assert_int_equal(parameter->initialized, head);
 		assert_int_equal(differs, parameter->offset == one->head_weight);
 	}
-	struct parameters *file = parameters_map(folder, 7, &failure);
+	struct parameters *file = parameters_map(folder, 7, NULL, &failure);
 	assert_non_null(file);
 	assert_same_values(file, one);
 	parameters_free(file);
@@ -499,7 +494,7 @@ static void refused_by_name(void **state) {
 	parameters->values[parameters->head_bias + 3] = NAN;
 	assert_int_equal(parameters_save(parameters, folder, &failure), 0);
 	assert_refused("tensor vocab_transform.bias: element 3 is nan");
-	struct parameters *file = parameters_map(folder, 0, &failure);
+	struct parameters *file = parameters_map(folder, 0, NULL, &failure);
 	assert_non_null(file);
 	assert_int_equal(parameters_check_finite(file, folder, &failure), -1);
 	assert_int_equal(failure.status, EX_DATAERR);

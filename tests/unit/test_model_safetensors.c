@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "base/memory.h"
 #include "model/safetensors.h"
 
 static char folder[] = "/tmp/test_model_safetensors.XXXXXX";

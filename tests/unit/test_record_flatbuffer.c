@@ -1,6 +1,7 @@
 /* Tables written and read back, and a table damaged one byte at a time. */
 #include "test.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "record/flatbuffer.h"

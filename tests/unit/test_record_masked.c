@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "base/memory.h"
 #include "record/masked.h"
 
 enum { VOCAB_SIZE = 50, TYPES = 2, MAX_LENGTH = 6, PAD = 9 };

@@ -7,7 +7,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "base/files.h"
+#include "base/memory.h"
 #include "record/columns.h"
 #include "record/message.h"
 #include "record/stream.h"

@@ -7,7 +7,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
 #include "record/columns.h"
 #include "record/table.h"
 

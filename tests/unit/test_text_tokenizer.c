@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "base/memory.h"
 #include "text/tokenizer.h"
 
 #define TEXT "tests/fixtures/text/"
@@ -47,10 +47,10 @@ static void each_string(void (*use)(const struct tokenizer *, struct tokenizer_s
 	FILE *lines = fopen(TEXT "strings.jsonl", "r");
 	assert_non_null(lines);
 	char *line = NULL, name[32] = "";
-	size_t room = 0, count = 0;
+	size_t capacity = 0, count = 0;
 	struct tokenizer *tokenizer = NULL;
 	struct tokenizer_scratch *scratch = NULL;
-	while (getline(&line, &room, lines) > 0) {
+	while (getline(&line, &capacity, lines) > 0) {
 		json_t *json = json_loads(line, JSON_ALLOW_NUL, NULL);
 		const char *wanted = json_string_value(json_object_get(json, "tokenizer"));
 		assert_non_null(wanted);

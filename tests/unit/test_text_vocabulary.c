@@ -7,7 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "base/files.h"
+#include "base/memory.h"
 #include "text/key.h"
 #include "text/vocabulary.h"
 

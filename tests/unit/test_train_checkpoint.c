@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include "test.h"
+#include "warned.h"
 
+#include "base/memory.h"
+#include "base/staged.h"
 #include "cli/cli.h"
-#include "cli/staged.h"
 #include "math/random.h"
 #include "train/checkpoint.h"
 
@@ -41,7 +43,7 @@ static void set_up(struct fixture *fixture, enum model_type type, size_t layers,
 		.num_attention_heads = 2, .intermediate_size = 7, .layer_norm_eps = 1e-12f, .tie_word_embeddings = true,
 		.json = json_object() };
 	struct parameters *p = parameters_create(&config);
-	fixture->pool = pool_create(1);
+	fixture->pool = pool_create(1, &(struct failure){ 0 });
 	fixture->run = (struct run){ .parameters = p, .optimizer = optimizer_create(p, &adamw, fixture->pool),
 		.state = &fixture->state };
 	run_state_init(&fixture->state);
@@ -115,20 +117,15 @@ static void flip_byte(const char *path, long at) {
 	assert_int_equal(fclose(file), 0);
 }
 
-/* checkpoint_load_newest(), and what it says on standard error: one line for each checkpoint that it passes over. */
-static int load_newest(const struct run_folder *folder, struct run *run, struct failure *failure, int notes) {
-	FILE *said = tmpfile();
-	int stderr_copy = dup(STDERR_FILENO), count = 0;
-	dup2(fileno(said), STDERR_FILENO);
-	int result = checkpoint_load_newest(folder, run, failure);
-	dup2(stderr_copy, STDERR_FILENO);
-	close(stderr_copy);
-	char line[2000];
-	rewind(said);
-	for (; fgets(line, sizeof line, said) != NULL; count++)
-		assert_non_null(strstr(line, "passing over out/checkpoint-"));
-	fclose(said);
-	assert_int_equal(count, notes);
+/* checkpoint_load_newest(), and its warnings: one for each checkpoint that it passes over. */
+static int load_newest(const struct run_folder *folder, struct run *run, struct failure *failure, int warnings) {
+	struct warned warned = { 0 };
+	const struct warnings kept = warnings_to(&warned);
+	int result = checkpoint_load_newest(folder, run, &kept, failure);
+	assert_int_equal(warned.lines, warnings);
+	if (warnings > 0)
+		assert_non_null(strstr(warned.text, "passing over out/checkpoint-"));
+	free(warned.text);
 	return result;
 }
 

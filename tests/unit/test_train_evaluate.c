@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "base/memory.h"
 #include "train/evaluate.h"
 
 enum { B = 3, T = 6, M = 7 };
@@ -30,10 +30,10 @@ static struct network *network;
 static int make_network(void **state) {
 	struct failure failure;
 	(void)state;
-	parameters = parameters_load("tests/fixtures/train/distilbert", 0, &failure);
+	parameters = parameters_load("tests/fixtures/train/distilbert", 0, NULL, &failure);
 	if (parameters == NULL)
 		return -1;
-	pool = pool_create(2);
+	pool = pool_create(2, &(struct failure){ 0 });
 	network = network_create(parameters, pool);
 	return 0;
 }

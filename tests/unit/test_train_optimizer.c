@@ -5,7 +5,7 @@
 
 #include "test.h"
 
-#include "cli/cli.h"
+#include "base/memory.h"
 #include "math/random.h"
 #include "train/optimizer.h"
 
@@ -56,7 +56,7 @@ static void plain_step(struct plain *plain, const struct parameters *p, const fl
 
 static void compare_with_plain(const struct optimizer_options *options, float deviation, bool clips) {
 	struct parameters *p = model();
-	struct pool *pool = pool_create(2);
+	struct pool *pool = pool_create(2, &(struct failure){ 0 });
 	struct optimizer *optimizer = optimizer_create(p, options, pool);
 	struct plain plain = { calloc(p->size, sizeof(double)), calloc(p->size, sizeof(double)),
 		calloc(p->size, sizeof(double)) };
@@ -108,7 +108,7 @@ static void first_step_is_exact(void **state) {
 	struct optimizer_options options = defaults;
 	options.max_grad_norm = 0;
 	struct parameters *p = model();
-	struct pool *pool = pool_create(1);
+	struct pool *pool = pool_create(1, &(struct failure){ 0 });
 	struct optimizer *optimizer = optimizer_create(p, &options, pool);
 	float *gradients = gradients_of_step(p, 1, 0.1f);
 	memset(p->values, 0, p->size * sizeof *p->values);
@@ -128,7 +128,7 @@ static void first_step_is_exact(void **state) {
 static void padding_stays_zero(void **state) {
 	(void)state;
 	struct parameters *p = model();
-	struct pool *pool = pool_create(1);
+	struct pool *pool = pool_create(1, &(struct failure){ 0 });
 	struct optimizer *optimizer = optimizer_create(p, &defaults, pool);
 	float *gradients = allocate(p->size, sizeof *gradients);
 	for (size_t i = 0; i < p->size; i++)
@@ -148,7 +148,7 @@ static void padding_stays_zero(void **state) {
 static void refuses_what_is_not_finite(void **state) {
 	(void)state;
 	struct parameters *p = model();
-	struct pool *pool = pool_create(2);
+	struct pool *pool = pool_create(2, &(struct failure){ 0 });
 	struct optimizer *optimizer = optimizer_create(p, &defaults, pool);
 	float *gradients = gradients_of_step(p, 1, 0.1f), *before = allocate(p->size, sizeof *before);
 	memcpy(before, p->values, p->size * sizeof *before);
@@ -168,7 +168,7 @@ static void refuses_what_is_not_finite(void **state) {
 static void leaves_what_is_frozen(void **state) {
 	(void)state;
 	struct parameters *p = model();
-	struct pool *pool = pool_create(2);
+	struct pool *pool = pool_create(2, &(struct failure){ 0 });
 	struct optimizer_options options = defaults;
 	options.freeze = "*.@(embeddings|nothing).*";
 	struct optimizer *optimizer = optimizer_create(p, &options, pool);
@@ -196,7 +196,7 @@ static void leaves_what_is_frozen(void **state) {
 
 static float *values_with_threads(int threads, double *norm) {
 	struct parameters *p = model();
-	struct pool *pool = pool_create(threads);
+	struct pool *pool = pool_create(threads, &(struct failure){ 0 });
 	struct optimizer *optimizer = optimizer_create(p, &defaults, pool);
 	for (int t = 1; t <= 2; t++) {
 		float *gradients = gradients_of_step(p, (uint64_t)t, 0.1f);

@@ -6,8 +6,8 @@
 
 #include "test.h"
 
-#include "cli/cli.h"
-#include "cli/staged.h"
+#include "base/memory.h"
+#include "base/staged.h"
 #include "train/state.h"
 
 static char folder[] = "/tmp/cloze-state.XXXXXX";

@@ -1,50 +1,43 @@
-/* Descriptors in and out, each checked to its last byte. */
-#include "cli/cli.h"
+/* files: whole files in and out, each write checked to the last byte. */
+#include "base/files.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/memory.h"
+
+int open_file(const char *path, struct failure *failure) {
+	int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+	return descriptor < 0 ? fail(failure, EX_NOINPUT, "%s: %s", path, strerror(errno)) : descriptor;
+}
+
 const char *input_name(const char *path) {
 	return path == NULL ? "standard input" : path;
 }
 
-volatile sig_atomic_t interrupted;
-
-int open_input(const char *path) {
-	if (path == NULL)
-		return STDIN_FILENO;
-	int descriptor = open(path, O_RDONLY | O_CLOEXEC);
-	if (descriptor < 0)
-		die(EX_NOINPUT, "%s: %s (name a file that can be read)", path, strerror(errno));
-	return descriptor;
-}
-
 char *read_file(const char *path, size_t limit, size_t *length, struct failure *failure) {
-	int descriptor = open(path, O_RDONLY | O_CLOEXEC);
-	if (descriptor < 0) {
-		fail(failure, EX_NOINPUT, "%s: %s", path, strerror(errno));
+	int descriptor = open_file(path, failure);
+	if (descriptor < 0)
 		return NULL;
-	}
 	struct stat status;
-	size_t room = 4096;
+	size_t capacity = 4096;
 	if (fstat(descriptor, &status) == 0 && status.st_size > 0 && (size_t)status.st_size < limit)
-		room = (size_t)status.st_size + 1;
-	char *bytes = grow(NULL, room, 1);
+		capacity = (size_t)status.st_size + 1;
+	char *bytes = grow(NULL, capacity, 1);
 	ptrdiff_t got;
 	*length = 0;
-	while ((got = read(descriptor, bytes + *length, room - *length)) > 0) {
+	while ((got = read(descriptor, bytes + *length, capacity - *length)) > 0) {
 		*length += (size_t)got;
 		if (*length > limit) {
 			got = fail(failure, EX_DATAERR, "%s: larger than %zu bytes", path, limit);
 			break;
 		}
-		if (*length == room)
-			bytes = grow(bytes, room *= 2, 1);
+		if (*length == capacity)
+			bytes = grow(bytes, capacity *= 2, 1);
 	}
 	if (got < 0 && *length <= limit)
 		fail(failure, EX_IOERR, "%s: %s", path, strerror(errno));
@@ -57,7 +50,7 @@ char *read_file(const char *path, size_t limit, size_t *length, struct failure *
 	return bytes;
 }
 
-static int write_status(int error) {
+int write_status(int error) {
 	return error == ENOSPC || error == EDQUOT || error == EFBIG ? EX_CANTCREAT : EX_IOERR;
 }
 
@@ -100,16 +93,4 @@ int write_file(const char *path, const void *bytes, size_t length, struct failur
 		return -1;
 	}
 	return close_file(descriptor, path, failure);
-}
-
-void refuse_terminal(int descriptor) {
-	if (isatty(descriptor))
-		die(EX_USAGE, "standard output: a terminal cannot show binary records (pipe them into rec-dump, or a file)");
-}
-
-int finish_output(void) {
-	errno = 0;
-	if (fflush(stdout) != 0 || ferror(stdout) || fclose(stdout) != 0)
-		die(write_status(errno), "standard output: %s", errno ? strerror(errno) : "a write failed");
-	return EX_OK;
 }

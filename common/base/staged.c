@@ -1,5 +1,5 @@
 /* A list of what is unfinished, removed by an exit handler and by a handler of the signals that end a program. */
-#include "cli/staged.h"
+#include "base/staged.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "base/memory.h"
 
 struct staged {
 	char *target, *path;

@@ -1,11 +1,11 @@
-/* failure: why a function of common/ did not do what it was asked.
+/* failure: why a function of common/ did not do what it was asked, and what it warns of.
  *
  * A function that can fail takes a `struct failure *` as its last argument and returns -1 (or NULL) after it
  * has called fail(). It prints nothing: the tool decides, mostly by check() or die_failure() of cli/cli.h.
  *
  * The text reads `what: why (what to do)`; the tool's name is put before it when it is printed. */
-#ifndef CLOZE_CLI_FAILURE_H
-#define CLOZE_CLI_FAILURE_H
+#ifndef CLOZE_BASE_FAILURE_H
+#define CLOZE_BASE_FAILURE_H
 
 #include <sysexits.h>
 
@@ -18,5 +18,16 @@ struct failure {
  * does not fit is cut. Control characters in it are shown as '?', so that it stays one line. */
 __attribute__((format(printf, 3, 4)))
 int fail(struct failure *failure, int status, const char *format, ...);
+
+/* Where a function that succeeds tells what the user should know all the same. `take` gets one line without a newline;
+ * a NULL `take` drops it. */
+struct warnings {
+	void (*take)(void *context, const char *line);
+	void *context;
+};
+
+/* Hands a line to the caller's warnings; NULL drops it. Control characters are shown as '?'. */
+__attribute__((format(printf, 2, 3)))
+void warn(const struct warnings *warnings, const char *format, ...);
 
 #endif

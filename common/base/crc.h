@@ -1,6 +1,6 @@
 /* crc: the CRC-32 of RFC 1952, as zlib.crc32() of Python computes it. */
-#ifndef CLOZE_RECORD_CRC_H
-#define CLOZE_RECORD_CRC_H
+#ifndef CLOZE_BASE_CRC_H
+#define CLOZE_BASE_CRC_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -3,7 +3,7 @@
 
 #include <stdatomic.h>
 
-#include "cli/pool.h"
+#include "base/pool.h"
 
 enum { TASKS = 1000 };
 
@@ -21,7 +21,7 @@ static void test_each_task_once(void **state) {
 	static const int threads[] = { 1, 2, 3, 8 };
 	static const size_t counts[] = { 0, 1, 2, 7, TASKS };
 	for (size_t t = 0; t < 4; t++) {
-		struct pool *pool = pool_create(threads[t]);
+		struct pool *pool = pool_create(threads[t], &(struct failure){ 0 });
 		assert_int_equal(pool_threads(pool), threads[t]);
 		for (int round = 0; round < 50; round++)
 			for (size_t c = 0; c < 5; c++) {
@@ -41,7 +41,7 @@ static void test_each_task_once(void **state) {
 
 static void test_default_is_every_core(void **state) {
 	(void)state;
-	struct pool *pool = pool_create(0);
+	struct pool *pool = pool_create(0, &(struct failure){ 0 });
 	assert_true(pool_threads(pool) >= 1);
 	pool_destroy(pool);
 	pool_destroy(NULL);

@@ -1,5 +1,5 @@
 /* ISA-L multiplies without carry where the processor can, seven times as fast as zlib's tables. */
-#include "record/crc.h"
+#include "base/crc.h"
 
 #include <zlib.h>
 

@@ -1,13 +1,14 @@
-/* Threads wait for a generation of work; an atomic counter hands its tasks out. */
-#include "cli/pool.h"
+/* pool: threads wait for a generation of work; an atomic counter hands its tasks out. */
+#include "base/pool.h"
 
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "base/memory.h"
 
 struct member { struct pool *pool; int worker; pthread_t thread; };
 
@@ -57,7 +58,7 @@ static int cores(void) {
 	return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
-struct pool *pool_create(int threads) {
+struct pool *pool_create(int threads, struct failure *failure) {
 	struct pool *pool = allocate(1, sizeof *pool);
 	pool->threads = threads > 0 ? threads : cores();
 	pool->members = allocate((size_t)pool->threads, sizeof *pool->members);
@@ -67,11 +68,13 @@ struct pool *pool_create(int threads) {
 	for (int i = 1; i < pool->threads; i++) {
 		pool->members[i] = (struct member){ .pool = pool, .worker = i };
 		int error = pthread_create(&pool->members[i].thread, NULL, work, &pool->members[i]);
-		if (error != 0)
-			die(EX_OSERR, "threads: %s (give a smaller --threads)", strerror(error));
+		if (error != 0) {
+			fail(failure, EX_OSERR, "threads: %s (give a smaller --threads)", strerror(error));
+			pool->threads = i;
+			pool_destroy(pool);
+			return NULL;
+		}
 	}
-	if (verbose)
-		note("%d threads", pool->threads);
 	return pool;
 }
 

@@ -2,10 +2,12 @@
  *
  * The tasks of one pool_run() are numbered from 0 and are taken in that order by whichever thread is free. A task
  * must not depend on which thread runs it or on which others are done; then neither does the result. */
-#ifndef CLOZE_CLI_POOL_H
-#define CLOZE_CLI_POOL_H
+#ifndef CLOZE_BASE_POOL_H
+#define CLOZE_BASE_POOL_H
 
 #include <stddef.h>
+
+#include "base/failure.h"
 
 struct pool;
 
@@ -13,9 +15,9 @@ struct pool;
  * that a worker owns. */
 typedef void pool_task(void *context, size_t index, int worker);
 
-/* A pool of `threads` threads, the caller's own included; 0: one for each core this process may run on. Says how
- * many on standard error when --verbose was given. Never NULL. */
-struct pool *pool_create(int threads);
+/* A pool of `threads` threads, the caller's own included; 0: one for each core this process may run on. NULL: 71, a
+ * thread cannot be had. */
+struct pool *pool_create(int threads, struct failure *failure);
 
 int pool_threads(const struct pool *pool);
 

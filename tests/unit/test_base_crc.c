@@ -3,7 +3,7 @@
 
 #include <zlib.h>
 
-#include "record/crc.h"
+#include "base/crc.h"
 
 enum { SIZE = 3000 };
 

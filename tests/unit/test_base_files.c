@@ -10,8 +10,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/files.h"
+#include "base/memory.h"
+#include "base/staged.h"
 #include "cli/cli.h"
-#include "cli/staged.h"
 
 static char folder[] = "/tmp/cloze-test.XXXXXX";
 

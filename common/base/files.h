@@ -1,0 +1,36 @@
+/* files: whole files in and out, each write checked to the last byte. */
+#ifndef CLOZE_BASE_FILES_H
+#define CLOZE_BASE_FILES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/failure.h"
+
+/* Opens a file for reading. Returns its descriptor; -1: 66. */
+int open_file(const char *path, struct failure *failure);
+
+/* The name to give an input in messages: its path, or "standard input" for NULL. */
+const char *input_name(const char *path);
+
+/* The whole file as bytes, with a NUL after them that *length does not count. At most `limit` bytes (65 past that).
+ * NULL: 66 when it cannot be opened, 74 when it cannot be read. free() releases it. */
+char *read_file(const char *path, size_t limit, size_t *length, struct failure *failure);
+
+/* Whether the folder has an entry of that name. */
+bool file_exists(const char *folder, const char *name);
+
+/* Creates a file, or empties an existing one. Returns its descriptor; -1: 73. */
+int create_file(const char *path, struct failure *failure);
+/* Closes what create_file() opened. -1: 74. */
+int close_file(int descriptor, const char *path, struct failure *failure);
+/* Creates the file with these bytes. It is neither synced nor renamed (base/staged.h does that). -1: 73, 74. */
+int write_file(const char *path, const void *bytes, size_t length, struct failure *failure);
+
+/* Writes all bytes, however many write() takes at a time. -1: 74, or 73 for a full disk or a file too large. */
+int write_all(int descriptor, const void *bytes, size_t length, const char *name, struct failure *failure);
+
+/* The exit status for a write that failed with this errno: 73 for a full disk or a file too large, otherwise 74. */
+int write_status(int error);
+
+#endif

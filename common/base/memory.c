@@ -1,0 +1,75 @@
+/* memory: allocation that never returns NULL, and text in memory of its own. */
+#include "base/memory.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+static void (*end_program)(void);
+
+void memory_on_exhausted(void (*end)(void)) {
+	end_program = end;
+}
+
+_Noreturn void memory_exhausted(void) {
+	static const char line[] = "cloze: memory: exhausted\n";
+	if (end_program != NULL)
+		end_program();
+	ssize_t ignored = write(STDERR_FILENO, line, sizeof line - 1);
+	(void)ignored;
+	_exit(EX_OSERR);
+}
+
+void *allocate(size_t count, size_t size) {
+	size_t bytes;
+	if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX - 64)
+		memory_exhausted();
+	void *memory = aligned_alloc(64, bytes / 64 * 64 + 64);
+	if (memory == NULL)
+		memory_exhausted();
+	return memset(memory, 0, bytes);
+}
+
+void *grow(void *memory, size_t count, size_t size) {
+	size_t bytes;
+	if (__builtin_mul_overflow(count, size, &bytes))
+		memory_exhausted();
+	memory = realloc(memory, bytes ? bytes : 1);
+	if (memory == NULL)
+		memory_exhausted();
+	return memory;
+}
+
+char *copy_bytes(const char *bytes, size_t length) {
+	char *copy = grow(NULL, length + 1, 1);
+	if (length > 0)
+		memcpy(copy, bytes, length);
+	copy[length] = '\0';
+	return copy;
+}
+
+char *copy_text(const char *text) {
+	return copy_bytes(text, strlen(text));
+}
+
+char *copy_path(const char *path) {
+	size_t length = strlen(path);
+	while (length > 1 && path[length - 1] == '/')
+		length--;
+	return copy_bytes(path, length);
+}
+
+char *format_text(const char *format, ...) {
+	va_list arguments;
+	char *text;
+	va_start(arguments, format);
+	int length = vasprintf(&text, format, arguments);
+	va_end(arguments);
+	if (length < 0)
+		memory_exhausted();
+	return text;
+}

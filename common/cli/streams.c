@@ -1,0 +1,49 @@
+/* streams: a filter's input and output, as streams of records on standard input and standard output. */
+#include "base/files.h"
+#include "cli/streams.h"
+
+#include <inttypes.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/options.h"
+
+void add_this_stage(struct stream_info *info, int64_t seed) {
+	struct lineage_entry stage = { program_name(), program_version(), program_arguments(), seed };
+	stream_info_add_stage(info, &stage);
+	json_decref(stage.arguments);
+}
+
+struct writer *open_output_stream(const struct schema *schema, struct stream_info *info, int64_t seed) {
+	struct failure failure;
+	refuse_terminal();
+	add_this_stage(info, seed);
+	struct writer *writer = must(writer_open(STDOUT_FILENO, "standard output", schema, info, &failure), &failure);
+	on_failure(writer_poison, writer);
+	return writer;
+}
+
+struct reader *open_input_stream(const char *path) {
+	struct failure failure;
+	return must(reader_open(open_input(path), input_name(path), &failure), &failure);
+}
+
+struct table *open_input_table(const char *path, const char *memory, struct reader **reader) {
+	struct failure failure;
+	size_t bytes, in_memory, in_file;
+	check(table_parse_memory(memory, &bytes, &failure), &failure);
+	refuse_terminal(); /* before the long read */
+	*reader = open_input_stream(path);
+	struct table *table = must(table_read(*reader, bytes, &failure), &failure);
+	table_bytes(table, &in_memory, &in_file);
+	if (verbose)
+		note("%" PRId64 " records, %zu bytes in memory, %zu in a file", table_rows(table), in_memory, in_file);
+	return table;
+}
+
+int close_output_stream(struct writer *writer) {
+	struct failure failure;
+	on_failure(NULL, NULL); /* where the writer fails, it is past poisoning */
+	check(writer_close(writer, &failure), &failure);
+	return finish_output();
+}

@@ -1,0 +1,32 @@
+/* streams: a filter's input and output, as streams of records on standard input and standard output. */
+#ifndef CLOZE_CLI_STREAMS_H
+#define CLOZE_CLI_STREAMS_H
+
+#include <stdint.h>
+
+#include "record/stream.h"
+#include "record/table.h"
+
+#define OPTION_TABLE_MEMORY(value) \
+	OPTION_TEXT("memory", value, "SIZE", "bytes of records to hold in memory (K, M, G); past it, a file in $TMPDIR", \
+		.unrecorded = true)
+
+/* Adds this program, as it was called, to the lineage; `seed` is -1 for a tool that has none. */
+void add_this_stage(struct stream_info *info, int64_t seed);
+
+/* The writer of a filter on standard output: refuses a terminal, adds this tool to the lineage (seed -1: none),
+ * opens, and registers writer_poison(). Ends the program where it cannot. */
+struct writer *open_output_stream(const struct schema *schema, struct stream_info *info, int64_t seed);
+
+/* The reader of a filter: opens the path, NULL for standard input. Ends the program where it cannot. */
+struct reader *open_input_stream(const char *path);
+
+/* The table of a filter's whole input, standard output being no terminal: open_input_stream(), then table_read() with
+ * what --memory says. Ends the program where it cannot. */
+struct table *open_input_table(const char *path, const char *memory, struct reader **reader);
+
+/* Closes the writer of open_output_stream() and takes the poisoning back; then standard output through
+ * finish_output(). Returns main()'s status. */
+int close_output_stream(struct writer *writer);
+
+#endif
