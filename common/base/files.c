@@ -70,9 +70,10 @@ int write_all(int descriptor, const void *bytes, size_t length, const char *file
 
 bool file_exists(const char *folder, const char *name) {
 	char *path = format_text("%s/%s", folder, name);
-	bool found = access(path, F_OK) == 0;
+	struct stat status;
+	bool missing = lstat(path, &status) < 0 && errno == ENOENT;
 	free(path);
-	return found;
+	return !missing;
 }
 
 int create_file(const char *path, struct failure *failure) {

@@ -17,7 +17,8 @@ const char *input_name(const char *path);
  * NULL: 66 when it cannot be opened, 74 when it cannot be read. free() releases it. */
 char *read_file(const char *path, size_t limit, size_t *length, struct failure *failure);
 
-/* Whether the folder has an entry of that name. */
+/* Whether the folder has an entry of that name. Only ENOENT means that it has none: an entry that cannot be looked at is
+ * there, so that opening it says what is wrong. A link is there whatever it names. */
 bool file_exists(const char *folder, const char *name);
 
 /* Creates a file, or empties an existing one. Returns its descriptor; -1: 73. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/files.h"
+#include "base/json_file.h"
 #include "base/memory.h"
 
 static const char *const type_names[] = { [MODEL_DISTILBERT] = "distilbert", [MODEL_BERT] = "bert" };
@@ -164,21 +165,8 @@ static int read_keys(const char *path, struct config *config, struct failure *fa
 }
 
 int config_read(const char *path, struct config *config, struct failure *failure) {
-	size_t length;
-	*config = (struct config){ 0 };
-	char *text = read_file(path, 1 << 20, &length, failure);
-	if (text == NULL)
-		return -1;
-	json_error_t error;
-	config->json = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
-	free(text);
-	int result;
-	if (config->json == NULL)
-		result = fail(failure, EX_DATAERR, "%s: line %d: %s", path, error.line, error.text);
-	else if (!json_is_object(config->json))
-		result = fail(failure, EX_DATAERR, "%s: is not a JSON object", path);
-	else
-		result = read_keys(path, config, failure);
+	*config = (struct config){ .json = json_file_read(path, 1 << 20, failure) };
+	int result = config->json == NULL ? -1 : read_keys(path, config, failure);
 	if (result < 0)
 		config_clear(config);
 	return result;

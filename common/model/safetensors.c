@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/files.h"
+#include "base/json_file.h"
 #include "base/memory.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-endian, and mapped as it is");
@@ -180,16 +181,8 @@ static int add_file(struct safetensors *file, const char *path, struct failure *
 /* ---- shards -------------------------------------------------------------------------------------------- */
 
 static json_t *read_index(const char *path, struct failure *failure) {
-	size_t length;
-	char *text = read_file(path, INDEX_LIMIT, &length, failure);
-	if (text == NULL)
-		return NULL;
-	json_error_t error;
-	json_t *index = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
-	free(text);
-	if (index == NULL)
-		fail(failure, EX_DATAERR, "%s: line %d: %s", path, error.line, error.text);
-	else if (!json_is_object(json_object_get(index, "weight_map"))) {
+	json_t *index = json_file_read(path, INDEX_LIMIT, failure);
+	if (index != NULL && !json_is_object(json_object_get(index, "weight_map"))) {
 		fail(failure, EX_DATAERR, "%s: has no weight_map", path);
 		json_decref(index);
 		index = NULL;

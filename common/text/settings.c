@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/files.h"
+#include "base/json_file.h"
 #include "base/memory.h"
 #include "text/vocabulary_json.h"
 
@@ -107,31 +108,6 @@ static int build_vocabulary(const char *name, struct token_list *list, struct se
 }
 
 /* ---- tokenizer_config.json ------------------------------------------------------------------------------- */
-
-/* The object in a file of the folder; *json is NULL where there is no such file. -1: 65 or 74. */
-static int read_json(const char *folder, const char *file, json_t **json, struct failure *failure) {
-	size_t length;
-	json_error_t error;
-	*json = NULL;
-	if (!file_exists(folder, file))
-		return 0;
-	char *path = format_text("%s/%s", folder, file), *text = read_file(path, LARGEST_FILE, &length, failure);
-	int result = text == NULL ? -1 : 0;
-	if (text != NULL) {
-		/* The reference writes "no bound" as a model_max_length of 10^30, which is no integer of jansson's. */
-		*json = json_loadb(text, length, JSON_DECODE_INT_AS_REAL, &error);
-		if (!json_is_object(*json))
-			result = fail(failure, EX_DATAERR, "%s: not a JSON object: %s", path,
-				*json ? "another value" : error.text);
-		if (result < 0) {
-			json_decref(*json);
-			*json = NULL;
-		}
-	}
-	free(text);
-	free(path);
-	return result;
-}
 
 /* What a configuration calls a special token: a string, or the `content` of an object. */
 static const char *special_name(json_t *config, int which) {
@@ -239,7 +215,7 @@ static int use_vocabulary(struct vocabulary *vocabulary, json_t *config, const c
 
 static int load_vocabulary(const char *folder, const char *path, struct settings *settings, struct failure *failure) {
 	json_t *config;
-	if (read_json(folder, "tokenizer_config.json", &config, failure) < 0)
+	if (json_file_find(folder, "tokenizer_config.json", LARGEST_FILE, &config, failure) < 0)
 		return -1;
 	struct switches switches = bert_switches;
 	int result = read_switches(config, folder, &switches, failure);
@@ -377,18 +353,15 @@ static int read_tokenizer(json_t *root, json_t *config, const char *folder, cons
 
 static int load_tokenizer(const char *folder, const char *path, struct settings *settings, struct failure *failure) {
 	struct token_list list;
-	json_error_t error;
 	size_t length, rest_length;
 	char *rest, *text = read_file(path, LARGEST_FILE, &length, failure);
 	if (text == NULL || take_vocabulary(text, length, path, &list, &rest, &rest_length, failure) < 0) {
 		free(text);
 		return -1;
 	}
-	json_t *root = json_loadb(rest, rest_length, 0, &error), *config = NULL;
+	json_t *root = json_object_parse(rest, rest_length, path, failure), *config = NULL;
 	int result = -1;
-	if (root == NULL)
-		fail(failure, EX_DATAERR, "%s: not JSON: %s", path, error.text);
-	else if (read_json(folder, "tokenizer_config.json", &config, failure) == 0)
+	if (root != NULL && json_file_find(folder, "tokenizer_config.json", LARGEST_FILE, &config, failure) == 0)
 		result = read_tokenizer(root, config, folder, path, &list, settings, failure);
 	json_decref(config);
 	json_decref(root);

@@ -9,6 +9,7 @@
 
 #include "base/crc.h"
 #include "base/files.h"
+#include "base/json_file.h"
 #include "base/memory.h"
 
 enum { STATE_LIMIT = 1 << 30 };
@@ -158,24 +159,15 @@ static void read_object(struct members *members, struct run_state *state) {
 
 int run_state_read(const char *folder, struct run_state *state, struct failure *failure) {
 	char *path = format_text("%s/trainer_state.json", folder);
-	size_t length;
-	char *text = read_file(path, STATE_LIMIT, &length, failure);
+	json_t *object = json_file_read(path, STATE_LIMIT, failure);
+	struct members members = { .object = object, .path = path, .failure = failure, .bad = object == NULL };
 	*state = (struct run_state){ 0 };
-	int result = -1;
-	if (text != NULL) {
-		json_error_t error;
-		json_t *object = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
-		struct members members = { .object = object, .path = path, .failure = failure };
-		if (object == NULL)
-			fail(failure, EX_DATAERR, "%s: line %d: %s", path, error.line, error.text);
-		else
-			read_object(&members, state);
-		result = object == NULL || members.bad ? -1 : 0;
-		json_decref(object);
-	}
+	if (object != NULL)
+		read_object(&members, state);
+	int result = members.bad ? -1 : 0;
 	if (result < 0)
 		run_state_clear(state);
-	free(text);
+	json_decref(object);
 	free(path);
 	return result;
 }

@@ -252,9 +252,11 @@ static void folders_are_refused_by_what_is_wrong(void **state) {
 	put("tokenizer.json", "{\"model\": {\"vocab\": {\"a\": 0, \"b\"");
 	refused(EX_DATAERR, "model.vocab: damaged");
 	put("tokenizer.json", "[1]");
+	refused(EX_DATAERR, "is not a JSON object");
+	put("tokenizer.json", "{}");
 	refused(EX_DATAERR, "model is missing");
 	put("tokenizer.json", "{\"a\": ");
-	refused(EX_DATAERR, "not JSON");
+	refused(EX_DATAERR, "is not JSON");
 	put("tokenizer.json", WHOLE("{\"type\": \"BPE\"}", BERT, BERT_WORDS, AROUND, "[]"));
 	refused(EX_DATAERR, "model is BPE, not WordPiece");
 	put("tokenizer.json", WHOLE(MODEL(VOCAB), "{\"type\": \"NFC\"}", BERT_WORDS, AROUND, "[]"));
