@@ -136,7 +136,7 @@ int main(int argc, char **argv) {
 	struct stream_info info;
 	stream_info_copy(&info, reader_info(in));
 	info.type = RECORD_CHUNKS;
-	info.records = -1;
+	stream_info_set_records(&info, -1);
 	info.chunk_size = chunk_size;
 	struct writer *out = open_output_stream(&schema, &info, -1);
 

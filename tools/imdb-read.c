@@ -13,13 +13,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/files.h"
 #include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/streams.h"
-#include "corpus/buffer.h"
 #include "corpus/source.h"
 #include "math/random.h"
 #include "record/columns.h"
@@ -75,7 +75,7 @@ struct arrow_source {
 	struct carried *carried; /* the columns that are none of these */
 	struct batch *batch;
 	int64_t row, before;     /* of the batch; records in those before it */
-	struct buffer place;
+	struct bytes place;
 };
 
 static struct arrow_source *arrow_source(struct source *source) {
@@ -184,9 +184,7 @@ static int next_row(struct source *base, struct document *document, struct failu
 	if (source->name >= 0 && is_text(source->reader, source->name) && !column_is_null(name, source->row)) {
 		document->name = column_bytes(name, source->row, &document->name_length);
 	} else {
-		buffer_name(&source->place, source->path, source->before + source->row + 1);
-		document->name = source->place.bytes;
-		document->name_length = source->place.length;
+		document_name_by_line(document, &source->place, source->path, source->before + source->row + 1);
 	}
 	return read_label(source, document, failure) < 0 ? -1 : 1;
 }
@@ -274,7 +272,7 @@ static void close_source(struct input *input) {
 struct repairs {
 	int64_t sequences, documents, seen;
 	char *first; /* the name of the first document that had any */
-	struct buffer text, name;
+	struct bytes text, name;
 };
 
 /* How many of the first bytes are ASCII, counted by eights. */
@@ -300,22 +298,22 @@ static int64_t count_invalid(const char *text, size_t length) {
 
 /* Puts U+FFFD for what is not UTF-8, as Python's errors="replace" does; the bytes are then in the buffer. Returns how
  * many. */
-static int64_t repair(const char **text, size_t *length, struct buffer *buffer) {
+static int64_t repair(const char **text, size_t *length, struct bytes *buffer) {
 	int64_t invalid = count_invalid(*text, *length);
 	if (invalid == 0)
 		return 0;
-	buffer->length = 0;
+	buffer->size = 0;
 	for (size_t i = 0; i < *length;) {
 		uint32_t point;
 		size_t taken = utf8_decode(*text + i, *length - i, &point);
 		if (point == UTF8_INVALID)
-			buffer_append(buffer, "\xef\xbf\xbd", 3);
+			bytes_append(buffer, "\xef\xbf\xbd", 3);
 		else
-			buffer_append(buffer, *text + i, taken);
+			bytes_append(buffer, *text + i, taken);
 		i += taken;
 	}
-	*text = buffer->bytes;
-	*length = buffer->length;
+	*text = bytes_text(buffer);
+	*length = buffer->size;
 	return invalid;
 }
 
@@ -342,7 +340,7 @@ struct filter {
 	size_t label_count;
 	bool matching;
 	regex_t regex;
-	struct buffer text; /* to match, with the NUL that regexec() asks for */
+	struct bytes text; /* to match, with the NUL that regexec() asks for */
 };
 
 static void parse_labels(struct filter *filter) {
@@ -371,10 +369,10 @@ static void parse_match(struct filter *filter) {
 static bool matches(struct filter *filter, const struct document *document) {
 	/* with REG_STARTEND the bounds are given, so that a NUL in the text ends nothing */
 	regmatch_t bounds = { .rm_so = 0, .rm_eo = (regoff_t)document->text_length };
-	filter->text.length = 0;
-	buffer_append(&filter->text, document->text, document->text_length);
-	buffer_append(&filter->text, "", 1);
-	int error = regexec(&filter->regex, filter->text.bytes, 1, &bounds, REG_STARTEND);
+	filter->text.size = 0;
+	bytes_append(&filter->text, document->text, document->text_length);
+	bytes_append(&filter->text, "", 1);
+	int error = regexec(&filter->regex, bytes_text(&filter->text), 1, &bounds, REG_STARTEND);
 	if (error == REG_ESPACE)
 		die(EX_OSERR, "--match: no memory to match %.*s", (int)document->name_length, document->name);
 	return error == 0;

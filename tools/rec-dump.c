@@ -14,7 +14,7 @@
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "cli/streams.h"
-#include "record/bytes.h"
+#include "base/bytes.h"
 #include "record/stream.h"
 #include "text/utf8.h"
 

@@ -59,10 +59,9 @@ int main(int argc, char **argv) {
 	carried_add_fields(carried, &schema);
 	schema_add_int(&schema, "epoch", 32);
 	struct stream_info info;
+	struct failure failure;
 	stream_info_copy(&info, reader_info(in));
-	if (__builtin_mul_overflow(table_rows(table), epochs, &info.records))
-		die(EX_USAGE, "--epochs: %lld times %lld records are too many to count (ask for fewer)", (long long)epochs,
-			(long long)table_rows(table));
+	check(stream_info_set_epochs(&info, epochs, table_rows(table), &failure), &failure);
 	struct writer *out = open_output_stream(&schema, &info, seed);
 
 	write_epochs(table, carried, schema.count - 1, out);

@@ -146,9 +146,9 @@ int main(int argc, char **argv) {
 	struct carried *carried = carried_create(reader_schema(in), (const char *const[]){ NULL }); /* every column */
 	struct stream_info info;
 	stream_info_copy(&info, reader_info(in));
-	info.records = counts.train;
+	stream_info_set_records(&info, counts.train);
 	struct writer *out = open_output_stream(reader_schema(in), &info, no_shuffle ? -1 : seed);
-	info.records = counts.test;
+	stream_info_set_records(&info, counts.test);
 	write_test_file(table, test_order, carried, reader_schema(in), &info);
 	write_rows(table, train_order, counts.train, carried, out);
 

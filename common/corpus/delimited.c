@@ -14,7 +14,7 @@ enum state { FIELD_BEGINS, PLAIN, QUOTED, QUOTE_IN_QUOTED, RECORD_ENDS };
 static void end_field(struct delimited *delimited) {
 	if (delimited->fields == delimited->capacity)
 		delimited->ends = grow(delimited->ends, delimited->capacity = delimited->capacity * 2 + 16, sizeof *delimited->ends);
-	delimited->ends[delimited->fields++] = delimited->bytes.length;
+	delimited->ends[delimited->fields++] = delimited->bytes.size;
 }
 
 /* What a byte outside quotes does, when it is no part of the field. */
@@ -52,20 +52,20 @@ static enum state take(struct delimited *delimited, enum state state, const char
 	case PLAIN:
 		while (run < length && !ends_field(delimited, bytes[run]))
 			run++;
-		buffer_append(&delimited->bytes, bytes, run);
+		bytes_append(&delimited->bytes, bytes, run);
 		*taken = run < length ? run + 1 : run;
 		return run < length ? end_at(delimited, bytes[run]) : PLAIN;
 	case QUOTED:
 		quote = memchr(bytes, '"', length);
 		run = quote != NULL ? (size_t)(quote - bytes) : length;
-		buffer_append(&delimited->bytes, bytes, run);
+		bytes_append(&delimited->bytes, bytes, run);
 		delimited->next_line += count_lines(bytes, run);
 		*taken = quote != NULL ? run + 1 : run;
 		return quote != NULL ? QUOTE_IN_QUOTED : QUOTED;
 	default: /* QUOTE_IN_QUOTED */
 		if (bytes[0] != '"')
 			return end_at(delimited, bytes[0]);
-		buffer_append(&delimited->bytes, bytes, 1);
+		bytes_append(&delimited->bytes, bytes, 1);
 		return QUOTED;
 	}
 }
@@ -86,7 +86,7 @@ static int begin_record(struct delimited *delimited, struct failure *failure) {
 		inflate_skip(delimited->input, 1);
 	}
 	delimited->after_return = false;
-	delimited->fields = delimited->bytes.length = 0;
+	delimited->fields = delimited->bytes.size = 0;
 	delimited->line = delimited->next_line;
 	return got < 0 ? -1 : got > 0;
 }
@@ -114,7 +114,7 @@ int delimited_next(struct delimited *delimited, struct failure *failure) {
 		size_t taken;
 		state = take(delimited, state, bytes, (size_t)got, &taken);
 		inflate_skip(delimited->input, taken);
-		if (delimited->bytes.length > DOCUMENT_LIMIT || delimited->fields > DOCUMENT_LIMIT / sizeof *delimited->ends)
+		if (delimited->bytes.size > DOCUMENT_LIMIT || delimited->fields > DOCUMENT_LIMIT / sizeof *delimited->ends)
 			return fail(failure, EX_DATAERR, "%s: line %" PRId64 ": a record of more than %d bytes (at most that are "
 				"taken)", delimited->name, delimited->line, DOCUMENT_LIMIT);
 	}
@@ -124,10 +124,10 @@ int delimited_next(struct delimited *delimited, struct failure *failure) {
 const char *delimited_field(const struct delimited *delimited, size_t field, size_t *length) {
 	size_t first = field == 0 ? 0 : delimited->ends[field - 1];
 	*length = delimited->ends[field] - first;
-	return delimited->bytes.bytes + first;
+	return bytes_text(&delimited->bytes) + first;
 }
 
 void delimited_clear(struct delimited *delimited) {
-	free(delimited->bytes.bytes);
+	free(delimited->bytes.data);
 	free(delimited->ends);
 }

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "corpus/buffer.h"
+#include "base/bytes.h"
 #include "corpus/inflate.h"
 
 /* Set `input`, `name` (for messages) and `delimiter`, and zero the rest; delimited_clear() at the end. */
@@ -19,7 +19,7 @@ struct delimited {
 	char delimiter;
 	int64_t line, next_line; /* where the record read last, and the one after it, begin; from 1 */
 	bool after_return;       /* a CR ended the last record; an LF that follows belongs to it */
-	struct buffer bytes;     /* of the record, its fields one after the other */
+	struct bytes bytes;      /* of the record, its fields one after the other */
 	size_t *ends;            /* of each field in `bytes` */
 	size_t fields, capacity;
 };

@@ -18,29 +18,29 @@ int lines_next(struct lines *lines, const char **line, size_t *length, struct fa
 	const char *bytes, *end = NULL;
 	ptrdiff_t got;
 	inflate_skip(lines->input, lines->shown);
-	lines->shown = lines->joined.length = 0;
+	lines->shown = lines->joined.size = 0;
 	if (lines->number == 0 && skip_byte_order_mark(lines->input, failure) < 0)
 		return -1;
 	while ((got = inflate_peek(lines->input, &bytes, failure)) > 0
 		&& (end = memchr(bytes, '\n', (size_t)got)) == NULL) {
-		buffer_append(&lines->joined, bytes, (size_t)got);
+		bytes_append(&lines->joined, bytes, (size_t)got);
 		inflate_skip(lines->input, (size_t)got);
-		if (lines->joined.length > DOCUMENT_LIMIT)
+		if (lines->joined.size > DOCUMENT_LIMIT)
 			return fail(failure, EX_DATAERR, "%s: line %" PRId64 ": more than %d bytes (at most that are taken)",
 				lines->name, lines->number + 1, DOCUMENT_LIMIT);
 	}
-	if (got < 0 || (got == 0 && lines->joined.length == 0))
+	if (got < 0 || (got == 0 && lines->joined.size == 0))
 		return (int)got;
 	lines->number++;
 	if (end != NULL)
 		lines->shown = (size_t)(end - bytes) + 1;
 	*line = bytes;
 	*length = end != NULL ? (size_t)(end - bytes) : 0;
-	if (lines->joined.length > 0) {
+	if (lines->joined.size > 0) {
 		if (end != NULL)
-			buffer_append(&lines->joined, bytes, *length);
-		*line = lines->joined.bytes;
-		*length = lines->joined.length;
+			bytes_append(&lines->joined, bytes, *length);
+		*line = bytes_text(&lines->joined);
+		*length = lines->joined.size;
 	}
 	if (end != NULL && *length > 0 && (*line)[*length - 1] == '\r')
 		--*length;

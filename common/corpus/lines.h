@@ -4,15 +4,15 @@
 
 #include <stdint.h>
 
-#include "corpus/buffer.h"
+#include "base/bytes.h"
 #include "corpus/inflate.h"
 
-/* Set `input` and `name` (for messages), and zero the rest; free(joined.bytes) at the end. */
+/* Set `input` and `name` (for messages), and zero the rest; free(joined.data) at the end. */
 struct lines {
 	struct inflate_reader *input;
 	const char *name;
 	int64_t number;       /* of the line read last, from 1 */
-	struct buffer joined; /* a line that lay in two blocks */
+	struct bytes joined;  /* a line that lay in two blocks */
 	size_t shown;         /* of the input, to be skipped before the next line */
 };
 

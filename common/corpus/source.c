@@ -14,6 +14,17 @@
 #include "corpus/delimited.h"
 #include "corpus/lines.h"
 
+void document_name_by_line(struct document *document, struct bytes *name, const char *path, int64_t line) {
+	char number[32];
+	const char *slash = path == NULL ? NULL : strrchr(path, '/');
+	const char *file = path == NULL ? "-" : slash == NULL ? path : slash + 1;
+	int digits = snprintf(number, sizeof number, ":%" PRId64, line);
+	name->size = 0;
+	bytes_append(name, file, strlen(file));
+	bytes_append(name, number, (size_t)digits);
+	document->name = bytes_text(name);
+	document->name_length = name->size;
+}
 
 /* ---- lines and paragraphs -------------------------------------------------------------------------------- */
 
@@ -23,7 +34,7 @@ struct line_source {
 	struct lines lines;
 	struct columns columns;  /* of JSON lines */
 	json_t *object;          /* the line it is at */
-	struct buffer paragraph, name;
+	struct bytes paragraph, name;
 };
 
 static struct line_source *line_source(struct source *source) {
@@ -32,16 +43,14 @@ static struct line_source *line_source(struct source *source) {
 
 static void close_lines(struct source *source) {
 	json_decref(line_source(source)->object);
-	free(line_source(source)->lines.joined.bytes);
-	free(line_source(source)->paragraph.bytes);
-	free(line_source(source)->name.bytes);
+	free(line_source(source)->lines.joined.data);
+	free(line_source(source)->paragraph.data);
+	free(line_source(source)->name.data);
 	free(source);
 }
 
 static void set_place(struct line_source *source, int64_t line, struct document *document) {
-	buffer_name(&source->name, source->path, line);
-	document->name = source->name.bytes;
-	document->name_length = source->name.length;
+	document_name_by_line(document, &source->name, source->path, line);
 }
 
 static int next_line(struct source *base, struct document *document, struct failure *failure) {
@@ -65,22 +74,22 @@ static int next_paragraph(struct source *base, struct document *document, struct
 	const char *line;
 	size_t length;
 	int result;
-	source->paragraph.length = 0;
+	source->paragraph.size = 0;
 	while ((result = lines_next(&source->lines, &line, &length, failure)) == 1) {
 		if (is_blank(line, length) && first > 0)
 			break;
 		if (is_blank(line, length))
 			continue;
 		if (first > 0)
-			buffer_append(&source->paragraph, "\n", 1);
+			bytes_append(&source->paragraph, "\n", 1);
 		else
 			first = source->lines.number;
-		buffer_append(&source->paragraph, line, length);
-		if (source->paragraph.length > DOCUMENT_LIMIT)
+		bytes_append(&source->paragraph, line, length);
+		if (source->paragraph.size > DOCUMENT_LIMIT)
 			return fail(failure, EX_DATAERR, "%s: line %" PRId64 ": a paragraph of more than %d bytes (at most that are "
 				"taken)", source->lines.name, first, DOCUMENT_LIMIT);
 	}
-	*document = (struct document){ .text = source->paragraph.bytes, .text_length = source->paragraph.length,
+	*document = (struct document){ .text = bytes_text(&source->paragraph), .text_length = source->paragraph.size,
 		.label = -1 };
 	set_place(source, first, document);
 	return result < 0 ? -1 : first > 0;
@@ -170,7 +179,7 @@ struct delimited_source {
 	struct delimited records;
 	size_t header_fields;       /* 0: the header is still to be read */
 	int text, label, name_field;
-	struct buffer name;
+	struct bytes name;
 };
 
 static struct delimited_source *delimited_source(struct source *source) {
@@ -179,7 +188,7 @@ static struct delimited_source *delimited_source(struct source *source) {
 
 static void close_delimited(struct source *source) {
 	delimited_clear(&delimited_source(source)->records);
-	free(delimited_source(source)->name.bytes);
+	free(delimited_source(source)->name.data);
 	free(source);
 }
 
@@ -257,9 +266,7 @@ static int next_record(struct source *base, struct document *document, struct fa
 	if (source->name_field != NO_FIELD) {
 		document->name = delimited_field(record, (size_t)source->name_field, &document->name_length);
 	} else {
-		buffer_name(&source->name, source->path, record->line);
-		document->name = source->name.bytes;
-		document->name_length = source->name.length;
+		document_name_by_line(document, &source->name, source->path, record->line);
 	}
 	return 1;
 }

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
 #include "base/failure.h"
 #include "corpus/inflate.h"
 
@@ -21,6 +22,10 @@ struct document {
 	int64_t label;           /* 0 negative, 1 positive, -1 unknown, or any other number that the file gives */
 	int rank;                /* of an archive or folder: the place of its split among those asked for, from 0 */
 };
+
+/* Names a document that has no name of its own "FILE:LINE", where FILE is the last part of the path, "-" for NULL. The
+ * text is kept in `name` and valid until its next change. */
+void document_name_by_line(struct document *document, struct bytes *name, const char *path, int64_t line);
 
 /* What every source begins with; made by the functions below, or by a caller's own. */
 struct source {

@@ -2,7 +2,7 @@
  * the first null, so that a column without nulls has none, wherever its rows came from; for the same reason what lies
  * under a null is zero or nothing. */
 #include "base/memory.h"
-#include "record/bytes.h"
+#include "base/bytes.h"
 #include "record/column.h"
 #include "record/layout.h"
 

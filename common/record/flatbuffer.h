@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "record/bytes.h"
+#include "base/bytes.h"
 
 /* ---- reading ------------------------------------------------------------------------------------------- */
 

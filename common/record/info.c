@@ -14,7 +14,7 @@ const char *record_type_name(enum record_type type) {
 }
 
 void stream_info_init(struct stream_info *info) {
-	*info = (struct stream_info){ .records = -1, .vocab_size = -1, .pad_id = -1, .unk_id = -1, .cls_id = -1,
+	*info = (struct stream_info){ .records = -1, .epochs = -1, .records_per_epoch = -1, .vocab_size = -1, .pad_id = -1, .unk_id = -1, .cls_id = -1,
 		.sep_id = -1, .mask_id = -1, .chunk_size = -1 };
 }
 
@@ -26,6 +26,21 @@ void stream_info_copy(struct stream_info *to, const struct stream_info *from) {
 void stream_info_clear(struct stream_info *info) {
 	json_decref(info->lineage);
 	stream_info_init(info);
+}
+
+void stream_info_set_records(struct stream_info *info, int64_t records) {
+	info->records = records;
+	info->epochs = info->records_per_epoch = -1;
+}
+
+int stream_info_set_epochs(struct stream_info *info, int64_t epochs, int64_t records_per_epoch,
+	struct failure *failure) {
+	info->epochs = epochs;
+	info->records_per_epoch = records_per_epoch;
+	if (!__builtin_mul_overflow(epochs, records_per_epoch, &info->records))
+		return 0;
+	return fail(failure, EX_USAGE, "%" PRId64 " epochs of %" PRId64 " records are too many to count (give a smaller --epochs)",
+		epochs, records_per_epoch);
 }
 
 void stream_info_add_stage(struct stream_info *info, const struct lineage_entry *stage) {
@@ -45,6 +60,8 @@ char *stream_info_format(const struct stream_info *info) {
 	if (info->type != RECORD_OTHER)
 		json_object_set_new(json, "type", json_string(type_names[info->type]));
 	set_integer(json, "records", info->records);
+	set_integer(json, "epochs", info->epochs);
+	set_integer(json, "records_per_epoch", info->records_per_epoch);
 	set_integer(json, "vocab_size", info->vocab_size);
 	if (info->vocab_fingerprint[0] != '\0')
 		json_object_set_new(json, "vocab_fingerprint", json_string(info->vocab_fingerprint));
@@ -110,18 +127,29 @@ static int get_fingerprint(const json_t *json, struct stream_info *info, struct 
 	return 0;
 }
 
+/* A stage from elsewhere may change `records` and pass on the two others, which then are not true. */
+static void check_epochs(struct stream_info *info) {
+	int64_t product;
+	bool overflow = __builtin_mul_overflow(info->epochs, info->records_per_epoch, &product);
+	if (info->epochs < 0 || info->records_per_epoch < 0 || overflow || (info->records >= 0 && info->records != product))
+		info->epochs = info->records_per_epoch = -1;
+}
+
 static int get_all(json_t *json, struct stream_info *info, struct failure *failure) {
 	const json_t *ids = json_object_get(json, "special_ids");
 	if (!json_is_object(json))
 		return fail(failure, EX_DATAERR, "metadata `cloze`: no JSON object");
 	if (get_type(json, info, failure) < 0 || get_fingerprint(json, info, failure) < 0
 			|| get_integer(json, "records", INT64_MAX, &info->records, failure) < 0
+			|| get_integer(json, "epochs", INT64_MAX, &info->epochs, failure) < 0
+			|| get_integer(json, "records_per_epoch", INT64_MAX, &info->records_per_epoch, failure) < 0
 			|| get_integer(json, "vocab_size", INT32_MAX, &info->vocab_size, failure) < 0
 			|| get_integer(json, "chunk_size", INT32_MAX, &info->chunk_size, failure) < 0
 			|| get_id(ids, "pad", &info->pad_id, failure) < 0 || get_id(ids, "unk", &info->unk_id, failure) < 0
 			|| get_id(ids, "cls", &info->cls_id, failure) < 0 || get_id(ids, "sep", &info->sep_id, failure) < 0
 			|| get_id(ids, "mask", &info->mask_id, failure) < 0)
 		return -1;
+	check_epochs(info);
 	json_t *lineage = json_object_get(json, "lineage");
 	if (lineage != NULL && !json_is_array(lineage))
 		return fail(failure, EX_DATAERR, "metadata `cloze`: \"lineage\" is no array");

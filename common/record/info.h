@@ -1,7 +1,8 @@
 /* info: what cloze says about a stream in its schema's metadata, under the key `cloze`, as JSON.
  *
- *     {"type": "masked", "records": 1000, "vocab_size": 30522, "vocab_fingerprint": "crc32:1c0588f4",
- *      "special_ids": {"pad": 0, "unk": 100, "cls": 101, "sep": 102, "mask": 103}, "chunk_size": 128,
+ *     {"type": "masked", "records": 3000, "epochs": 3, "records_per_epoch": 1000, "vocab_size": 30522,
+ *      "vocab_fingerprint": "crc32:1c0588f4", "chunk_size": 128,
+ *      "special_ids": {"pad": 0, "unk": 100, "cls": 101, "sep": 102, "mask": 103},
  *      "lineage": [{"tool": "imdb-read", "version": "0.1.0", "arguments": ["--split", "train"], "seed": null}]}
  *
  * Every key may be missing; a stream from elsewhere has none. */
@@ -20,6 +21,7 @@ enum record_type { RECORD_OTHER, RECORD_TEXT, RECORD_TOKENS, RECORD_CHUNKS, RECO
 struct stream_info {
 	enum record_type type;      /* RECORD_OTHER: not said */
 	int64_t records;            /* -1: not known */
+	int64_t epochs, records_per_epoch; /* their product is `records`; -1, both: not known */
 	int64_t vocab_size;         /* -1: not known */
 	char vocab_fingerprint[32]; /* "": not known */
 	int32_t pad_id, unk_id, cls_id, sep_id, mask_id; /* -1: not known */
@@ -31,6 +33,13 @@ struct stream_info {
 void stream_info_init(struct stream_info *info);
 void stream_info_copy(struct stream_info *to, const struct stream_info *from);
 void stream_info_clear(struct stream_info *info);
+
+/* Sets the number of records, -1: not known, for a stage that writes other records than it reads. `epochs` and
+ * `records_per_epoch` become not known. */
+void stream_info_set_records(struct stream_info *info, int64_t records);
+/* Sets the number of epochs in a stream with a column `epoch`, the records in each, and their product as the number of
+ * records. -1: 64, the product is 2^63 or more. */
+int stream_info_set_epochs(struct stream_info *info, int64_t epochs, int64_t records_per_epoch, struct failure *failure);
 
 /* One entry of a lineage: a program that made or changed the records. */
 struct lineage_entry {

@@ -5,7 +5,7 @@
 #ifndef CLOZE_RECORD_MESSAGE_H
 #define CLOZE_RECORD_MESSAGE_H
 
-#include "record/bytes.h"
+#include "base/bytes.h"
 #include "record/flatbuffer.h"
 #include "record/schema.h"
 

@@ -45,6 +45,12 @@ int64_t reader_records(const struct reader *reader);
  * regular file); else as its metadata says. -1: not to be known before the end. */
 int64_t reader_total(struct reader *reader);
 
+/* How many batches of at most `size` records the whole stream makes when no batch holds records of two epochs: the sum,
+ * over the runs of records with an equal value in the column `epoch`, of records / size rounded up. A stream without that
+ * column is one epoch. The runs of a regular file are counted, by reading it once more from where the stream begins; those
+ * of another input are taken from the metadata. -1: not known before the end. */
+int64_t reader_batches(struct reader *reader, int64_t size);
+
 /* The column of that name, when it is a list of integers / an integer / a string. -1: 65; the text names the
  * column, what was found instead, and what kind of stream has it. */
 int reader_find_int_list(const struct reader *reader, const char *name, struct failure *failure);

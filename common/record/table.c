@@ -11,7 +11,7 @@
 
 #include "base/files.h"
 #include "base/memory.h"
-#include "record/bytes.h"
+#include "base/bytes.h"
 #include "record/layout.h"
 
 enum { FILE_STEP = 1 << 20 }; /* bytes gathered for one write */

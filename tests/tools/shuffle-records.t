@@ -17,6 +17,15 @@ is 'an epoch column that was there is replaced' "$(shuffle-records --seed 1 --ep
 	shuffle-records --seed 5 | rec-dump | grep -c '"epoch": *1}$')" 20
 like 'the stream tells how many records it holds' \
 	"$(shuffle-records --epochs 3 "$scratch/ten.arrows" | rec-dump --info | tr -d ' \n')" '"records":30'
+mkdir "$scratch/model"
+printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' {a..z} > "$scratch/model/vocab.txt"
+for stage in wwm-mask random-mask; do
+	like "$stage passes on what the stream tells of epochs" "$(seq 5 14 |
+		sed 's/.*/{"input_ids": [2, &, 3], "word_ids": [null, 0, null]}/' | rec-load --type chunks --model "$scratch/model" |
+		shuffle-records --epochs 3 | $stage | head -c 1000 | tr -d '\0 ')" '"epochs":3,"records_per_epoch":10,'
+done
+is 'a stage that writes other records does not' "$(shuffle-records --epochs 2 "$scratch/ten.arrows" |
+	split-records --test-size 5 --test-out "$scratch/test.arrows" | cat - "$scratch/test.arrows" | grep -ac records_per_epoch)" 0
 
 seq 0 4999 | sed 's/.*/{"i": &}/' | rec-load > "$scratch/many.arrows"
 shuffle-records --epochs 2 --seed 3 "$scratch/many.arrows" > "$scratch/shuffled.arrows"

@@ -9,10 +9,10 @@
 static void comes_back(void **state) {
 	(void)state;
 	struct stream_info info, copy, back;
-	struct failure failure;
 	stream_info_init(&info);
 	info.type = RECORD_MASKED;
-	info.records = 1000;
+	struct failure failure;
+	assert_int_equal(stream_info_set_epochs(&info, 4, 250, &failure), 0);
 	info.vocab_size = 30522;
 	strcpy(info.vocab_fingerprint, "crc32:1c0588f4");
 	info.pad_id = 0;
@@ -28,6 +28,8 @@ static void comes_back(void **state) {
 	assert_int_equal(stream_info_parse(text, &back, &failure), 0);
 	assert_int_equal(back.type, RECORD_MASKED);
 	assert_int_equal(back.records, 1000);
+	assert_int_equal(back.epochs, 4);
+	assert_int_equal(back.records_per_epoch, 250);
 	assert_int_equal(back.vocab_size, 30522);
 	assert_string_equal(back.vocab_fingerprint, "crc32:1c0588f4");
 	assert_int_equal(back.pad_id, 0);
@@ -61,10 +63,35 @@ static void lets_keys_be_missing(void **state) {
 	stream_info_clear(&info);
 }
 
+/* Epochs that do not multiply to the number of records, which a stage from elsewhere may have changed, are not known. */
+static void forgets_epochs_that_do_not_fit(void **state) {
+	(void)state;
+	static const struct { const char *text; int64_t epochs; } cases[] = {
+		{ "{\"records\": 12, \"epochs\": 3, \"records_per_epoch\": 4}", 3 },
+		{ "{\"epochs\": 3, \"records_per_epoch\": 4}", 3 },
+		{ "{\"records\": 11, \"epochs\": 3, \"records_per_epoch\": 4}", -1 }, { "{\"records\": 12, \"epochs\": 3}", -1 },
+		{ "{\"epochs\": 9223372036854775807, \"records_per_epoch\": 2}", -1 } };
+	struct stream_info info;
+	struct failure failure;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		assert_int_equal(stream_info_parse(cases[i].text, &info, &failure), 0);
+		assert_int_equal(info.epochs, cases[i].epochs);
+		assert_int_equal(info.records_per_epoch, cases[i].epochs < 0 ? -1 : 4);
+		stream_info_clear(&info);
+	}
+	assert_int_equal(stream_info_set_epochs(&info, 2, INT64_MAX, &failure), -1);
+	assert_int_equal(failure.status, EX_USAGE);
+	assert_int_equal(stream_info_set_epochs(&info, 2, 5, &failure), 0);
+	stream_info_set_records(&info, 7);
+	assert_int_equal(info.records, 7);
+	assert_int_equal(info.epochs, -1);
+	assert_int_equal(info.records_per_epoch, -1);
+}
+
 static void refuses_nonsense(void **state) {
 	(void)state;
 	static const char *const texts[] = { "", "{", "[]", "7", "{\"type\": 3}", "{\"records\": -2}",
-		"{\"records\": \"9\"}", "{\"vocab_size\": 1.5}", "{\"special_ids\": {\"mask\": 4294967296}}", "{\"lineage\": {}}",
+		"{\"records\": \"9\"}", "{\"epochs\": -1}", "{\"records_per_epoch\": 0.5}", "{\"vocab_size\": 1.5}", "{\"special_ids\": {\"mask\": 4294967296}}", "{\"lineage\": {}}",
 		"{\"vocab_fingerprint\": \"0123456789012345678901234567890123456789\"}", "{\"records\": 99999999999999999999}" };
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
 		struct stream_info info;
@@ -80,6 +107,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(comes_back),
 		cmocka_unit_test(lets_keys_be_missing),
+		cmocka_unit_test(forgets_epochs_that_do_not_fit),
 		cmocka_unit_test(refuses_nonsense),
 	};
 	return cmocka_run_group_tests_name("record/info", tests, NULL, NULL);

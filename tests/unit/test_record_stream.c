@@ -404,6 +404,76 @@ static void tells_no_total_of_a_pipe(void **state) {
 	}
 }
 
+/* Epochs of the given numbers of records, ended by 0, in a stream whose metadata says so when `said`. */
+static struct stream make_epochs(const int *counts, bool said) {
+	int descriptor = memfd_create("stream", 0);
+	struct schema schema = { 0 };
+	struct stream_info info;
+	struct failure failure;
+	struct stream stream;
+	int epochs = 0;
+	while (counts[epochs] > 0)
+		epochs++;
+	schema_add_int(&schema, "epoch", 32);
+	stream_info_init(&info);
+	if (said)
+		stream_info_set_epochs(&info, epochs, counts[0], &failure);
+	struct writer *writer = writer_open(descriptor, "stream", &schema, &info, &failure);
+	for (int epoch = 0; epoch < epochs; epoch++)
+		for (int i = 0; i < counts[epoch]; i++) {
+			builder_append_integer(writer_column(writer, 0), epoch + 1);
+			assert_int_equal(writer_end_row(writer, &failure), 0);
+		}
+	assert_int_equal(writer_close(writer, &failure), 0);
+	schema_clear(&schema);
+	take_bytes(descriptor, &stream);
+	return stream;
+}
+
+static int64_t batches_of(int descriptor, int64_t size) {
+	struct failure failure;
+	struct batch *batch;
+	struct reader *reader = reader_open(descriptor, "input", &failure);
+	int64_t batches = reader_batches(reader, size), records = 0;
+	while (reader_next(reader, &batch, &failure) > 0) {
+		records += batch->rows;
+		batch_free(batch);
+	}
+	assert_true(batches < 0 || records >= batches); /* the stream is still read from its beginning */
+	reader_close(reader);
+	close(descriptor);
+	return batches;
+}
+
+/* No batch crosses an epoch: 1000 records, 3 epochs and batches of 64 make 3 * 16, not 47. */
+static void counts_batches_by_epoch(void **state) {
+	(void)state;
+	static const struct { int counts[4]; int64_t size, batches; } cases[] = { { { 1000, 1000, 1000 }, 64, 48 },
+		{ { 5, 5, 5 }, 100, 3 }, { { 64, 64 }, 64, 2 }, { { 65, 65 }, 64, 4 }, { { 3, 7 }, 3, 4 }, { { 9 }, 2, 5 } };
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct stream stream = make_epochs(cases[i].counts, true);
+		int ends[2];
+		assert_int_equal(batches_of(open_bytes(stream.bytes, stream.size), cases[i].size), cases[i].batches);
+		assert_int_equal(pipe(ends), 0);
+		assert_int_equal(write(ends[1], stream.bytes, stream.size), stream.size);
+		close(ends[1]);
+		bool even = cases[i].counts[1] == 0 || cases[i].counts[1] == cases[i].counts[0];
+		assert_int_equal(batches_of(ends[0], cases[i].size), even ? cases[i].batches : 2);
+		free(stream.bytes);
+	}
+	struct stream told = make_stream(10, 10), untold = make_epochs((const int[]){ 3, 3, 0 }, false);
+	int ends[2];
+	assert_int_equal(batches_of(open_bytes(told.bytes, told.size), 4), 3); /* no column: one epoch */
+	assert_int_equal(batches_of(open_bytes(untold.bytes, untold.size), 2), 4);
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(write(ends[1], untold.bytes, untold.size), untold.size);
+	close(ends[1]);
+	assert_int_equal(batches_of(ends[0], 2), -1);
+	assert_int_equal(batches_of(open_bytes(untold.bytes, untold.size - 1), 2), -1); /* a damaged file */
+	free(told.bytes);
+	free(untold.bytes);
+}
+
 /* A large record ends its batch. */
 static void cuts_batches_by_bytes(void **state) {
 	(void)state;
@@ -477,6 +547,7 @@ int main(void) {
 		cmocka_unit_test(poisons_what_is_not_whole),
 		cmocka_unit_test(believes_no_length),
 		cmocka_unit_test(tells_no_total_of_a_pipe),
+		cmocka_unit_test(counts_batches_by_epoch),
 		cmocka_unit_test(cuts_batches_by_bytes),
 		cmocka_unit_test(carries_unknown_columns),
 	};

@@ -1,6 +1,6 @@
-/* bytes: a growable array of bytes, for this room's own use. Zero-initialize; free(data) releases it. */
-#ifndef CLOZE_RECORD_BYTES_H
-#define CLOZE_RECORD_BYTES_H
+/* bytes: a growable array of bytes; its capacity doubles when it is full. Zero-initialize it; free(data) releases it. */
+#ifndef CLOZE_BASE_BYTES_H
+#define CLOZE_BASE_BYTES_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -10,7 +10,7 @@
 
 struct bytes { uint8_t *data; size_t size, capacity; };
 
-/* Makes room for `extra` more and counts them in; returns where they are to be written. */
+/* Adds `extra` bytes to the size and returns a pointer to the first of them, which the caller fills. */
 static inline uint8_t *bytes_extend(struct bytes *bytes, size_t extra) {
 	if (bytes->capacity - bytes->size < extra)
 		bytes->data = grow(bytes->data, bytes->capacity = (bytes->size + extra) * 2 + 64, 1);
@@ -28,9 +28,14 @@ static inline void bytes_append_zeros(struct bytes *bytes, size_t count) {
 		memset(bytes_extend(bytes, count), 0, count);
 }
 
-/* Zeros up to a multiple of `alignment`. */
+/* Appends zeros until the size is a multiple of `alignment`. */
 static inline void bytes_align(struct bytes *bytes, size_t alignment) {
 	bytes_append_zeros(bytes, (alignment - bytes->size % alignment) % alignment);
+}
+
+/* The bytes as text of `size` characters, without a NUL at its end; never NULL. Valid until the next change. */
+static inline const char *bytes_text(const struct bytes *bytes) {
+	return bytes->data != NULL ? (const char *)bytes->data : "";
 }
 
 #endif
