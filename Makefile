@@ -11,10 +11,15 @@ PACKAGES = zlib jansson openblas
 # ISA-L inflates and computes CRCs faster than zlib; it is used where it is there and PORTABLE is not set.
 isal := $(if $(PORTABLE),,$(shell pkg-config --exists libisal 2>/dev/null && echo libisal))
 PACKAGES += $(isal)
-# oneDNN, likewise, multiplies matrices faster than OpenBLAS with AVX-512, and bfloat16 for --dtype bf16; Debian's has no
-# pkg-config file.
-dnnl := $(if $(PORTABLE),,$(shell echo '\#include <dnnl.h>' | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 && echo dnnl))
-optional = $(isal:libisal=-DCLOZE_ISAL) $(dnnl:dnnl=-DCLOZE_DNNL)
+# oneDNN, likewise, multiplies matrices faster than OpenBLAS with AVX-512, and bfloat16 for --dtype bf16. Debian's has no
+# pkg-config file, so a program that calls it is linked: `dnnl` is the interface that it offers, 3 or 2, or nothing.
+hash := \#
+links_dnnl = $(shell echo '$(hash)include <dnnl.h>' | { cat; echo 'int main(void) { return !$(1); }'; } | \
+	$(CC) $(CPPFLAGS) $(LDFLAGS) -x c -o /dev/null - -ldnnl 2>/dev/null && echo yes)
+ifndef PORTABLE
+dnnl := $(if $(call links_dnnl,dnnl_matmul_primitive_desc_create),3,$(if $(call links_dnnl,dnnl_matmul_desc_init),2))
+endif
+optional = $(isal:libisal=-DCLOZE_ISAL) $(dnnl:%=-DCLOZE_DNNL=%)
 
 # Where the libraries are. pkg-config may not be there yet: `make deps` comes first then, in a make of its own.
 package_cflags := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
@@ -42,7 +47,7 @@ endif
 compile = $(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -Icommon $(package_cflags) $(CPPFLAGS) $(CFLAGS) \
 	$(sanitize) $(portable) $(optional) -DCLOZE_VERSION='"$(VERSION)"' -pthread -MMD -MP
 link = $(CC) $(CFLAGS) $(sanitize) -pthread $(LDFLAGS)
-libraries = -Wl,--as-needed $(package_libs) $(dnnl:dnnl=-ldnnl -lgomp) -lm
+libraries = -Wl,--as-needed $(package_libs) $(if $(dnnl),-ldnnl -lgomp) -lm
 
 ifndef V
 say = @echo '  $(1)' $(2);

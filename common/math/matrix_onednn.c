@@ -1,5 +1,10 @@
-/* For floats, oneDNN has the BLAS's own call. Its product of bfloat16 is a primitive: one that takes its sizes when it runs,
- * so eight of them, made at the first use, serve all shapes and threads. */
+/* matrix_onednn.c: products by oneDNN, in either of its two interfaces.
+ *
+ * For floats, oneDNN has the call that every BLAS has. Its product of bfloat16 is a primitive, created here without sizes:
+ * it takes them when it runs, so eight primitives, created at the first use, serve all shapes and threads.
+ *
+ * The makefile sets CLOZE_DNNL to the interface that programs link with: 2 or 3. (oneDNN 3 replaced the structures that
+ * describe memory and operations by handles.) */
 #include "math/matrix_onednn.h"
 
 #ifdef CLOZE_DNNL
@@ -8,7 +13,8 @@
 
 #include "base/memory.h"
 
-/* OpenMP's, which oneDNN divides its work by: a setting of each thread's own. (Not every compiler has omp.h.) */
+/* oneDNN divides its work among OpenMP's threads; how many is a setting of each calling thread. (clang may lack omp.h, so
+ * the function is declared here.) */
 void omp_set_num_threads(int threads);
 
 static pthread_once_t asked = PTHREAD_ONCE_INIT, prepared = PTHREAD_ONCE_INIT;
@@ -35,35 +41,88 @@ static void must(dnnl_status_t status) {
 		memory_exhausted();
 }
 
+/* A matrix's description is a structure of the caller's in oneDNN 2, and in oneDNN 3 a handle, which has to be destroyed.
+ * The remaining functions use only describe(), described(), forget() and describe_product(). */
 static dnnl_memory_desc_t describe(dnnl_dim_t rows, dnnl_dim_t columns, dnnl_data_type_t type, dnnl_dim_t stride,
 	bool transposed) {
 	const dnnl_dims_t sizes = { rows, columns }, strides = { transposed ? 1 : stride, transposed ? stride : 1 };
 	dnnl_memory_desc_t description;
+#if CLOZE_DNNL == 2
 	must(dnnl_memory_desc_init_by_strides(&description, 2, sizes, type, strides));
+#else
+	must(dnnl_memory_desc_create_with_strides(&description, 2, sizes, type, strides));
+#endif
 	return description;
+}
+
+#if CLOZE_DNNL == 2
+static const dnnl_memory_desc_t *described(const dnnl_memory_desc_t *description) {
+	return description;
+}
+
+static void forget(dnnl_memory_desc_t *description) {
+	(void)description;
+}
+
+static void append_sum(dnnl_post_ops_t post_ops) {
+	must(dnnl_post_ops_append_sum(post_ops, 1));
+}
+
+static dnnl_primitive_desc_t describe_product(const dnnl_memory_desc_t *a, const dnnl_memory_desc_t *b,
+	const dnnl_memory_desc_t *c, dnnl_primitive_attr_t attributes) {
+	dnnl_matmul_desc_t matmul;
+	dnnl_primitive_desc_t description;
+	must(dnnl_matmul_desc_init(&matmul, a, b, NULL, c));
+	must(dnnl_primitive_desc_create(&description, &matmul, attributes, engine, NULL));
+	return description;
+}
+#else
+static const_dnnl_memory_desc_t described(const dnnl_memory_desc_t *description) {
+	return *description;
+}
+
+static void forget(dnnl_memory_desc_t *description) {
+	dnnl_memory_desc_destroy(*description);
+}
+
+static void append_sum(dnnl_post_ops_t post_ops) {
+	must(dnnl_post_ops_append_sum(post_ops, 1, 0, dnnl_data_type_undef));
+}
+
+static dnnl_primitive_desc_t describe_product(const_dnnl_memory_desc_t a, const_dnnl_memory_desc_t b,
+	const_dnnl_memory_desc_t c, dnnl_primitive_attr_t attributes) {
+	dnnl_primitive_desc_t description;
+	must(dnnl_matmul_primitive_desc_create(&description, engine, a, b, NULL, c, attributes));
+	return description;
+}
+#endif
+
+static dnnl_primitive_attr_t create_attributes(bool add) {
+	dnnl_post_ops_t post_ops;
+	dnnl_primitive_attr_t attributes;
+	must(dnnl_post_ops_create(&post_ops));
+	if (add)
+		append_sum(post_ops);
+	must(dnnl_primitive_attr_create(&attributes));
+	must(dnnl_primitive_attr_set_post_ops(attributes, post_ops));
+	dnnl_post_ops_destroy(post_ops);
+	return attributes;
 }
 
 static dnnl_primitive_t create_primitive(bool transpose_a, bool transpose_b, bool add) {
 	const dnnl_dim_t later = DNNL_RUNTIME_DIM_VAL;
-	const dnnl_memory_desc_t a = describe(later, later, dnnl_bf16, later, transpose_a);
-	const dnnl_memory_desc_t b = describe(later, later, dnnl_bf16, later, transpose_b);
-	const dnnl_memory_desc_t c = describe(later, later, dnnl_f32, later, false);
-	dnnl_matmul_desc_t matmul;
-	dnnl_post_ops_t post_ops;
-	dnnl_primitive_attr_t attributes;
-	dnnl_primitive_desc_t description;
+	dnnl_memory_desc_t a = describe(later, later, dnnl_bf16, later, transpose_a);
+	dnnl_memory_desc_t b = describe(later, later, dnnl_bf16, later, transpose_b);
+	dnnl_memory_desc_t c = describe(later, later, dnnl_f32, later, false);
+	dnnl_primitive_attr_t attributes = create_attributes(add);
+	dnnl_primitive_desc_t description = describe_product(described(&a), described(&b), described(&c), attributes);
 	dnnl_primitive_t primitive;
-	must(dnnl_post_ops_create(&post_ops));
-	if (add)
-		must(dnnl_post_ops_append_sum(post_ops, 1));
-	must(dnnl_primitive_attr_create(&attributes));
-	must(dnnl_primitive_attr_set_post_ops(attributes, post_ops));
-	must(dnnl_matmul_desc_init(&matmul, &a, &b, NULL, &c));
-	must(dnnl_primitive_desc_create(&description, &matmul, attributes, engine, NULL));
 	must(dnnl_primitive_create(&primitive, description));
 	dnnl_primitive_desc_destroy(description);
 	dnnl_primitive_attr_destroy(attributes);
-	dnnl_post_ops_destroy(post_ops);
+	forget(&a);
+	forget(&b);
+	forget(&c);
 	return primitive;
 }
 
@@ -77,10 +136,11 @@ static void prepare(void) {
 
 static dnnl_memory_t borrow(size_t rows, size_t columns, dnnl_data_type_t type, void *numbers, size_t stride,
 	bool transposed) {
-	const dnnl_memory_desc_t description = describe((dnnl_dim_t)rows, (dnnl_dim_t)columns, type, (dnnl_dim_t)stride,
+	dnnl_memory_desc_t description = describe((dnnl_dim_t)rows, (dnnl_dim_t)columns, type, (dnnl_dim_t)stride,
 		transposed);
 	dnnl_memory_t memory;
-	must(dnnl_memory_create(&memory, &description, engine, numbers));
+	must(dnnl_memory_create(&memory, described(&description), engine, numbers));
+	forget(&description);
 	return memory;
 }
 
