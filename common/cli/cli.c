@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/files.h"
+#include "base/memory.h"
 #include "base/pool.h"
 #include "cli/options.h"
 #include "cli/progress.h"
@@ -85,6 +86,14 @@ int open_input(const char *path) {
 void refuse_terminal(void) {
 	if (isatty(STDOUT_FILENO))
 		die(EX_USAGE, "standard output: a terminal cannot show binary records (pipe them into rec-dump, or a file)");
+}
+
+int print_json_line(const json_t *json, struct failure *failure) {
+	char *text = json_dumps(json, JSON_REAL_PRECISION(9)), *line = format_text("%s\n", text);
+	int result = write_all(STDOUT_FILENO, line, strlen(line), "standard output", failure);
+	free(text);
+	free(line);
+	return result;
 }
 
 int finish_output(void) {

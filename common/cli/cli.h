@@ -15,6 +15,8 @@
 
 #include <stdint.h>
 
+#include <jansson.h>
+
 #include "base/failure.h"
 
 /* ---- diagnostics --------------------------------------------------------------------------------------- */
@@ -50,6 +52,9 @@ int open_input(const char *path);
 
 /* Ends the program with 64 when standard output is a terminal: no tool writes binary records to one. */
 void refuse_terminal(void);
+
+/* Writes a line of JSON to standard output at once, not by way of stdout's buffer. -1: 73, 74. */
+int print_json_line(const json_t *json, struct failure *failure);
 
 /* Flushes and closes standard output and returns 0, the status for main() to return. What could not be written
  * ends the program with 74 (73 for a full disk). Every successful path ends here, --help included. */

@@ -8,8 +8,12 @@
 #include "cli/cli.h"
 #include "cli/options.h"
 
+struct lineage_entry this_stage(int64_t seed) {
+	return (struct lineage_entry){ program_name(), program_version(), program_arguments(), seed };
+}
+
 void add_this_stage(struct stream_info *info, int64_t seed) {
-	struct lineage_entry stage = { program_name(), program_version(), program_arguments(), seed };
+	struct lineage_entry stage = this_stage(seed);
 	stream_info_add_stage(info, &stage);
 	json_decref(stage.arguments);
 }

@@ -11,7 +11,11 @@
 	OPTION_TEXT("memory", value, "SIZE", "bytes of records to hold in memory (K, M, G); past it, a file in $TMPDIR", \
 		.unrecorded = true)
 
-/* Adds this program, as it was called, to the lineage; `seed` is -1 for a tool that has none. */
+/* This program as it was called, for a lineage; `seed` is -1 for a tool that has none. json_decref() releases the
+ * arguments. */
+struct lineage_entry this_stage(int64_t seed);
+
+/* Adds it to the lineage. */
 void add_this_stage(struct stream_info *info, int64_t seed);
 
 /* The writer of a filter on standard output: refuses a terminal, adds this tool to the lineage (seed -1: none),

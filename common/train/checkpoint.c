@@ -153,7 +153,7 @@ void run_folder_close(struct run_folder *folder) {
 
 /* ---- saving -------------------------------------------------------------------------------------------- */
 
-static int write_optimizer(const struct run *run, const char *folder, struct failure *failure) {
+static int write_optimizer(const struct saved_run *run, const char *folder, struct failure *failure) {
 	const struct parameters *parameters = run->parameters;
 	const struct optimizer_state *state = optimizer_state(run->optimizer);
 	size_t count = parameters->count;
@@ -215,18 +215,24 @@ static int sum_files(const char *folder, struct run_state *state, struct failure
 	return result;
 }
 
-static int write_model(const struct run *run, const char *folder, struct failure *failure) {
+static int write_model(const struct saved_run *run, const char *folder, struct failure *failure) {
 	return parameters_save(run->parameters, folder, failure) < 0
 		|| (run->tokenizer != NULL && tokenizer_save(run->tokenizer, folder, failure) < 0) ? -1 : 0;
 }
 
-static int write_state(const struct run *run, const char *folder, struct failure *failure) {
+static int write_state(const struct saved_run *run, const char *folder, struct failure *failure) {
 	return sum_files(folder, run->state, failure) < 0 ? -1 : run_state_write(run->state, folder, failure);
 }
 
-static int write_checkpoint(const struct run *run, const char *folder, struct failure *failure) {
+static int write_checkpoint(const struct saved_run *run, const char *folder, struct failure *failure) {
 	return write_model(run, folder, failure) < 0 || write_optimizer(run, folder, failure) < 0
 		|| write_state(run, folder, failure) < 0 ? -1 : 0;
+}
+
+void checkpoint_remove(const struct run_folder *folder, int64_t step) {
+	char *path = checkpoint_path(folder->path, step);
+	remove_tree(path);
+	free(path);
 }
 
 /* Never the one just saved, nor the best. Those of later steps are damaged ones that were passed over, and go first. */
@@ -239,15 +245,13 @@ static void remove_oldest(const struct run_folder *folder, int64_t limit, const 
 		int64_t step = steps.values[(later + i) % steps.count];
 		if (step == state->step || step == state->best_step)
 			continue;
-		char *path = checkpoint_path(folder->path, step);
-		remove_tree(path);
-		free(path);
+		checkpoint_remove(folder, step);
 		left--;
 	}
 	free(steps.values);
 }
 
-int checkpoint_save(struct run_folder *folder, const struct run *run, int64_t limit, struct failure *failure) {
+int checkpoint_save(struct run_folder *folder, const struct saved_run *run, int64_t limit, struct failure *failure) {
 	bool first = folder->staged != NULL;
 	char *path = checkpoint_path(first ? staged_path(folder->staged) : folder->path, run->state->step);
 	struct staged *staged = folder->staged;
@@ -272,7 +276,7 @@ int checkpoint_save(struct run_folder *folder, const struct run *run, int64_t li
 
 /* A folder that is there may be the root of a file system, from beside which nothing can be renamed into it: what goes
  * into it is staged within. */
-int run_folder_finish(struct run_folder *folder, const struct run *run, struct failure *failure) {
+int run_folder_finish(struct run_folder *folder, const struct saved_run *run, struct failure *failure) {
 	struct staged *staged = folder->staged;
 	bool first = staged != NULL;
 	folder->staged = NULL;
@@ -368,7 +372,7 @@ static int load_weights(const char *folder, struct parameters *parameters, struc
 	return result;
 }
 
-static int load_optimizer(const char *folder, const struct run *run, struct failure *failure) {
+static int load_optimizer(const char *folder, const struct saved_run *run, struct failure *failure) {
 	struct optimizer_state *state = optimizer_state(run->optimizer);
 	char *path = format_text("%s/%s", folder, optimizer_file);
 	struct safetensors *file = safetensors_open_file(path, failure);
@@ -380,7 +384,7 @@ static int load_optimizer(const char *folder, const struct run *run, struct fail
 	return result;
 }
 
-static int load(const char *folder, struct run *run, struct run_state *state, struct failure *failure) {
+static int load(const char *folder, struct saved_run *run, struct run_state *state, struct failure *failure) {
 	if (load_weights(folder, run->parameters, failure) < 0 || load_optimizer(folder, run, failure) < 0) {
 		run_state_clear(state);
 		return -1;
@@ -391,7 +395,7 @@ static int load(const char *folder, struct run *run, struct run_state *state, st
 	return 1;
 }
 
-int checkpoint_load_newest(const struct run_folder *folder, struct run *run, const struct warnings *warnings,
+int checkpoint_load_newest(const struct run_folder *folder, struct saved_run *run, const struct warnings *warnings,
 	struct failure *failure) {
 	struct steps steps = { 0 };
 	struct run_state state;

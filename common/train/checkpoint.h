@@ -19,7 +19,7 @@
 #include "train/state.h"
 
 /* What is saved and loaded; all borrowed. */
-struct run {
+struct saved_run {
 	struct parameters *parameters;
 	const struct tokenizer *tokenizer; /* NULL: the model has none */
 	struct optimizer *optimizer;
@@ -41,7 +41,7 @@ int run_folder_complete(const struct run_folder *folder, struct run_state *state
 
 /* Loads the newest checkpoint that is whole, telling of each damaged one that it passes over (warnings). Returns 1; 0
  * where there is none at all; -1: 65 where there are only damaged ones, or where it is of a model of other shapes. */
-int checkpoint_load_newest(const struct run_folder *folder, struct run *run, const struct warnings *warnings,
+int checkpoint_load_newest(const struct run_folder *folder, struct saved_run *run, const struct warnings *warnings,
 	struct failure *failure);
 
 /* Loads the weights alone of the checkpoint of that step. -1: 65, 66; a damaged one is refused. */
@@ -50,9 +50,12 @@ int checkpoint_load_weights(const struct run_folder *folder, int64_t step, struc
 
 /* Saves checkpoint-STEP of the state's step, then removes the oldest until `limit` are left (0: no limit): the newest
  * and the best stay. -1: 73, 74; those before are then still whole. */
-int checkpoint_save(struct run_folder *folder, const struct run *run, int64_t limit, struct failure *failure);
+int checkpoint_save(struct run_folder *folder, const struct saved_run *run, int64_t limit, struct failure *failure);
+
+/* Removes the checkpoint of that step. */
+void checkpoint_remove(const struct run_folder *folder, int64_t step);
 
 /* Ends the run: the model, the tokenizer and the state into the folder. -1: 73, 74. */
-int run_folder_finish(struct run_folder *folder, const struct run *run, struct failure *failure);
+int run_folder_finish(struct run_folder *folder, const struct saved_run *run, struct failure *failure);
 
 #endif

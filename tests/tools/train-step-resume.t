@@ -40,7 +40,7 @@ is 'it leaves a checkpoint of the last whole step' "$(cd cut && echo *)" 'checkp
 printf '%s\n' "$out_text" > part.jsonl
 # --max-steps is part of what a run is.
 status 'another --max-steps is refused' 64 train cut --resume "${saving[@]}" train.arrows
-like 'and named' "$err_text" '--max-steps: was 15 '
+like 'and named' "$err_text" '--max-steps: the run in cut used 15 '
 status '--resume goes on, from a pipe as well' 0 train cut --resume --max-steps 15 "${saving[@]}" < <(cat train.arrows)
 is 'and ends bit-identical' "$(weights cut)" "$whole"
 is 'the lines of metrics go on where they ended' "$(metrics part.jsonl - <<< "$out_text")" "$(metrics whole.jsonl)"
@@ -104,9 +104,9 @@ sed '3s/\[5, /[6, /; 3s/\[[0-9]*, /[7, /' train.jsonl | rec-load --type masked >
 refuses 'another input' 65 'other.arrows: is not what the run in refused was made from' "${saving[@]}" other.arrows
 head -n 20 train.jsonl | rec-load --type masked > short.arrows
 refuses 'a shorter input' 65 'makes 5 steps' "${saving[@]}" short.arrows
-refuses 'another learning rate' 64 '--lr: was 0.001' "${saving[@]}" --lr 2e-3 train.arrows
-refuses 'another seed' 64 '--seed: was 42' "${saving[@]}" --seed 1 train.arrows
-refuses 'another schedule, told by its word' 64 '--lr-scheduler-type: was "linear"' "${saving[@]}" --lr-scheduler-type cosine train.arrows
+refuses 'another learning rate' 64 '--lr: the run in refused used 0.001' "${saving[@]}" --lr 2e-3 train.arrows
+refuses 'another seed' 64 '--seed: the run in refused used 42' "${saving[@]}" --seed 1 train.arrows
+refuses 'another schedule, told by its word' 64 '--lr-scheduler-type: the run in refused used "linear"' "${saving[@]}" --lr-scheduler-type cosine train.arrows
 rec-load --type masked "$model/train.jsonl" > held.arrows
 refuses 'another evaluation' 65 'does not evaluate as it did' --save-steps 4 --eval held.arrows train.arrows
 refuses 'another model' 65 'another --model' --model "$fixtures/train/bert" "${saving[@]}" train.arrows

@@ -147,8 +147,10 @@ head -c $((size / 2)) "$scratch/train.arrows" > "$scratch/half.arrows"
 head -c $((size - 8)) "$scratch/train.arrows" > "$scratch/unmarked.arrows"
 refuses 'half a stream' 65 'half.arrows' $new "$scratch/half.arrows"
 refuses 'a stream without its end marker' 65 'unmarked.arrows' $new "$scratch/unmarked.arrows"
-refuses 'a loss that is not finite' 65 'step [0-9]+: the (loss|gradient) is not finite, first in the gradient of [a-z]+\.' $new --lr 1000 \
-	--adam-epsilon 1e-30 --max-grad-norm 0 --weight-decay 1000 --lr-scheduler-type constant "$scratch/two.arrows"
+status 'refuses a loss that is not finite' 65 train-step --model "$folder" --out "$scratch/infinite" --lr 1000 --adam-epsilon 1e-30 \
+	--max-grad-norm 0 --weight-decay 1000 --lr-scheduler-type constant "$scratch/two.arrows"
+like 'says where' "$err_text" 'step [0-9]+: the (loss|gradient) is not finite, first in the gradient of [a-z]+\.'
+is 'has saved the step before' "$(cd "$scratch/infinite" && echo checkpoint-*)" "checkpoint-$(grep -c '"loss"' <<< "$out_text")"
 refuses 'an existing folder' 73 'train: ' train-step --model "$folder" --out "$fixtures/train" "$scratch/train.arrows"
 refuses 'no model' 64 '--model' train-step --out "$scratch/new" "$scratch/train.arrows"
 refuses 'a model that is not there' 66 'nowhere' train-step --model "$scratch/nowhere" --out "$scratch/new" \

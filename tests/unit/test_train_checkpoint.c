@@ -35,7 +35,7 @@ static int empty_scratch(void **state) {
 }
 
 /* A run of a small model, its numbers made from `seed`; seed 0: all zero. */
-struct fixture { struct run run; struct run_state state; struct pool *pool; };
+struct fixture { struct saved_run run; struct run_state state; struct pool *pool; };
 
 static void set_up(struct fixture *fixture, enum model_type type, size_t layers, uint64_t seed) {
 	struct config config = { .model_type = type, .vocab_size = 50, .max_position_embeddings = 8,
@@ -44,7 +44,7 @@ static void set_up(struct fixture *fixture, enum model_type type, size_t layers,
 		.json = json_object() };
 	struct parameters *p = parameters_create(&config);
 	fixture->pool = pool_create(1, &(struct failure){ 0 });
-	fixture->run = (struct run){ .parameters = p, .optimizer = optimizer_create(p, &adamw, fixture->pool),
+	fixture->run = (struct saved_run){ .parameters = p, .optimizer = optimizer_create(p, &adamw, fixture->pool),
 		.state = &fixture->state };
 	run_state_init(&fixture->state);
 	struct optimizer_state *moments = optimizer_state(fixture->run.optimizer);
@@ -118,7 +118,7 @@ static void flip_byte(const char *path, long at) {
 }
 
 /* checkpoint_load_newest(), and its warnings: one for each checkpoint that it passes over. */
-static int load_newest(const struct run_folder *folder, struct run *run, struct failure *failure, int warnings) {
+static int load_newest(const struct run_folder *folder, struct saved_run *run, struct failure *failure, int warnings) {
 	struct warned warned = { 0 };
 	const struct warnings kept = warnings_to(&warned);
 	int result = checkpoint_load_newest(folder, run, &kept, failure);

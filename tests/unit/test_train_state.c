@@ -30,8 +30,9 @@ static void make_state(struct run_state *state) {
 	state->epoch = 2;
 	state->records = 56;
 	state->digest = 0xfedcba98;
-	state->complete = true;
-	state->interval_loss = 0.1 + 0.2;
+	state->complete = state->stopped = state->evaluation_due = true;
+	state->interval.loss = 0.1 + 0.2;
+	state->interval.terms[LOSS_TERMS - 1] = 1.0 / 7;
 	state->interval_steps = 3;
 	state->best_loss = 1.0 / 3;
 	state->best_step = 5;
@@ -54,7 +55,7 @@ static void comes_back_exactly(void **state) {
 	assert_true(json_equal(wrote.options, read.options));
 	assert_true(json_equal(wrote.log_history, read.log_history));
 	assert_true(json_equal(wrote.files, read.files));
-	assert_memory_equal(&wrote.interval_loss, &read.interval_loss, sizeof(double));
+	assert_memory_equal(&wrote.interval, &read.interval, sizeof wrote.interval);
 	assert_memory_equal(&wrote.best_loss, &read.best_loss, sizeof(double));
 	assert_memory_equal(&wrote.last_loss, &read.last_loss, sizeof(double));
 	assert_int_equal(read.step, 7);
@@ -62,7 +63,7 @@ static void comes_back_exactly(void **state) {
 	assert_int_equal(read.epoch, 2);
 	assert_int_equal(read.records, 56);
 	assert_int_equal(read.digest, 0xfedcba98);
-	assert_true(read.complete);
+	assert_true(read.complete && read.stopped && read.evaluation_due);
 	assert_int_equal(read.interval_steps, 3);
 	assert_int_equal(read.best_step, 5);
 	assert_int_equal(read.best_saved, 5);
@@ -152,6 +153,8 @@ static void refuses_what_was_changed(void **state) {
 		{ true, "complete", "1", "complete is of another type" },
 		{ true, "complete", "false", "crc32 is not that" },
 		{ true, "interval_loss", "0.3", "crc32 is not that" },
+		{ true, "interval_terms", "[]", "interval_terms has not 4 numbers" },
+		{ true, "interval_terms", "[0.0, 0.0, 0.0, 0.0]", "crc32 is not that" },
 		{ true, "interval_steps", "8", "interval_steps is 8" },
 		{ true, "last_step", "8", "last_step is 8" },
 		{ true, "best_saved", "-1", "best_saved is -1" },

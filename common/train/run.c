@@ -1,0 +1,350 @@
+/* run: the loop of a training run. Functions of the loop return 1 to go on, 0 at the end or on a request to stop
+ * (run->stop tells), and -1 on a failure. */
+#include "train/run.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "train/run_parts.h"
+
+static double seconds(void) {
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* Whether the caller wants the run to stop. */
+static bool asked_to_stop(struct run *run) {
+	const struct run_caller *caller = &run->job->caller;
+	enum run_request request = caller->request != NULL ? caller->request(caller->context) : RUN_GO_ON;
+	run->stop |= request == RUN_STOP;
+	run->save |= request == RUN_SAVE;
+	return run->stop;
+}
+
+/* ---- metrics ------------------------------------------------------------------------------------------- */
+
+/* Takes over the line. */
+static int print_line(struct run *run, json_t *line, struct failure *failure) {
+	const struct run_caller *caller = &run->job->caller;
+	int result = caller->print != NULL ? caller->print(caller->context, line, failure) : 0;
+	json_decref(line);
+	return result < 0 ? -1 : 1;
+}
+
+static json_t *begin_line(const struct run *run) {
+	return json_pack("{s:I, s:i}", "step", (json_int_t)run->state.step, "epoch", (int)run->state.epoch);
+}
+
+static int log_step(struct run *run, double rate, double norm, struct failure *failure) {
+	struct run_state *state = &run->state;
+	double now = seconds(), steps = (double)state->interval_steps;
+	json_t *line = begin_line(run);
+	json_object_set_new(line, "loss", json_real(state->interval.loss / steps));
+	for (size_t i = 0; i < LOSS_TERMS && run->job->task->terms[i] != NULL; i++)
+		json_object_set_new(line, run->job->task->terms[i], json_real(state->interval.terms[i] / steps));
+	json_object_set_new(line, "learning_rate", json_real(rate));
+	json_object_set_new(line, "grad_norm", json_real(norm));
+	json_array_append_new(state->log_history, json_copy(line));
+	double rate_of_tokens = (double)run->interval_tokens / fmax(now - run->interval_start, 1e-9);
+	json_object_set_new(line, "tokens_per_second", json_real(round(rate_of_tokens * 10) / 10));
+	state->interval = (struct step_loss){ 0 };
+	state->interval_steps = 0;
+	run->interval_start = now;
+	run->interval_tokens = 0;
+	return print_line(run, line, failure);
+}
+
+/* ---- evaluation ---------------------------------------------------------------------------------------- */
+
+static int evaluate_all(struct run *run, struct masked_reader *records, struct failure *failure) {
+	const struct task *task = run->job->task;
+	struct masked_batch batch;
+	int got;
+	do {
+		got = masked_reader_next(records, (size_t)run->settings->eval_batch_size, &batch, failure);
+		if (got > 0)
+			task->evaluate(task->context, &batch);
+	} while (!asked_to_stop(run) && got > 0);
+	return run->stop ? 0 : got < 0 ? -1 : 1;
+}
+
+int run_evaluate(struct run *run, json_t *line, double *loss, struct failure *failure) {
+	const struct task *task = run->job->task;
+	int descriptor;
+	struct masked_reader *records = run_open_eval(run, &descriptor, failure);
+	if (records == NULL)
+		return -1;
+	int result = evaluate_all(run, records, failure);
+	masked_reader_close(records);
+	close(descriptor);
+	*loss = task->end_evaluation(task->context, line);
+	if (result > 0 && !isfinite(*loss))
+		return fail(failure, EX_DATAERR, "step %" PRId64 ": the evaluation loss is not finite (lower --lr)",
+			run->state.step);
+	return result;
+}
+
+static void note_evaluation(struct run_state *state, double loss) {
+	state->evaluation_due = false;
+	state->last_step = state->step;
+	state->last_loss = loss;
+	state->evaluations_since_best++;
+	if (state->best_step == 0 || loss < state->best_loss) {
+		state->best_step = state->step;
+		state->best_loss = loss;
+		state->evaluations_since_best = 0;
+	}
+}
+
+static int evaluate(struct run *run, struct failure *failure) {
+	double before = seconds(), loss;
+	json_t *line = begin_line(run);
+	int result = run_evaluate(run, line, &loss, failure);
+	run->interval_start += seconds() - before;
+	if (result <= 0) {
+		json_decref(line);
+		return result;
+	}
+	note_evaluation(&run->state, loss);
+	run->saved_step = -1; /* a checkpoint of this step would not have the evaluation */
+	json_array_append(run->state.log_history, line);
+	return print_line(run, line, failure);
+}
+
+/* Whether the step just taken is one to evaluate after. */
+static bool is_evaluation_due(const struct run *run, const struct masked_batch *batch) {
+	const struct run_settings *settings = run->settings;
+	int64_t step = run->state.step;
+	return settings->eval != NULL && ((settings->eval_steps > 0 && step % settings->eval_steps == 0)
+		|| (settings->eval_epochs > 0 && batch->epoch_ends && batch->epoch % settings->eval_epochs == 0)
+		|| (settings->save_steps > 0 && step % settings->save_steps == 0));
+}
+
+/* ---- checkpoints --------------------------------------------------------------------------------------- */
+
+/* The checkpoint that the run was resumed from, where only a stop had left it, goes when there is a later one. */
+static void remove_passing(struct run *run) {
+	if (run->passing_step > 0 && run->passing_step != run->state.best_saved && run->passing_step != run->state.step)
+		checkpoint_remove(run->folder, run->passing_step);
+	run->passing_step = 0;
+}
+
+static int save(struct run *run, struct failure *failure) {
+	if (run->saved_step == run->state.step)
+		return 1;
+	double before = seconds();
+	if (checkpoint_save(run->folder, &run->saved, run->settings->save_total_limit, failure) < 0) {
+		run->unsavable = true;
+		return -1;
+	}
+	run->saved_step = run->state.step;
+	remove_passing(run);
+	run->interval_start += seconds() - before;
+	return 1;
+}
+
+static int save_where_due(struct run *run, struct failure *failure) {
+	const struct run_settings *settings = run->settings;
+	int64_t step = run->state.step;
+	bool best = settings->load_best_model_at_end && run->state.best_step == step;
+	if (!best && !run->save && (settings->save_steps == 0 || step % settings->save_steps != 0))
+		return 1;
+	run->save = false;
+	return save(run, failure);
+}
+
+/* ---- steps --------------------------------------------------------------------------------------------- */
+
+static bool is_zero(const float *values, size_t count) {
+	while (count > 0 && values[count - 1] == 0)
+		count--;
+	return count == 0;
+}
+
+/* A whole tensor without a gradient is one that the loss does not reach. */
+static void warn_of_zero_gradients(const struct run *run) {
+	const struct parameters *parameters = run->saved.parameters;
+	for (size_t i = 0; i < parameters->count; i++) {
+		const struct parameter *parameter = &parameters->table[i];
+		if (is_zero(run->gradients + parameter->offset, parameter->elements))
+			warn(run->job->caller.warnings, "step 1: the gradient of %s is 0 throughout (nothing in the batch reaches it)",
+				parameter->name);
+	}
+}
+
+static int fail_not_finite(const struct run *run, double loss, struct failure *failure) {
+	size_t element;
+	const struct parameter *bad = parameters_not_finite(run->saved.parameters, run->gradients, &element);
+	return fail(failure, EX_DATAERR, "step %" PRId64 ": the %s is not finite, first in the gradient of %s (lower --lr, "
+		"or check the model's weights)", run->state.step + 1, isfinite(loss) ? "gradient" : "loss",
+		bad != NULL ? bad->name : "all tensors together");
+}
+
+/* The gradients of one step's records, --batch-size at a time. False: the caller wants to stop. */
+static bool compute_gradients(struct run *run, const struct masked_batch *batch, struct step_loss *loss) {
+	const struct task *task = run->job->task;
+	const struct run_settings *settings = run->settings;
+	struct micro_batch part = { .pass = (uint64_t)(run->state.step * settings->gradient_accumulation_steps) };
+	for (; part.first < batch->B; part.first += part.count, part.pass++) {
+		size_t left = batch->B - part.first, most = (size_t)settings->batch_size;
+		if (asked_to_stop(run))
+			return false;
+		part.count = left < most ? left : most;
+		task->compute_gradients(task->context, batch, &part, run->gradients, loss);
+	}
+	return true;
+}
+
+static void count_step(struct run *run, const struct masked_batch *batch, const struct step_loss *loss) {
+	struct run_state *state = &run->state;
+	state->step++;
+	state->epoch = batch->epoch;
+	state->records = batch->first_record + (int64_t)batch->B;
+	state->digest = masked_reader_digest(run->records);
+	state->interval.loss += loss->loss;
+	for (size_t i = 0; i < LOSS_TERMS; i++)
+		state->interval.terms[i] += loss->terms[i];
+	state->interval_steps++;
+	state->evaluation_due = is_evaluation_due(run, batch);
+	run->interval_tokens += batch->tokens;
+}
+
+static int take_step(struct run *run, const struct masked_batch *batch, struct failure *failure) {
+	const struct run_settings *settings = run->settings;
+	const struct task *task = run->job->task;
+	struct run_state *state = &run->state;
+	struct step_loss loss = { 0 };
+	double rate = settings->lr * schedule_factor(&run->schedule, state->step);
+	size_t targets = task->count_targets(task->context, batch);
+	if (!compute_gradients(run, batch, &loss))
+		return 0;
+	if (state->step == 0 && targets > 0)
+		warn_of_zero_gradients(run);
+	double norm = isfinite(loss.loss) ? optimizer_step(run->saved.optimizer, run->gradients, rate) : NAN;
+	if (!isfinite(norm))
+		return fail_not_finite(run, loss.loss, failure);
+	count_step(run, batch, &loss);
+	run->targets += (int64_t)targets;
+	bool logged = state->step % settings->logging_steps == 0 || batch->epoch_ends || state->step == settings->max_steps;
+	return logged ? log_step(run, rate, norm, failure) : 1;
+}
+
+/* What follows a step, and comes first where a run is resumed that was stopped before it. */
+static int follow_up(struct run *run, struct failure *failure) {
+	int result = run->state.evaluation_due ? evaluate(run, failure) : 1;
+	return result > 0 ? save_where_due(run, failure) : result;
+}
+
+static int next_batch(struct run *run, struct masked_batch *batch, struct failure *failure) {
+	const struct run_settings *settings = run->settings;
+	if (run->state.step == settings->max_steps)
+		return 0;
+	int got = masked_reader_next(run->records, (size_t)(settings->batch_size * settings->gradient_accumulation_steps),
+		batch, failure);
+	return asked_to_stop(run) ? 0 : got;
+}
+
+static bool is_out_of_patience(const struct run *run) {
+	const struct run_state *state = &run->state;
+	int64_t patience = run->settings->early_stopping_patience;
+	if (patience == 0 || state->evaluations_since_best < patience)
+		return false;
+	warn(run->job->caller.warnings, "stopped after step %" PRId64 ": no evaluation since step %" PRId64 " was better",
+		state->step, state->best_step);
+	return true;
+}
+
+static int train(struct run *run, struct failure *failure) {
+	const struct run_caller *caller = &run->job->caller;
+	struct masked_batch batch;
+	run->interval_start = seconds();
+	int result = run->state.step > 0 ? follow_up(run, failure) : 1;
+	while (result > 0 && !is_out_of_patience(run) && (result = next_batch(run, &batch, failure)) > 0) {
+		result = take_step(run, &batch, failure);
+		if (result > 0)
+			result = follow_up(run, failure);
+		if (caller->progress != NULL)
+			caller->progress(caller->context, run->state.step, run->state.total);
+	}
+	return result < 0 ? -1 : run->stop ? 0 : 1;
+}
+
+/* ---- the end ------------------------------------------------------------------------------------------- */
+
+/* A run over nothing makes no model, and no checkpoint either. */
+static int check_trained(struct run *run, struct failure *failure) {
+	const struct task *task = run->job->task;
+	run->unsavable = run->state.step == 0 || (run->targets == 0 && run->first_step == 0);
+	if (run->state.step == 0)
+		return fail(failure, EX_DATAERR, "no records to train on (the stream is empty)");
+	if (run->unsavable)
+		return fail(failure, EX_DATAERR, "no %s in %" PRId64 " records (%s)", task->targets, run->state.records,
+			task->targets_hint);
+	return 1;
+}
+
+/* Takes the best evaluation's weights, where they are wanted and still there. */
+static void take_best(struct run *run) {
+	const struct run_state *state = &run->state;
+	struct failure failure;
+	if (!run->settings->load_best_model_at_end || state->best_step == state->step || state->best_step == 0)
+		return;
+	run->unsavable = true;
+	if (checkpoint_load_weights(run->folder, state->best_step, run->saved.parameters, &failure) < 0)
+		warn(run->job->caller.warnings, "the model is that of the last step, not of the best evaluation: %s", failure.text);
+}
+
+static int finish(struct run *run, struct failure *failure) {
+	struct run_state *state = &run->state;
+	int result = check_trained(run, failure);
+	if (result > 0 && run->settings->eval != NULL && state->last_step != state->step)
+		result = evaluate(run, failure);
+	if (result <= 0)
+		return result;
+	take_best(run);
+	state->complete = true;
+	if (run_folder_finish(run->folder, &run->saved, failure) < 0) {
+		state->complete = false;
+		return -1;
+	}
+	remove_passing(run);
+	return 1;
+}
+
+/* Saves where a run stands that ends before its end. A failure to save is the second where `result` is -1 already. */
+static int save_and_leave(struct run *run, int result, struct failure *failure) {
+	struct failure why;
+	if (run->state.step == run->first_step && run->state.step == run->saved_step)
+		return result;
+	run->state.stopped = true;
+	if (run->unsavable)
+		return result;
+	if (save(run, &why) > 0)
+		warn(run->job->caller.warnings, "stopped after step %" PRId64 " (--resume goes on from there)", run->state.step);
+	else if (result < 0)
+		warn(run->job->caller.warnings, "%s", why.text);
+	else
+		*failure = why;
+	return run->saved_step == run->state.step ? result : -1;
+}
+
+int run_train(const struct run_job *job, struct failure *failure) {
+	struct run run = { .job = job, .settings = job->settings, .descriptor = -1, .steps = -1 };
+	run_state_init(&run.state);
+	int result = run_begin(&run, failure), end = RUN_COMPLETE;
+	if (result > 0) {
+		result = train(&run, failure);
+		if (result > 0)
+			result = finish(&run, failure);
+		if (result <= 0)
+			result = save_and_leave(&run, result, failure);
+		end = result == 0 ? RUN_STOPPED : RUN_COMPLETE;
+	}
+	run_release(&run);
+	return result < 0 ? -1 : end;
+}

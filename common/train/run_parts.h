@@ -1,0 +1,44 @@
+/* run_parts: a run in progress, shared by run.c (the loop) and run_begin.c (all that comes before the first step). */
+#ifndef CLOZE_TRAIN_RUN_PARTS_H
+#define CLOZE_TRAIN_RUN_PARTS_H
+
+#include "record/masked.h"
+#include "train/checkpoint.h"
+#include "train/run.h"
+
+struct run {
+	const struct run_job *job;
+	const struct run_settings *settings;
+	struct run_state state;
+	struct run_folder *folder;
+	struct tokenizer *tokenizer;
+	struct saved_run saved;       /* what a checkpoint holds: the above, the parameters, the optimizer */
+	float *gradients;             /* a block like parameters->values */
+	struct schedule schedule;
+	struct masked_reader *records;
+	int descriptor;               /* of the input; -1: not open */
+	int64_t steps;                /* that the input makes, as it was counted or as its metadata tells; -1: not known */
+	int64_t first_step;           /* where this program began */
+	int64_t targets;              /* seen since */
+	int64_t saved_step;           /* of the last checkpoint */
+	int64_t passing_step;         /* of a checkpoint to be removed when there is a later one; 0: none */
+	bool stop, save;              /* asked for by the caller */
+	bool unsavable;               /* a checkpoint failed, or the parameters are no longer those of the step */
+	double interval_start;        /* of the next line of metrics, seconds */
+	size_t interval_tokens;
+};
+
+/* Brings the run to its first step, or to where it was left. Returns 1; 0: the run in --out is complete; RUN_STOPPED does
+ * not occur; -1. */
+int run_begin(struct run *run, struct failure *failure);
+
+/* Frees all that run_begin() made. */
+void run_release(struct run *run);
+
+/* Opens --eval as the task reads it; the caller closes both. NULL: 65, 66. */
+struct masked_reader *run_open_eval(struct run *run, int *descriptor, struct failure *failure);
+
+/* Evaluates on --eval, with the figures into `line` and the loss into *loss. Returns 1; 0: stopped by request; -1. */
+int run_evaluate(struct run *run, json_t *line, double *loss, struct failure *failure);
+
+#endif

@@ -1,0 +1,406 @@
+/* A run as a library: no process, no model of a network. The task is a stub whose loss and evaluations the tests write
+ * down, so that what the run itself does can be seen: steps, metrics, evaluations, checkpoints, endings, going on. */
+#include <fcntl.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "test.h"
+#include "warned.h"
+
+#include "base/files.h"
+#include "base/memory.h"
+#include "base/staged.h"
+#include "record/stream.h"
+#include "train/checkpoint.h"
+#include "train/run.h"
+
+static char scratch[] = "/tmp/cloze-run.XXXXXX";
+
+static int make_scratch(void **state) {
+	(void)state;
+	return mkdtemp(scratch) == NULL || chdir(scratch) != 0;
+}
+
+static int remove_scratch(void **state) {
+	(void)state;
+	remove_tree(scratch);
+	return 0;
+}
+
+static int empty_scratch(void **state) {
+	return remove_scratch(state) || mkdir(scratch, 0700) != 0 || chdir(scratch) != 0;
+}
+
+/* ---- records ------------------------------------------------------------------------------------------- */
+
+/* Writes a stream of masked records of three tokens, `per_epoch` in each epoch; epochs 0: no column. */
+static void write_records(const char *path, int per_epoch, int epochs, int32_t label) {
+	struct failure failure;
+	struct schema schema = { 0 };
+	struct stream_info info;
+	int descriptor = create_file(path, &failure);
+	stream_info_init(&info);
+	schema_add_int32_list(&schema, "input_ids");
+	schema_add_int32_list(&schema, "labels");
+	if (epochs > 0)
+		schema_add_int(&schema, "epoch", 32);
+	struct writer *writer = writer_open(descriptor, path, &schema, &info, &failure);
+	for (int i = 0; i < per_epoch * (epochs > 0 ? epochs : 1); i++) {
+		builder_append_int32_list(writer_column(writer, 0), (int32_t[]){ 1, i % 40, 2 }, 3);
+		builder_append_int32_list(writer_column(writer, 1), (int32_t[]){ -100, label, -100 }, 3);
+		if (epochs > 0)
+			builder_append_integer(writer_column(writer, 2), i / per_epoch + 1);
+		assert_int_equal(writer_end_row(writer, &failure), 0);
+	}
+	assert_int_equal(writer_close(writer, &failure), 0);
+	assert_int_equal(close_file(descriptor, path, &failure), 0);
+	schema_clear(&schema);
+}
+
+/* ---- the task ------------------------------------------------------------------------------------------ */
+
+enum { LOSSES = 64 };
+
+struct stub {
+	struct task task;
+	struct parameters *parameters;
+	double eval_losses[LOSSES]; /* of each evaluation in turn; 0: 1 */
+	size_t evaluations, evaluated, micro_batches;
+	uint64_t bad_pass;          /* whose loss is not finite */
+};
+
+static struct parameters *load(void *context, const struct run_settings *settings, struct pool *pool,
+	const struct warnings *warnings, struct failure *failure) {
+	struct stub *stub = context;
+	(void)settings, (void)pool, (void)warnings, (void)failure;
+	struct config config = { .model_type = MODEL_DISTILBERT, .vocab_size = 40, .max_position_embeddings = 8,
+		.hidden_size = 4, .num_hidden_layers = 1, .num_attention_heads = 1, .intermediate_size = 4,
+		.layer_norm_eps = 1e-12f, .tie_word_embeddings = true, .json = json_object() };
+	return stub->parameters = parameters_create(&config);
+}
+
+static struct masked_reader *open_records(void *context, struct reader *reader, const struct tokenizer *tokenizer,
+	struct failure *failure) {
+	(void)context, (void)tokenizer;
+	return masked_reader_open(reader, 40, 0, 8, 0, failure);
+}
+
+static size_t count_targets(void *context, const struct masked_batch *batch) {
+	(void)context;
+	return batch->M;
+}
+
+/* Gradients of 1 for every number, a loss of 1 for a step, of which a tenth is the term. */
+static void compute_gradients(void *context, const struct masked_batch *batch, const struct micro_batch *part,
+	float *gradients, struct step_loss *loss) {
+	struct stub *stub = context;
+	double share = (double)part->count / (double)batch->B;
+	for (size_t i = 0; i < stub->parameters->size; i++)
+		gradients[i] = (float)share + (part->first > 0 ? gradients[i] : 0);
+	stub->micro_batches++;
+	loss->loss += part->pass == stub->bad_pass ? NAN : share;
+	loss->terms[0] += share / 10;
+}
+
+static void evaluate(void *context, const struct masked_batch *batch) {
+	struct stub *stub = context;
+	stub->evaluated += batch->B;
+}
+
+static double end_evaluation(void *context, json_t *line) {
+	struct stub *stub = context;
+	double loss = stub->eval_losses[stub->evaluations];
+	if (stub->evaluated > 0)
+		stub->evaluations++;
+	stub->evaluated = 0;
+	loss = fpclassify(loss) == FP_ZERO ? 1 : loss;
+	json_object_set_new(line, "eval_loss", isfinite(loss) ? json_real(loss) : json_null());
+	json_object_set_new(line, "eval_accuracy", json_real(0.5));
+	return loss;
+}
+
+static void release(void *context) {
+	struct stub *stub = context;
+	parameters_free(stub->parameters);
+	stub->parameters = NULL;
+}
+
+/* ---- the caller ---------------------------------------------------------------------------------------- */
+
+static const struct run_settings plain = { .model = "nowhere", .out = "out", .lr = 0.001,
+	.schedule = { .num_cycles = 1, .power = 1 }, .optimizer = { 0.9, 0.999, 1e-8, 0.01, 1, false, NULL }, .dropout = -1,
+	.batch_size = 4, .gradient_accumulation_steps = 1, .max_steps = -1, .logging_steps = 1, .eval_steps = -1,
+	.eval_epochs = -1, .eval_batch_size = 8, .seed = 42 };
+
+/* A run, with its lines of metrics and its warnings as text. Zero-initialize, set up(), run(), clear(). */
+struct fixture {
+	struct run_settings settings;
+	struct stub stub;
+	struct warned warned;
+	char *lines;              /* the steps of the lines, "1 2 2e ", e for an evaluation's */
+	json_t *last;
+	int requests;             /* made so far */
+	int stop_at, save_at;     /* the request that is answered so; 0: none */
+	int lines_left;           /* that can be printed; -1: all */
+	struct failure failure;
+};
+
+static void set_up(struct fixture *fixture) {
+	*fixture = (struct fixture){ .settings = plain, .lines = copy_text(""), .lines_left = -1,
+		.stub = { .bad_pass = UINT64_MAX } };
+}
+
+static void clear(struct fixture *fixture) {
+	free(fixture->lines);
+	free(fixture->warned.text);
+	json_decref(fixture->last);
+}
+
+static int take_line(void *context, const json_t *line, struct failure *failure) {
+	struct fixture *fixture = context;
+	if (fixture->lines_left == 0)
+		return fail(failure, EX_IOERR, "standard output: gone");
+	fixture->lines_left--;
+	bool evaluation = json_object_get(line, "eval_loss") != NULL;
+	char *longer = format_text("%s%d%s ", fixture->lines, (int)json_integer_value(json_object_get(line, "step")),
+		evaluation ? "e" : "");
+	free(fixture->lines);
+	fixture->lines = longer;
+	json_decref(fixture->last);
+	fixture->last = json_copy((json_t *)line);
+	return 0;
+}
+
+static enum run_request answer(void *context) {
+	struct fixture *fixture = context;
+	fixture->requests++;
+	return fixture->requests == fixture->stop_at ? RUN_STOP : fixture->requests == fixture->save_at ? RUN_SAVE : RUN_GO_ON;
+}
+
+static int run_on(struct fixture *fixture, const char *input) {
+	struct stub *stub = &fixture->stub;
+	const struct warnings warnings = warnings_to(&fixture->warned);
+	const struct option_entry options[] = {
+		OPTION_NUMBER("lr", &fixture->settings.lr, 0, 1, "R", "rate"),
+		OPTION_INTEGER("max-steps", &fixture->settings.max_steps, 1, 100, "N", "steps"),
+		OPTION_INTEGER("save-steps", &fixture->settings.save_steps, 0, 100, "N", "steps", .changeable = true),
+		OPTION_END
+	};
+	stub->task = (struct task){ .context = stub, .targets = "labels", .targets_hint = "label them",
+		.terms = { "loss_tenth" }, .load = load, .open_records = open_records, .count_targets = count_targets,
+		.compute_gradients = compute_gradients, .evaluate = evaluate, .end_evaluation = end_evaluation,
+		.release = release };
+	struct lineage_entry stage = { "test", "0", json_array(), 42 };
+	struct run_job job = { .settings = &fixture->settings, .options = options, .stage = &stage, .input = input,
+		.task = &stub->task, .pool = pool_create(1, &fixture->failure), .caller = { .context = fixture,
+		.print = take_line, .request = answer, .warnings = &warnings } };
+	int result = run_train(&job, &fixture->failure);
+	pool_destroy(job.pool);
+	json_decref(stage.arguments);
+	return result;
+}
+
+/* A run from its set_up() on; `change` is a list of assignments to members of `f`. */
+#define EXPECT(result, input, steps, ...) do { \
+		struct fixture f; \
+		set_up(&f); \
+		__VA_ARGS__; \
+		int got = run_on(&f, input); \
+		if (got != (result)) \
+			fail_msg("run_train() returned %d: %s", got, f.failure.text); \
+		assert_string_equal(f.lines, steps); \
+		clear(&f); \
+	} while (0)
+
+static void expect_words(const char *text, const char *words) {
+	if (text == NULL || strstr(text, words) == NULL)
+		fail_msg("got: %s, expected: %s", text == NULL ? "nothing" : text, words);
+}
+
+static bool exists(const char *path) {
+	return access(path, F_OK) == 0;
+}
+
+/* ---- the tests ----------------------------------------------------------------------------------------- */
+
+static void takes_every_record_once(void **state) {
+	(void)state;
+	write_records("in", 10, 0, 5);
+	EXPECT(RUN_COMPLETE, "in", "1 2 3 ", f.settings.force = false);
+	assert_true(exists("out/model.safetensors") && exists("out/trainer_state.json"));
+	EXPECT(RUN_COMPLETE, "in", "2 3 ", f.settings.force = true, f.settings.logging_steps = 2);
+	EXPECT(RUN_COMPLETE, "in", "1 2 ", f.settings.force = true, f.settings.max_steps = 2);
+}
+
+static void prints_the_terms_of_the_loss(void **state) {
+	(void)state;
+	struct fixture fixture;
+	set_up(&fixture);
+	write_records("in", 10, 0, 5);
+	fixture.settings.batch_size = 1;
+	fixture.settings.gradient_accumulation_steps = 3;
+	fixture.settings.logging_steps = 3;
+	assert_int_equal(run_on(&fixture, "in"), RUN_COMPLETE);
+	assert_string_equal(fixture.lines, "3 4 ");
+	assert_int_equal(fixture.stub.micro_batches, 10);
+	assert_true(fabs(json_real_value(json_object_get(fixture.last, "loss")) - 1) < 1e-12);
+	assert_true(fabs(json_real_value(json_object_get(fixture.last, "loss_tenth")) - 0.1) < 1e-12);
+	clear(&fixture);
+}
+
+static void evaluates_when_asked(void **state) {
+	(void)state;
+	write_records("in", 10, 2, 5);
+	write_records("eval", 10, 0, 5);
+	EXPECT(RUN_COMPLETE, "in", "1 2 3 3e 4 5 5e ", f.settings.eval = "eval");
+	EXPECT(RUN_COMPLETE, "in", "1 2 2e 3 4 4e 5 5e ", f.settings.eval = "eval", f.settings.eval_steps = 2,
+		f.settings.force = true);
+	EXPECT(RUN_COMPLETE, "in", "1 1e 2 2e 3 3e ", f.settings.eval = "eval", f.settings.eval_steps = 1,
+		f.settings.force = true, f.settings.early_stopping_patience = 2);
+}
+
+/* The two ways in which a run ends by a failure of its own, each of which has saved the last whole step. */
+static void saves_before_it_fails(void **state) {
+	(void)state;
+	struct fixture fixture;
+	write_records("in", 40, 0, 5);
+	set_up(&fixture);
+	fixture.lines_left = 3;
+	assert_int_equal(run_on(&fixture, "in"), -1);
+	expect_words(fixture.failure.text, "standard output: gone");
+	expect_words(fixture.warned.text, "stopped after step 4");
+	assert_true(exists("out/checkpoint-4"));
+	clear(&fixture);
+	EXPECT(RUN_COMPLETE, "in", "5 6 7 8 9 10 ", f.settings.resume = true);
+	assert_false(exists("out/checkpoint-4"));
+
+	set_up(&fixture);
+	fixture.settings.force = true;
+	fixture.stub.bad_pass = 6;
+	assert_int_equal(run_on(&fixture, "in"), -1);
+	assert_int_equal(fixture.failure.status, EX_DATAERR);
+	expect_words(fixture.failure.text, "step 7: the loss is not finite");
+	assert_true(exists("out/checkpoint-6") && !exists("out/model.safetensors"));
+	clear(&fixture);
+}
+
+static void saves_before_an_evaluation_fails(void **state) {
+	(void)state;
+	struct fixture fixture;
+	write_records("in", 40, 0, 5);
+	write_records("eval", 4, 0, 5);
+	set_up(&fixture);
+	fixture.settings.eval = "eval";
+	fixture.settings.eval_steps = 4;
+	fixture.stub.eval_losses[0] = NAN;
+	assert_int_equal(run_on(&fixture, "in"), -1);
+	expect_words(fixture.failure.text, "step 4: the evaluation loss is not finite");
+	assert_true(exists("out/checkpoint-4"));
+	clear(&fixture);
+	EXPECT(RUN_COMPLETE, "in", "4e 5 6 7 8 8e 9 10 10e ", f.settings.eval = "eval", f.settings.eval_steps = 4,
+		f.settings.resume = true);
+}
+
+/* Whichever of its questions is answered by a stop, the run goes on to the same lines and ends the same. */
+static void stops_wherever_it_is_asked(void **state) {
+	(void)state;
+	write_records("in", 16, 0, 5);
+	write_records("eval", 16, 0, 5);
+	for (int at = 1; at < 100; at++) {
+		struct fixture first, second;
+		empty_scratch(state);
+		write_records("in", 16, 0, 5);
+		write_records("eval", 16, 0, 5);
+		set_up(&first);
+		set_up(&second);
+		first.settings.eval = second.settings.eval = "eval";
+		first.settings.eval_steps = second.settings.eval_steps = 2;
+		first.stop_at = at;
+		second.settings.resume = true;
+		int end = run_on(&first, "in");
+		if (end == RUN_COMPLETE) {
+			assert_true(at > 15);
+			at = 100;
+		} else {
+			assert_int_equal(end, RUN_STOPPED);
+			assert_false(exists("out/model.safetensors"));
+			assert_int_equal(run_on(&second, "in"), RUN_COMPLETE);
+		}
+		char *lines = format_text("%s%s", first.lines, second.lines);
+		assert_string_equal(lines, "1 2 2e 3 4 4e ");
+		free(lines);
+		assert_true(exists("out/model.safetensors") && !exists("out/checkpoint-1") && !exists("out/checkpoint-3"));
+		clear(&first);
+		clear(&second);
+	}
+}
+
+static void saves_on_request(void **state) {
+	(void)state;
+	write_records("in", 16, 0, 5);
+	EXPECT(RUN_COMPLETE, "in", "1 2 3 4 ", f.save_at = 3);
+	assert_true(exists("out/checkpoint-1") || exists("out/checkpoint-2"));
+	EXPECT(RUN_COMPLETE, "in", "", f.settings.resume = true);
+}
+
+static void refuses_contradictions(void **state) {
+	(void)state;
+	struct fixture fixture;
+	struct failure failure;
+	static const struct { const char *words; size_t member; } cases[] = {
+		{ "--early-stopping-patience", offsetof(struct run_settings, early_stopping_patience) },
+		{ "--eval-steps", offsetof(struct run_settings, eval_steps) },
+		{ "--eval-epochs", offsetof(struct run_settings, eval_epochs) },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		set_up(&fixture);
+		*(int64_t *)(void *)((char *)&fixture.settings + cases[i].member) = 1;
+		assert_int_equal(run_settings_check(&fixture.settings, NULL, &failure), -1);
+		assert_int_equal(failure.status, EX_USAGE);
+		expect_words(failure.text, cases[i].words);
+		clear(&fixture);
+	}
+}
+
+static void refuses_what_has_no_targets(void **state) {
+	(void)state;
+	struct fixture fixture;
+	write_records("in", 10, 0, -100);
+	write_records("good", 10, 0, 5);
+	set_up(&fixture);
+	assert_int_equal(run_on(&fixture, "in"), -1);
+	expect_words(fixture.failure.text, "no labels in 10 records (label them)");
+	assert_false(exists("out"));
+	clear(&fixture);
+	set_up(&fixture);
+	fixture.settings.eval = "in";
+	assert_int_equal(run_on(&fixture, "good"), -1);
+	expect_words(fixture.failure.text, "--eval in: no labels (label them)");
+	clear(&fixture);
+	set_up(&fixture);
+	mkfifo("pipe", 0700);
+	fixture.settings.eval = "pipe";
+	assert_int_equal(run_on(&fixture, "good"), -1);
+	assert_int_equal(fixture.failure.status, EX_USAGE);
+	expect_words(fixture.failure.text, "--eval pipe: not a regular file");
+	assert_false(exists("out"));
+	clear(&fixture);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(takes_every_record_once, empty_scratch),
+		cmocka_unit_test_setup(prints_the_terms_of_the_loss, empty_scratch),
+		cmocka_unit_test_setup(evaluates_when_asked, empty_scratch),
+		cmocka_unit_test_setup(saves_before_it_fails, empty_scratch),
+		cmocka_unit_test_setup(saves_before_an_evaluation_fails, empty_scratch),
+		cmocka_unit_test_setup(stops_wherever_it_is_asked, empty_scratch),
+		cmocka_unit_test_setup(saves_on_request, empty_scratch),
+		cmocka_unit_test(refuses_contradictions),
+		cmocka_unit_test_setup(refuses_what_has_no_targets, empty_scratch),
+	};
+	return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
+}
