@@ -255,11 +255,10 @@ int masked_reader_next(struct masked_reader *masked, size_t batch_size, struct m
 	masked->out.first_record = masked->record;
 	masked->out.epoch = next_epoch(masked);
 	masked->out.epoch_ends = false;
-	while (more > 0 && masked->lengths.count < batch_size) {
-		int32_t epoch = next_epoch(masked);
+	while (!masked->out.epoch_ends && masked->lengths.count < batch_size) {
 		if (gather(masked, failure) < 0 || (more = look_ahead(masked, failure)) < 0)
 			return -1;
-		masked->out.epoch_ends |= more == 0 || next_epoch(masked) != epoch;
+		masked->out.epoch_ends = more == 0 || next_epoch(masked) != masked->out.epoch;
 	}
 	arrange(masked);
 	*batch = masked->out;

@@ -13,7 +13,7 @@ struct masked_batch {
 	int32_t *positions;       /* [M] b * T + t, ascending */
 	int32_t *labels;          /* [M] the vocabulary's ids */
 	int32_t *record_positions;/* [B + 1] the labels of record b are positions record_positions[b] up to [b + 1] */
-	int32_t epoch;            /* of its first record; 1 where the stream has no `epoch` column */
+	int32_t epoch;            /* of its records; 1 where the stream has no `epoch` column */
 	bool epoch_ends;          /* it holds an epoch's last record: the next one is of another epoch, or there is none */
 	size_t tokens;            /* positions with attention: what throughput counts */
 	int64_t first_record;     /* ordinal in the stream of record 0 */
@@ -27,7 +27,8 @@ struct masked_reader;
 struct masked_reader *masked_reader_open(struct reader *reader, int64_t vocab_size, int64_t type_vocab_size,
 	int64_t max_length, int32_t pad_id, struct failure *failure);
 
-/* The next `batch_size` records in stream order; the last batch may be shorter. The arrays belong to the reader and
+/* The next `batch_size` records in stream order, or those that are left of the epoch: no batch has records of two epochs,
+ * as no batch of a DataLoader has. The arrays belong to the reader and
  * last until the next call. Returns 1, 0 at the end, or -1: 65 for a record that is empty or too long, an id, a label or
  * a token type out of range (the record named, counted from 1, and the position, from 0), lists of unlike lengths; and
  * whatever reader_next() gives. */

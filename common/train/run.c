@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/memory.h"
+#include "base/files.h"
 #include "train/run_parts.h"
 
 static double seconds(void) {
@@ -240,13 +240,28 @@ static int follow_up(struct run *run, struct failure *failure) {
 	return result > 0 ? save_where_due(run, failure) : result;
 }
 
+/* Where the input ends, or goes on: the schedule may have been made for another number of steps. `got` is 0 at the end. */
+static int check_length(const struct run *run, int got, struct failure *failure) {
+	int64_t step = run->state.step, max_steps = run->settings->max_steps;
+	bool ended_early = got == 0 && step < run->steps, goes_on = got > 0 && run->steps >= 0 && step >= run->steps;
+	const char *name = input_name(run->job->input);
+	if (run->needs_steps && step > 0 && (ended_early || goes_on))
+		return fail(failure, EX_DATAERR, "%s: %s after step %" PRId64 ", but its metadata promised %" PRId64 " steps, which "
+			"the schedule was made for (correct the metadata, or give --max-steps)", name, goes_on ? "goes on" : "ended",
+			step, run->steps);
+	if (got == 0 && max_steps > 0)
+		warn(run->job->caller.warnings, "%s: ended after step %" PRId64 ", before --max-steps %" PRId64 "%s", name, step,
+			max_steps, run->needs_steps && run->steps < 0 ? ", which the schedule was made for" : "");
+	return got;
+}
+
 static int next_batch(struct run *run, struct masked_batch *batch, struct failure *failure) {
 	const struct run_settings *settings = run->settings;
 	if (run->state.step == settings->max_steps)
 		return 0;
 	int got = masked_reader_next(run->records, (size_t)(settings->batch_size * settings->gradient_accumulation_steps),
 		batch, failure);
-	return asked_to_stop(run) ? 0 : got;
+	return asked_to_stop(run) ? 0 : got < 0 ? -1 : check_length(run, got, failure);
 }
 
 static bool is_out_of_patience(const struct run *run) {

@@ -70,14 +70,14 @@ static int find_damage(const struct run *run, struct reader *reader, struct fail
 /* How many steps the run takes, by the stream's records and --max-steps; -1 in state.total: not known, and not needed. */
 static int count_steps(struct run *run, struct reader *reader, struct failure *failure) {
 	const struct run_settings *settings = run->settings;
-	int64_t records = reader_total(reader), a_step = settings->batch_size * settings->gradient_accumulation_steps;
-	int64_t steps = records >= 0 ? records / a_step + (records % a_step != 0) : -1;
+	int64_t steps = reader_batches(reader, settings->batch_size * settings->gradient_accumulation_steps);
 	run->steps = steps;
+	run->needs_steps = settings->warmup_ratio > 0
+		|| schedule_needs_total((enum schedule_type)settings->lr_scheduler_type);
 	if (settings->max_steps > 0 && (steps < 0 || settings->max_steps < steps))
 		steps = settings->max_steps;
 	run->state.total = steps;
-	if (steps >= 0 || (settings->warmup_ratio <= 0
-			&& !schedule_needs_total((enum schedule_type)settings->lr_scheduler_type)))
+	if (steps >= 0 || !run->needs_steps)
 		return 0;
 	if (find_damage(run, reader, failure) < 0)
 		return -1;

@@ -19,29 +19,29 @@ train() { # FOLDER OPTION...
 weights() { tail -c +"$(($(od -An -tu8 -N8 "$1/model.safetensors" | tr -d ' ') + 9))" "$1/model.safetensors" | cksum; }
 metrics() { sed 's/, "tokens_per_second.*//' "$@"; }
 
-# A run that is never stopped: 15 steps.
+# A run that is never stopped: 16 steps, 8 an epoch, of which the last is short.
 saving=(--save-steps 4 --eval eval.arrows)
 train whole "${saving[@]}" train.arrows > whole.jsonl
 whole=$(weights whole)
-is 'a checkpoint every --save-steps' "$(cd whole && echo checkpoint-*)" 'checkpoint-12 checkpoint-4 checkpoint-8'
-is 'an evaluation before each, and after each epoch' "$(grep eval_loss whole.jsonl | jq .step | xargs)" '4 8 12 15'
+is 'a checkpoint every --save-steps' "$(cd whole && echo checkpoint-*)" 'checkpoint-12 checkpoint-16 checkpoint-4 checkpoint-8'
+is 'an evaluation before each, and after each epoch' "$(grep eval_loss whole.jsonl | jq .step | xargs)" '4 8 12 16'
 ok 'a checkpoint is a model' perplexity --model whole/checkpoint-8 eval.arrows
 train plain --save-steps 0 train.arrows > plain.jsonl
 is 'checkpoints change nothing' "$(weights plain)" "$whole"
 is 'none with --save-steps 0' "$(find plain -name 'checkpoint-*')" ''
 train limited --save-steps 2 --save-total-limit 2 train.arrows > /dev/null
-is '--save-total-limit keeps the newest' "$(cd limited && echo checkpoint-*)" 'checkpoint-12 checkpoint-14'
+is '--save-total-limit keeps the newest' "$(cd limited && echo checkpoint-*)" 'checkpoint-14 checkpoint-16'
 
 # An input that is cut: a checkpoint, 65, and no model.
 cut() { head -c "$(($(wc -c < train.arrows) - 8))" train.arrows; }
 cut > cut.arrows
-status 'a cut input is 65' 65 train cut "${saving[@]}" --max-steps 15 cut.arrows
-is 'it leaves a checkpoint of the last whole step' "$(cd cut && echo *)" 'checkpoint-12 checkpoint-14 checkpoint-4 checkpoint-8'
+status 'a cut input is 65' 65 train cut "${saving[@]}" --max-steps 16 cut.arrows
+is 'it leaves a checkpoint of the last whole step' "$(cd cut && echo *)" 'checkpoint-12 checkpoint-15 checkpoint-4 checkpoint-8'
 printf '%s\n' "$out_text" > part.jsonl
 # --max-steps is part of what a run is.
 status 'another --max-steps is refused' 64 train cut --resume "${saving[@]}" train.arrows
-like 'and named' "$err_text" '--max-steps: the run in cut used 15 '
-status '--resume goes on, from a pipe as well' 0 train cut --resume --max-steps 15 "${saving[@]}" < <(cat train.arrows)
+like 'and named' "$err_text" '--max-steps: the run in cut used 16 '
+status '--resume goes on, from a pipe as well' 0 train cut --resume --max-steps 16 "${saving[@]}" < <(cat train.arrows)
 is 'and ends bit-identical' "$(weights cut)" "$whole"
 is 'the lines of metrics go on where they ended' "$(metrics part.jsonl - <<< "$out_text")" "$(metrics whole.jsonl)"
 is 'the log is whole' "$(jq -c .log_history cut/trainer_state.json)" "$(jq -c .log_history whole/trainer_state.json)"
@@ -142,16 +142,16 @@ done
 
 # A signal while the input makes it wait.
 mkfifo lines input
-env --default-signal=TERM train-step "${options[@]}" --out waiting --max-steps 15 input > lines 2> err &
+env --default-signal=TERM train-step "${options[@]}" --out waiting --max-steps 16 input > lines 2> err &
 process=$!
 exec 4< lines 5> input
 cat cut.arrows >&5
-for _ in $(seq 14); do read -r line <&4; done
+for _ in $(seq 15); do read -r line <&4; done
 sleep 0.3
 kill -TERM $process
 wait $process
 is 'a signal ends a wait for input' "$?" 143
-is 'with a checkpoint' "$(cd waiting && echo *)" 'checkpoint-14'
+is 'with a checkpoint' "$(cd waiting && echo *)" 'checkpoint-15'
 exec 4<&- 5>&-
 rm lines
 
@@ -164,7 +164,7 @@ if [ -n "$torch" ]; then
 import sys
 from transformers.trainer_callback import TrainerState
 state = TrainerState.load_from_json(sys.argv[1])
-assert state.global_step == 15 and state.max_steps == 15 and len(state.log_history) == 19, state
+assert state.global_step == 16 and state.max_steps == 16 and len(state.log_history) == 20, state
 assert state.log_history[-1]["eval_loss"] >= state.best_metric' whole/trainer_state.json
 else
 	skip 'the reference reads trainer_state.json' 'no Python with PyTorch and transformers'

@@ -111,6 +111,17 @@ is 'an evaluation an epoch' "$(grep eval_loss "$scratch/metrics" | sed 's/, "eva
 is 'the last evaluation is of the model written' "$(tail -n 1 "$scratch/metrics" | number eval_loss - | xargs printf %.6f)" \
 	"$(perplexity --model "$scratch/eval" "$scratch/eval.arrows" | cut -d' ' -f4)"
 
+# A batch never crosses an epoch: 1,000 records, 3 epochs, batches of 64 are 48 steps, known from the start.
+yes '{"input_ids": [5, 6, 7], "labels": [-100, 8, -100]}' | head -n 1000 | rec-load --type masked > "$scratch/thousand.arrows"
+is 'steps end with epochs' "$(shuffle-records --epochs 3 "$scratch/thousand.arrows" \
+	| train-step --model "$folder" --out "$scratch/epochs" --batch-size 64 --logging-steps 100 --lr 48 --adam-epsilon 1 \
+	| jq -c '[.step, .epoch, .learning_rate]' | xargs)" '[16,1,33.0] [32,2,17.0] [48,3,1.0]'
+status '--max-steps past the end' 0 train-step --model "$folder" --out "$scratch/past" --batch-size 15 --max-steps 9 \
+	"$scratch/train.arrows"
+like 'says that the input ended' "$err_text" 'train.arrows: ended after step 2, before --max-steps 9$'
+status 'an evaluation that cannot be read twice' 64 train-step --model "$folder" --out "$scratch/new" \
+	--eval <(cat "$scratch/eval.arrows") "$scratch/train.arrows"
+
 evaluations() { # OPTION...: steps evaluated
 	train-step --model "$folder" --out "$scratch/eval" --force --batch-size 5 --eval "$scratch/eval.arrows" "$@" \
 		"$scratch/two.arrows" 2> "$scratch/.err" | grep eval_loss | number step - | xargs

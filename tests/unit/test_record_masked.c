@@ -101,18 +101,20 @@ static void makes_rectangles(void **state) {
 	masked_reader_close(masked);
 }
 
-/* Epochs of three records in batches of two: 11|12|22. */
-static void tells_where_epochs_end(void **state) {
+/* Epochs of three records in batches of two: 11|1|22|2. */
+static void ends_batches_with_epochs(void **state) {
 	(void)state;
 	struct record records[6];
 	struct failure failure;
 	struct masked_batch batch;
 	for (int i = 0; i < 6; i++)
 		records[i] = (struct record){ 1, { i }, { i }, { 1 }, { 0 }, 0, 1 + i / 3 };
-	static const struct { int epoch; bool ends; } expected[] = { { 1, false }, { 1, true }, { 2, true } };
+	static const struct { size_t records; int epoch; bool ends; } expected[] = {
+		{ 2, 1, false }, { 1, 1, true }, { 2, 2, false }, { 1, 2, true } };
 	struct masked_reader *masked = open_records(records, 6, HAS_EPOCH, &failure);
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 4; i++) {
 		assert_int_equal(masked_reader_next(masked, 2, &batch, &failure), 1);
+		assert_int_equal(batch.B, expected[i].records);
 		assert_int_equal(batch.epoch, expected[i].epoch);
 		assert_int_equal(batch.epoch_ends, expected[i].ends);
 	}
@@ -259,7 +261,7 @@ static void refuses_bad_records(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(makes_rectangles),
-		cmocka_unit_test(tells_where_epochs_end),
+		cmocka_unit_test(ends_batches_with_epochs),
 		cmocka_unit_test(crosses_arrow_batches),
 		cmocka_unit_test(model_without_types_ignores_them),
 		cmocka_unit_test(digest_tells_inputs_apart),

@@ -36,13 +36,18 @@ static int empty_scratch(void **state) {
 
 /* ---- records ------------------------------------------------------------------------------------------- */
 
-/* Writes a stream of masked records of three tokens, `per_epoch` in each epoch; epochs 0: no column. */
-static void write_records(const char *path, int per_epoch, int epochs, int32_t label) {
+/* Writes a stream of masked records of three tokens, `per_epoch` in each epoch; epochs 0: no column. The metadata claims
+ * `claimed` records in each; -1: nothing. */
+static void write_claiming(const char *path, int per_epoch, int epochs, int32_t label, int64_t claimed) {
 	struct failure failure;
 	struct schema schema = { 0 };
 	struct stream_info info;
 	int descriptor = create_file(path, &failure);
 	stream_info_init(&info);
+	if (claimed >= 0 && epochs > 0)
+		assert_int_equal(stream_info_set_epochs(&info, epochs, claimed, &failure), 0);
+	else if (claimed >= 0)
+		stream_info_set_records(&info, claimed);
 	schema_add_int32_list(&schema, "input_ids");
 	schema_add_int32_list(&schema, "labels");
 	if (epochs > 0)
@@ -58,6 +63,25 @@ static void write_records(const char *path, int per_epoch, int epochs, int32_t l
 	assert_int_equal(writer_close(writer, &failure), 0);
 	assert_int_equal(close_file(descriptor, path, &failure), 0);
 	schema_clear(&schema);
+}
+
+static void write_records(const char *path, int per_epoch, int epochs, int32_t label) {
+	write_claiming(path, per_epoch, epochs, label, -1);
+}
+
+/* Copies a small file into a pipe, the descriptor 0 of the run's standard input. */
+static void pipe_in(const char *path) {
+	struct failure failure;
+	size_t length;
+	int ends[2];
+	char *bytes = read_file(path, 60000, &length, &failure);
+	assert_non_null(bytes);
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(write_all(ends[1], bytes, length, "pipe", &failure), 0);
+	close(ends[1]);
+	assert_int_equal(dup2(ends[0], STDIN_FILENO), STDIN_FILENO);
+	close(ends[0]);
+	free(bytes);
 }
 
 /* ---- the task ------------------------------------------------------------------------------------------ */
@@ -235,6 +259,73 @@ static void takes_every_record_once(void **state) {
 	EXPECT(RUN_COMPLETE, "in", "1 2 ", f.settings.force = true, f.settings.max_steps = 2);
 }
 
+/* 100 records, 3 epochs, batches of 32: 12 steps, whether they can be counted or are only promised. */
+static void ends_steps_with_epochs(void **state) {
+	(void)state;
+	for (int piped = 0; piped < 2; piped++) {
+		struct fixture fixture;
+		set_up(&fixture);
+		write_claiming("in", 100, 3, 5, piped ? 100 : -1);
+		fixture.settings.batch_size = 32;
+		fixture.settings.force = true;
+		fixture.settings.logging_steps = 100;
+		fixture.settings.lr_scheduler_type = SCHEDULE_LINEAR;
+		if (piped)
+			pipe_in("in");
+		assert_int_equal(run_on(&fixture, piped ? NULL : "in"), RUN_COMPLETE);
+		assert_string_equal(fixture.lines, "4 8 12 "); /* the last line of each epoch */
+		assert_true(fabs(json_real_value(json_object_get(fixture.last, "learning_rate")) - 0.001 / 12) < 1e-12);
+		clear(&fixture);
+	}
+}
+
+/* A schedule that was made for what the metadata promised, and the input had less or more. */
+static void refuses_a_promise_not_kept(void **state) {
+	(void)state;
+	static const struct { int64_t claimed; int epochs; const char *steps, *words; } cases[] = {
+		{ 20, 0, "1 2 3 ", "standard input: ended after step 3, but its metadata promised 5 steps" },
+		{ 8, 0, "1 2 ", "standard input: goes on after step 2, but its metadata promised 2 steps" },
+		{ INT64_MAX, 0, "1 2 3 ", "ended after step 3" },
+		{ 13, 2, "1 2 3 4 5 6 ", "ended after step 6, but its metadata promised 8 steps" },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct fixture fixture;
+		empty_scratch(state);
+		set_up(&fixture);
+		write_claiming("in", 10, cases[i].epochs, 5, cases[i].claimed);
+		pipe_in("in");
+		assert_int_equal(run_on(&fixture, NULL), -1);
+		assert_int_equal(fixture.failure.status, EX_DATAERR);
+		expect_words(fixture.failure.text, cases[i].words);
+		assert_string_equal(fixture.lines, cases[i].steps);
+		char *checkpoint = format_text("out/checkpoint-%c", cases[i].steps[strlen(cases[i].steps) - 2]);
+		assert_true(exists(checkpoint) && !exists("out/model.safetensors"));
+		free(checkpoint);
+		clear(&fixture);
+	}
+	/* A schedule that does not depend on the number. */
+	write_claiming("in", 10, 0, 5, 20);
+	pipe_in("in");
+	EXPECT(RUN_COMPLETE, NULL, "1 2 3 ", f.settings.force = true, f.settings.lr_scheduler_type = SCHEDULE_CONSTANT);
+}
+
+static void tells_that_the_input_ended(void **state) {
+	(void)state;
+	struct fixture fixture;
+	write_records("in", 10, 0, 5);
+	for (int piped = 0; piped < 2; piped++) {
+		set_up(&fixture);
+		fixture.settings.max_steps = 90;
+		fixture.settings.force = true;
+		if (piped)
+			pipe_in("in");
+		assert_int_equal(run_on(&fixture, piped ? NULL : "in"), RUN_COMPLETE);
+		expect_words(fixture.warned.text, "ended after step 3, before --max-steps 90");
+		assert_int_equal(strstr(fixture.warned.text, "which the schedule was made for") != NULL, piped);
+		clear(&fixture);
+	}
+}
+
 static void prints_the_terms_of_the_loss(void **state) {
 	(void)state;
 	struct fixture fixture;
@@ -255,8 +346,8 @@ static void evaluates_when_asked(void **state) {
 	(void)state;
 	write_records("in", 10, 2, 5);
 	write_records("eval", 10, 0, 5);
-	EXPECT(RUN_COMPLETE, "in", "1 2 3 3e 4 5 5e ", f.settings.eval = "eval");
-	EXPECT(RUN_COMPLETE, "in", "1 2 2e 3 4 4e 5 5e ", f.settings.eval = "eval", f.settings.eval_steps = 2,
+	EXPECT(RUN_COMPLETE, "in", "1 2 3 3e 4 5 6 6e ", f.settings.eval = "eval");
+	EXPECT(RUN_COMPLETE, "in", "1 2 2e 3 4 4e 5 6 6e ", f.settings.eval = "eval", f.settings.eval_steps = 2,
 		f.settings.force = true);
 	EXPECT(RUN_COMPLETE, "in", "1 1e 2 2e 3 3e ", f.settings.eval = "eval", f.settings.eval_steps = 1,
 		f.settings.force = true, f.settings.early_stopping_patience = 2);
@@ -393,6 +484,9 @@ static void refuses_what_has_no_targets(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(takes_every_record_once, empty_scratch),
+		cmocka_unit_test_setup(ends_steps_with_epochs, empty_scratch),
+		cmocka_unit_test_setup(refuses_a_promise_not_kept, empty_scratch),
+		cmocka_unit_test_setup(tells_that_the_input_ended, empty_scratch),
 		cmocka_unit_test_setup(prints_the_terms_of_the_loss, empty_scratch),
 		cmocka_unit_test_setup(evaluates_when_asked, empty_scratch),
 		cmocka_unit_test_setup(saves_before_it_fails, empty_scratch),
