@@ -7,9 +7,47 @@ BIN = bin
 
 CFLAGS ?= -O2 -g
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+
+# FUZZ=1, as `make fuzz` sets it, lets clang's libFuzzer see which branches an input takes.
+ifdef FUZZ
+CC = clang
+endif
+
+# The architecture to build for is the compiler's: CC=aarch64-linux-gnu-gcc builds for arm64, with the libraries that
+# Debian's aarch64-linux-gnu-pkg-config finds.
+architecture := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
+foreign := $(filter-out $(shell uname -m),$(architecture))
+target_pkg_config := $(architecture)-linux-gnu-pkg-config
+PKG_CONFIG ?= $(if $(shell command -v $(target_pkg_config)),$(target_pkg_config),pkg-config)
+
+# Builds that differ have folders of their own: SANITIZE=1; FUZZ=1; PORTABLE=1, which leaves out every intrinsic and every
+# optional library; and those for another architecture.
+flavour := $(if $(FUZZ),/fuzz)$(if $(SANITIZE),/sanitize)$(if $(PORTABLE),/portable)$(foreign:%=/%)
+BUILD = build$(flavour)
+BIN = $(if $(flavour),$(BUILD)/)bin
+ifdef SANITIZE
+sanitize = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+endif
+ifdef FUZZ
+sanitize = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+endif
+portable = $(if $(PORTABLE),-DCLOZE_PORTABLE)
+
+# Mistakes with memory end a program early: the stack is guarded, calls of the C library are checked, addresses are random,
+# and what the linker resolves is then read-only; jumps land where they should on processors that look.
+# tests/build/hardening.t holds what is built against this list. The checked calls need an optimizing compiler.
+branches_x86_64 = -fcf-protection=full
+branches_aarch64 = -mbranch-protection=standard
+fortify = $(if $(sanitize)$(filter -O0,$(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
+harden = -fstack-protector-strong -fstack-clash-protection $(fortify) $(branches_$(architecture)) -fPIE
+harden_link = -pie -Wl,-z,relro,-z,now,-z,noexecstack
+
+# The same sources give the same bytes in any folder: the names of source files in debugging information are relative.
+here = -ffile-prefix-map='$(CURDIR)'=.
+
 PACKAGES = zlib jansson openblas
 # ISA-L inflates and computes CRCs faster than zlib; it is used where it is there and PORTABLE is not set.
-isal := $(if $(PORTABLE),,$(shell pkg-config --exists libisal 2>/dev/null && echo libisal))
+isal := $(if $(PORTABLE),,$(shell $(PKG_CONFIG) --exists libisal 2>/dev/null && echo libisal))
 PACKAGES += $(isal)
 # oneDNN, likewise, multiplies matrices faster than OpenBLAS with AVX-512, and bfloat16 for --dtype bf16. Debian's has no
 # pkg-config file, so a program that calls it is linked: `dnnl` is the interface that it offers, 3 or 2, or nothing.
@@ -22,31 +60,12 @@ endif
 optional = $(isal:libisal=-DCLOZE_ISAL) $(dnnl:%=-DCLOZE_DNNL=%)
 
 # Where the libraries are. pkg-config may not be there yet: `make deps` comes first then, in a make of its own.
-package_cflags := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
-package_libs := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+package_cflags := $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
+package_libs := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null)
 
-ifdef SANITIZE
-BUILD = build/sanitize
-BIN = build/sanitize/bin
-sanitize = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-endif
-# PORTABLE=1 leaves out every intrinsic and every optional library, as where there are none.
-ifdef PORTABLE
-BUILD = build/portable
-BIN = build/portable/bin
-portable = -DCLOZE_PORTABLE
-endif
-
-# FUZZ=1, as `make fuzz` sets it, lets clang's libFuzzer see which branches an input takes.
-ifdef FUZZ
-BUILD = build/fuzz
-CC = clang
-sanitize = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
-endif
-
-compile = $(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -Icommon $(package_cflags) $(CPPFLAGS) $(CFLAGS) \
-	$(sanitize) $(portable) $(optional) -DCLOZE_VERSION='"$(VERSION)"' -pthread -MMD -MP
-link = $(CC) $(CFLAGS) $(sanitize) -pthread $(LDFLAGS)
+compile = $(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -Icommon $(package_cflags) $(CPPFLAGS) $(CFLAGS) $(here) \
+	$(harden) $(sanitize) $(portable) $(optional) -DCLOZE_VERSION='"$(VERSION)"' -pthread -MMD -MP
+link = $(CC) $(CFLAGS) $(sanitize) $(harden_link) -pthread $(LDFLAGS)
 libraries = -Wl,--as-needed $(package_libs) $(if $(dnnl),-ldnnl -lgomp) -lm
 
 ifndef V
@@ -64,7 +83,9 @@ all: $(tools)
 help:
 	@echo 'make              build the tools into $(BIN)/'
 	@echo 'make run          the whole pipeline on a corpus made on the spot, each command shown'
-	@echo 'make check        the tests (SANITIZE=1: under AddressSanitizer; PORTABLE=1: without intrinsics, on zlib)'
+	@echo 'make check        the tests (SANITIZE=1: under AddressSanitizer; PORTABLE=1: without intrinsics, on zlib;'
+	@echo '                  REFERENCE=1: held against transformers too, which are about 900 MB to download)'
+	@echo 'make roots        build and test in an empty Debian bookworm and an empty trixie, by debootstrap, as root'
 	@echo 'make imdb         fine-tune MODEL (default $(MODEL)) on DATA (default: download aclImdb)'
 	@echo 'make torture      lets every file operation of a training run fail, then kills one again and again (minutes)'
 	@echo 'make fuzz         feeds whatever reads files what nobody would write, FUZZ_SECONDS (default 60) each'
@@ -79,7 +100,7 @@ $(BIN)/%: $(BUILD)/tools/%.o $(BUILD)/libcloze.a
 	$(call say,link   ,$@) $(link) -o $@ $^ $(libraries)
 
 $(BUILD)/libcloze.a: $(rooms)
-	$(call say,archive,$@) rm -f $@ && $(AR) rcs $@ $^
+	$(call say,archive,$@) rm -f $@ && $(AR) rcsD $@ $^
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -93,7 +114,7 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libcloze.a
 	$(call say,link   ,$@) $(link) -o $@ $^ $(libraries)
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libcloze.a
-	$(call say,link   ,$@) $(link) -o $@ $^ $(libraries) $(shell pkg-config --libs cmocka)
+	$(call say,link   ,$@) $(link) -o $@ $^ $(libraries) $(shell $(PKG_CONFIG) --libs cmocka)
 
 $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/libcloze.a
 	$(call say,link   ,$@) $(link) -fsanitize=fuzzer -o $@ $^ $(libraries)
@@ -103,7 +124,7 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/libcloze.a
 flags_safetensors = -O3
 flags_vocabulary = -O3
 flags_kernels_portable = -O3
-ifeq ($(portable)$(shell uname -m),x86_64)
+ifeq ($(portable)$(architecture),x86_64)
 flags_kernels_avx2 = -O3 -mavx2 -mfma
 flags_kernels_avx512 = -O3 -mavx512f -mavx512vl -mavx512bw -mavx512dq -mavx2 -mfma -mprefer-vector-width=512
 endif
@@ -119,12 +140,19 @@ run:
 	@$(MAKE) --no-print-directory all
 	@PATH="$(abspath $(BIN)):$$PATH" pipelines/demo
 
+# The reference's Python, which holds cloze against transformers and datasets, takes much to download: it is made by
+# REFERENCE=1 alone, and used from then on. CLOZE_PYTHON names another one.
+reference_python = run/python
 check:
-	@pipelines/install-dependencies build check
+	@pipelines/install-dependencies build check $(if $(REFERENCE),reference)
+	@$(if $(REFERENCE),[ -n "$$CLOZE_PYTHON" ] || pipelines/make-python $(reference_python))
 	@$(MAKE) --no-print-directory all tests
-	@CLOZE_BIN="$(abspath $(BIN))" CLOZE_PYTHON="$${CLOZE_PYTHON-$$(pipelines/make-python $(CURDIR)/build/python)}" \
-		CLOZE_BUILD="$(abspath $(BUILD))" CMOCKA_MESSAGE_OUTPUT=TAP \
-		prove --exec '' --timer -j 2 $(sort $(unit_tests)) $(sort $(wildcard tests/*/*.t))
+	@: $${CLOZE_PYTHON=$$(ls -d "$$PWD/$(reference_python)/bin/python" 2>/dev/null)}; export CLOZE_PYTHON; \
+		CLOZE_BIN="$(abspath $(BIN))" CLOZE_BUILD="$(abspath $(BUILD))" \
+		tests/run $(sort $(unit_tests)) $(sort $(wildcard tests/*/*.t))
+
+roots:
+	@tests/roots
 
 tests: $(unit_tests) $(BUILD)/tests/fault/faults.so
 	@:
@@ -132,7 +160,7 @@ tests: $(unit_tests) $(BUILD)/tests/fault/faults.so
 # Preloaded into a tool, which may be a sanitized one, it is not sanitized itself.
 $(BUILD)/tests/fault/faults.so: tests/fault/faults.c Makefile
 	@mkdir -p $(@D)
-	$(call say,link   ,$@) $(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -shared -fPIC -o $@ $<
+	$(call say,link   ,$@) $(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) $(CPPFLAGS) $(CFLAGS) $(here) -shared -fPIC -o $@ $<
 
 torture: all $(BUILD)/tests/fault/faults.so
 	@TORTURE=1 CLOZE_BIN="$(abspath $(BIN))" CLOZE_BUILD="$(abspath $(BUILD))" prove --exec '' --verbose tests/fault/resume.t
@@ -152,7 +180,7 @@ fuzz-all: $(fuzzers)
 	done; [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
 deps:
-	@pipelines/install-dependencies build check bench imdb
+	@pipelines/install-dependencies build check reference bench imdb
 
 bench:
 	@pipelines/install-dependencies build bench
@@ -178,5 +206,5 @@ uninstall:
 clean:
 	rm -rf build bin
 
-.PHONY: all help run check tests torture fuzz fuzz-all deps bench install uninstall clean
+.PHONY: all help run check roots tests torture fuzz fuzz-all deps bench install uninstall clean
 .SECONDARY:

@@ -9,7 +9,7 @@
 #   fixtures   the committed inputs
 #   scratch    a folder of its own, removed at the end
 #   shared     ../shared, where it is; empty otherwise: skip what needs it
-#   python     a Python with the reference's libraries, where `make check` could make one; empty otherwise
+#   python     a Python with the reference's libraries, as `make check REFERENCE=1` makes it; empty otherwise
 #   torch      the same Python, where it has PyTorch too; empty otherwise
 # shellcheck shell=bash disable=SC2034
 
@@ -81,6 +81,7 @@ status() {
 skip() {
 	count=$((count + 1))
 	printf 'ok %d - %s # skip %s\n' "$count" "$1" "$2"
+	echo "$2" >> "${CLOZE_SKIPPED:-/dev/null}"
 }
 
 finish() {

@@ -399,7 +399,10 @@ void *safetensors_gather(struct safetensors *file, size_t capacity, void **behin
 		result = move_map(file, last, next);
 		next += whole_pages(last->length);
 	}
-	if (result < 0 || mprotect(next, whole_pages(capacity), PROT_READ | PROT_WRITE) < 0) {
+	/* qemu-user refuses to protect no pages. */
+	if (result == 0 && capacity > 0)
+		result = mprotect(next, whole_pages(capacity), PROT_READ | PROT_WRITE);
+	if (result < 0) {
 		fail(failure, EX_OSERR, "memory: %s", strerror(errno));
 		return NULL;
 	}

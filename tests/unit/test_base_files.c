@@ -139,7 +139,7 @@ static void test_staged_file(void **state) {
 	expect_content("file", "new");
 	assert_int_equal(entries(), 1);
 
-	symlink("file", "link");
+	assert_int_equal(symlink("file", "link"), 0);
 	staged = staged_file("link", &failure);
 	write_all(staged_descriptor(staged), "through", 7, "link", &failure);
 	assert_int_equal(staged_commit(staged, &failure), 0);
@@ -262,9 +262,8 @@ static void expect_removed_after(void (*end)(void), bool by_signal, int number) 
 		char *inside = format_text("%s/content", staged_path(made));
 		put(inside, "half");
 		free(inside);
-		if (file == NULL || entries() != 2)
+		if (file == NULL || entries() != 2 || freopen("/dev/null", "w", stderr) == NULL)
 			_exit(1);
-		freopen("/dev/null", "w", stderr);
 		end();
 		_exit(2);
 	}

@@ -73,7 +73,7 @@ static void avx2_kernel_does_the_same(void **unused) {
 	if (scan_has_avx2())
 		check_kernel(scan_blocks_avx2);
 	else
-		print_message("# skipped: no AVX2 in this processor, or in this build\n"); /* cmocka's skip() is a failure to prove */
+		report_skipped("no AVX2 in this processor, or in this build");
 }
 
 /* Holds one scan against the text, and returns how many bytes it makes. */
