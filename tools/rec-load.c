@@ -13,7 +13,7 @@
 #include "cli/options.h"
 #include "cli/streams.h"
 #include "record/stream.h"
-#include "stage/vocabulary_info.h"
+#include "train/vocabulary_info.h"
 
 enum { SAMPLE_LINES = 100 };
 

@@ -1,12 +1,25 @@
-/* A record's words are its units, numbered in their order (stage/masking.h). */
+/* wwm-mask: masks whole words (mask/mask.h), record by record on several threads (record/rewrite.h). */
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "cli/cli.h"
 #include "cli/options.h"
-#include "stage/masking.h"
+#include "cli/streams.h"
+#include "mask/mask.h"
+#include "record/token_lists.h"
+#include "train/vocabulary_info.h"
 
 static struct masking masking = { .probability = 0.2, .mask_rate = 1 };
+static bool keep_special;
+static const char *model;
+static int64_t threads;
 
 static const struct option_entry options[] = {
 	OPTION_NUMBER("wwm-probability", &masking.probability, 0, 1, "P", "chance of each word to be chosen"),
+	OPTION_FLAG("keep-special", &keep_special, "never choose special tokens that stand in the text, such as [UNK]"),
 	MASKING_OPTIONS(masking),
+	OPTION_TEXT("model", &model, "DIR", "take the vocabulary from this model folder, for a stream that does not tell"),
+	OPTION_THREADS(&threads),
 	OPTION_END
 };
 
@@ -16,20 +29,67 @@ static const struct usage usage = {
 	.example = "wwm-mask --seed 7 < chunks.arrows > masked.arrows",
 };
 
-/* A word is a run of equal word ids; a null ends it. */
-static void number_words(const struct stream_info *info, const int32_t *input_ids, const int32_t *word_ids,
-	int32_t *units, size_t count) {
-	int32_t words = 0;
-	(void)info;
-	(void)input_ids;
-	for (size_t i = 0; i < count; i++) {
-		if (word_ids[i] >= 0 && (i == 0 || word_ids[i] != word_ids[i - 1]))
-			words++;
-		units[i] = word_ids[i] >= 0 ? words - 1 : -1;
-	}
+struct stage {
+	struct token_columns columns;
+	struct mask *mask;
+	struct token_lists *lists; /* one for each thread */
+};
+
+static int mask_row(void *context, const struct record_row *row, struct list_pair *made, int worker,
+	struct failure *failure) {
+	const struct stage *stage = context;
+	struct token_lists *lists = &stage->lists[worker];
+	size_t count = token_count(&stage->columns, row);
+	list_pair_reserve(made, count);
+	int32_t *input_ids = made->first + made->count, *labels = made->second + made->count;
+	if (token_lists_read(&stage->columns, row, input_ids, lists, failure) < 0)
+		return -1;
+	const struct mask_record record = { .ordinal = row->ordinal, .count = count, .input_ids = input_ids,
+		.labels = labels, .word_ids = lists->word_ids,
+		.special_tokens_mask = lists->special_tokens_mask };
+	mask_words(stage->mask, &record, keep_special);
+	made->count += count;
+	return 0;
+}
+
+/* The rules, by the vocabulary that the stream or --model tells, which `info` then has. */
+static struct mask *create_mask(struct stream_info *info, const char *input) {
+	struct failure failure;
+	struct tokenizer *tokenizer = model != NULL ? must(tokenizer_load(model, &failure), &failure) : NULL;
+	check(stream_info_need_mask(info, tokenizer, input, &failure), &failure);
+	const struct mask_vocabulary vocabulary = { .mask_id = info->mask_id, .size = info->vocab_size,
+		.special_ids = info->all_special_ids, .special_count = info->special_count,
+		.tokens = tokenizer != NULL ? tokenizer_vocabulary(tokenizer) : NULL };
+	struct mask *mask = must(mask_create(&masking, &vocabulary, &failure), &failure);
+	tokenizer_free(tokenizer);
+	return mask;
 }
 
 int main(int argc, char **argv) {
 	const char *input = parse_options_with_input(argc, argv, &usage, options);
-	return mask_stream(input, &masking, true, number_words);
+	struct failure failure;
+	struct stream_info info;
+	struct stage stage;
+	check(mask_check_options(&masking, model != NULL, &failure), &failure);
+	struct reader *in = open_input_stream(input);
+	check(token_columns_find(in, true, &stage.columns, &failure), &failure);
+	stream_info_copy(&info, reader_info(in));
+	stage.mask = create_mask(&info, reader_name(in));
+	stage.columns.vocab_size = info.vocab_size;
+	info.type = RECORD_MASKED;
+
+	struct pool *pool = create_pool(threads);
+	stage.lists = allocate((size_t)pool_threads(pool), sizeof *stage.lists);
+	const struct rewrite rewrite = { .names = { "input_ids", "labels" }, .column = stage.columns.input_ids,
+		.dropped = (const char *const[]){ "input_ids", "word_ids", "labels", "special_tokens_mask", NULL },
+		.make = mask_row, .context = &stage };
+	int status = rewrite_stream(&rewrite, in, &info, masking.seed, pool);
+	for (int i = 0; i < pool_threads(pool); i++)
+		token_lists_clear(&stage.lists[i]);
+	free(stage.lists);
+	pool_destroy(pool);
+	mask_destroy(stage.mask);
+	stream_info_clear(&info);
+	reader_close(in);
+	return status;
 }

@@ -1,12 +1,13 @@
 /* streams: a filter's input and output, as streams of records on standard input and standard output. */
-#include "base/files.h"
 #include "cli/streams.h"
 
 #include <inttypes.h>
 #include <unistd.h>
 
+#include "base/files.h"
 #include "cli/cli.h"
 #include "cli/options.h"
+#include "cli/progress.h"
 
 struct lineage_entry this_stage(int64_t seed) {
 	return (struct lineage_entry){ program_name(), program_version(), program_arguments(), seed };
@@ -50,4 +51,16 @@ int close_output_stream(struct writer *writer) {
 	on_failure(NULL, NULL); /* where the writer fails, it is past poisoning */
 	check(writer_close(writer, &failure), &failure);
 	return finish_output();
+}
+
+int rewrite_stream(const struct rewrite *rewrite, struct reader *reader, struct stream_info *info, int64_t seed,
+	struct pool *pool) {
+	struct failure failure;
+	struct rewriter *rewriter = rewriter_create(rewrite, reader);
+	struct writer *writer = open_output_stream(rewriter_schema(rewriter), info, seed);
+	while (check(rewriter_step(rewriter, writer, pool, &failure), &failure) == 1)
+		progress(writer_records(writer), info->records, "records");
+	progress_end();
+	rewriter_destroy(rewriter);
+	return close_output_stream(writer);
 }

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "record/rewrite.h"
 #include "record/stream.h"
 #include "record/table.h"
 
@@ -28,6 +29,12 @@ struct reader *open_input_stream(const char *path);
 /* The table of a filter's whole input, standard output being no terminal: open_input_stream(), then table_read() with
  * what --memory says. Ends the program where it cannot. */
 struct table *open_input_table(const char *path, const char *memory, struct reader **reader);
+
+/* A whole stage that makes two lists of each record, from the reader to the end of standard output: opens the output by
+ * open_output_stream(), rewrites every record on the threads of the pool, shows progress, and closes. Returns main()'s
+ * status. Ends the program where it cannot go on. */
+int rewrite_stream(const struct rewrite *rewrite, struct reader *reader, struct stream_info *info, int64_t seed,
+	struct pool *pool);
 
 /* Closes the writer of open_output_stream() and takes the poisoning back; then standard output through
  * finish_output(). Returns main()'s status. */

@@ -190,18 +190,30 @@ void builder_append_int32_list(struct builder *builder, const int32_t *values, s
 	builder_end_row(builder);
 }
 
+/* The index of the first of the values that is `value`; `count` where there is none. */
+static size_t find_value(const int32_t *values, size_t count, int32_t value) {
+	size_t i = 0;
+	for (bool found = false; i + 8 <= count; i += 8) { /* eight at a time are compared by vectors */
+		for (size_t j = 0; j < 8; j++)
+			found |= values[i + j] == value;
+		if (found)
+			break;
+	}
+	while (i < count && values[i] != value)
+		i++;
+	return i;
+}
+
 void builder_append_nullable_int32_list(struct builder *builder, const int32_t *values, size_t count,
 	int32_t null_value) {
 	struct builder *child = builder->children[0];
-	for (size_t first = 0, i = 0; i <= count; i++) {
-		if (i < count && values[i] != null_value)
-			continue;
-		mark_valid(child, (int64_t)(i - first)); /* the run before this null, or before the end */
-		bytes_append(&child->values, values + first, (i - first) * sizeof *values);
-		child->length += (int64_t)(i - first);
-		if (i < count)
+	for (size_t first = 0, run; first <= count; first += run + 1) {
+		run = find_value(values + first, count - first, null_value);
+		mark_valid(child, (int64_t)run);
+		bytes_append(&child->values, values + first, run * sizeof *values);
+		child->length += (int64_t)run;
+		if (first + run < count)
 			append_nulls(child, 1);
-		first = i + 1;
 	}
 	builder_end_row(builder);
 }

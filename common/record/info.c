@@ -1,7 +1,8 @@
-/* The `cloze` metadata by way of jansson. Keys that are not known to this version are dropped. */
+/* info: the `cloze` metadata, written and read with jansson. */
 #include "record/info.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,10 +22,13 @@ void stream_info_init(struct stream_info *info) {
 void stream_info_copy(struct stream_info *to, const struct stream_info *from) {
 	*to = *from;
 	to->lineage = json_deep_copy(from->lineage);
+	to->all_special_ids = NULL;
+	stream_info_set_special_ids(to, from->all_special_ids, from->special_count);
 }
 
 void stream_info_clear(struct stream_info *info) {
 	json_decref(info->lineage);
+	free(info->all_special_ids);
 	stream_info_init(info);
 }
 
@@ -43,6 +47,28 @@ int stream_info_set_epochs(struct stream_info *info, int64_t epochs, int64_t rec
 		epochs, records_per_epoch);
 }
 
+static int compare_ids(const void *left, const void *right) {
+	int32_t a = *(const int32_t *)left, b = *(const int32_t *)right;
+	return (a > b) - (a < b);
+}
+
+void stream_info_set_special_ids(struct stream_info *info, const int32_t *ids, size_t count) {
+	const int32_t five[] = { info->pad_id, info->unk_id, info->cls_id, info->sep_id, info->mask_id };
+	int32_t *all = allocate(count + sizeof five / sizeof *five, sizeof *all);
+	size_t kept = 0;
+	if (count > 0)
+		memcpy(all, ids, count * sizeof *all);
+	memcpy(all + count, five, sizeof five);
+	count += sizeof five / sizeof *five;
+	qsort(all, count, sizeof *all, compare_ids);
+	for (size_t i = 0; i < count; i++)
+		if (all[i] >= 0 && (kept == 0 || all[kept - 1] != all[i]))
+			all[kept++] = all[i];
+	free(info->all_special_ids);
+	info->all_special_ids = all;
+	info->special_count = kept;
+}
+
 void stream_info_add_stage(struct stream_info *info, const struct lineage_entry *stage) {
 	if (info->lineage == NULL)
 		info->lineage = json_array();
@@ -55,8 +81,26 @@ static void set_integer(json_t *object, const char *key, int64_t value) {
 		json_object_set_new(object, key, json_integer(value));
 }
 
+/* The ids of the tokens that have a name, as an object. */
+static json_t *named_ids(const struct stream_info *info) {
+	json_t *ids = json_object();
+	set_integer(ids, "pad", info->pad_id);
+	set_integer(ids, "unk", info->unk_id);
+	set_integer(ids, "cls", info->cls_id);
+	set_integer(ids, "sep", info->sep_id);
+	set_integer(ids, "mask", info->mask_id);
+	return ids;
+}
+
+static json_t *all_ids(const struct stream_info *info) {
+	json_t *ids = json_array();
+	for (size_t i = 0; i < info->special_count; i++)
+		json_array_append_new(ids, json_integer(info->all_special_ids[i]));
+	return ids;
+}
+
 char *stream_info_format(const struct stream_info *info) {
-	json_t *json = json_object(), *ids = json_object();
+	json_t *json = json_object(), *ids = named_ids(info);
 	if (info->type != RECORD_OTHER)
 		json_object_set_new(json, "type", json_string(type_names[info->type]));
 	set_integer(json, "records", info->records);
@@ -65,13 +109,10 @@ char *stream_info_format(const struct stream_info *info) {
 	set_integer(json, "vocab_size", info->vocab_size);
 	if (info->vocab_fingerprint[0] != '\0')
 		json_object_set_new(json, "vocab_fingerprint", json_string(info->vocab_fingerprint));
-	set_integer(ids, "pad", info->pad_id);
-	set_integer(ids, "unk", info->unk_id);
-	set_integer(ids, "cls", info->cls_id);
-	set_integer(ids, "sep", info->sep_id);
-	set_integer(ids, "mask", info->mask_id);
 	if (json_object_size(ids) > 0)
 		json_object_set(json, "special_ids", ids);
+	if (info->special_count > 0)
+		json_object_set_new(json, "all_special_ids", all_ids(info));
 	set_integer(json, "chunk_size", info->chunk_size);
 	if (info->lineage != NULL)
 		json_object_set(json, "lineage", info->lineage);
@@ -90,7 +131,7 @@ static int get_integer(const json_t *object, const char *key, int64_t maximum, i
 	if (json == NULL || json_is_null(json))
 		return 0;
 	if (!json_is_integer(json) || json_integer_value(json) < 0 || json_integer_value(json) > maximum)
-		return fail(failure, EX_DATAERR, "metadata `cloze`: \"%s\" is no number from 0 to %" PRId64
+		return fail(failure, EX_DATAERR, "metadata `cloze`: \"%s\" is not an integer from 0 to %" PRId64
 			" (a stage that rewrites it may leave the key out)", key, maximum);
 	*value = json_integer_value(json);
 	return 0;
@@ -104,12 +145,31 @@ static int get_id(const json_t *ids, const char *key, int32_t *id, struct failur
 	return 0;
 }
 
+static int get_special_ids(const json_t *json, struct stream_info *info, struct failure *failure) {
+	const json_t *array = json_object_get(json, "all_special_ids"), *id;
+	size_t i, count = json_array_size(array);
+	if (array != NULL && !json_is_null(array) && !json_is_array(array))
+		return fail(failure, EX_DATAERR, "metadata `cloze`: \"all_special_ids\" is not an array");
+	int32_t *ids = allocate(count, sizeof *ids);
+	json_array_foreach(array, i, id) {
+		if (!json_is_integer(id) || json_integer_value(id) < 0 || json_integer_value(id) > INT32_MAX) {
+			free(ids);
+			return fail(failure, EX_DATAERR, "metadata `cloze`: \"all_special_ids\"[%zu] is not an integer from 0 to %"
+				PRId32, i, INT32_MAX);
+		}
+		ids[i] = (int32_t)json_integer_value(id);
+	}
+	stream_info_set_special_ids(info, ids, count);
+	free(ids);
+	return 0;
+}
+
 static int get_type(const json_t *json, struct stream_info *info, struct failure *failure) {
 	const json_t *type = json_object_get(json, "type");
 	if (type == NULL)
 		return 0;
 	if (!json_is_string(type))
-		return fail(failure, EX_DATAERR, "metadata `cloze`: \"type\" is no string (text, tokens, chunks, masked)");
+		return fail(failure, EX_DATAERR, "metadata `cloze`: \"type\" is not a string (text, tokens, chunks, masked)");
 	for (int i = RECORD_TEXT; i <= RECORD_MASKED; i++)
 		if (strcmp(json_string_value(type), type_names[i]) == 0)
 			info->type = (enum record_type)i;
@@ -121,7 +181,7 @@ static int get_fingerprint(const json_t *json, struct stream_info *info, struct 
 	if (text == NULL || json_is_null(text))
 		return 0;
 	if (!json_is_string(text) || json_string_length(text) >= sizeof info->vocab_fingerprint)
-		return fail(failure, EX_DATAERR, "metadata `cloze`: \"vocab_fingerprint\" is no string below %zu bytes",
+		return fail(failure, EX_DATAERR, "metadata `cloze`: \"vocab_fingerprint\" is not a string of less than %zu bytes",
 			sizeof info->vocab_fingerprint);
 	memcpy(info->vocab_fingerprint, json_string_value(text), json_string_length(text) + 1);
 	return 0;
@@ -138,7 +198,7 @@ static void check_epochs(struct stream_info *info) {
 static int get_all(json_t *json, struct stream_info *info, struct failure *failure) {
 	const json_t *ids = json_object_get(json, "special_ids");
 	if (!json_is_object(json))
-		return fail(failure, EX_DATAERR, "metadata `cloze`: no JSON object");
+		return fail(failure, EX_DATAERR, "metadata `cloze`: not a JSON object");
 	if (get_type(json, info, failure) < 0 || get_fingerprint(json, info, failure) < 0
 			|| get_integer(json, "records", INT64_MAX, &info->records, failure) < 0
 			|| get_integer(json, "epochs", INT64_MAX, &info->epochs, failure) < 0
@@ -147,12 +207,12 @@ static int get_all(json_t *json, struct stream_info *info, struct failure *failu
 			|| get_integer(json, "chunk_size", INT32_MAX, &info->chunk_size, failure) < 0
 			|| get_id(ids, "pad", &info->pad_id, failure) < 0 || get_id(ids, "unk", &info->unk_id, failure) < 0
 			|| get_id(ids, "cls", &info->cls_id, failure) < 0 || get_id(ids, "sep", &info->sep_id, failure) < 0
-			|| get_id(ids, "mask", &info->mask_id, failure) < 0)
+			|| get_id(ids, "mask", &info->mask_id, failure) < 0 || get_special_ids(json, info, failure) < 0)
 		return -1;
 	check_epochs(info);
 	json_t *lineage = json_object_get(json, "lineage");
 	if (lineage != NULL && !json_is_array(lineage))
-		return fail(failure, EX_DATAERR, "metadata `cloze`: \"lineage\" is no array");
+		return fail(failure, EX_DATAERR, "metadata `cloze`: \"lineage\" is not an array");
 	info->lineage = json_incref(lineage);
 	return 0;
 }
@@ -162,7 +222,7 @@ int stream_info_parse(const char *text, struct stream_info *info, struct failure
 	stream_info_init(info);
 	json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, &error);
 	if (json == NULL)
-		return fail(failure, EX_DATAERR, "metadata `cloze`: no JSON: %s", error.text);
+		return fail(failure, EX_DATAERR, "metadata `cloze`: not JSON: %s", error.text);
 	int result = get_all(json, info, failure);
 	json_decref(json);
 	return result;

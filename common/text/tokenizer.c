@@ -411,6 +411,21 @@ struct special_ids tokenizer_special_ids(const struct tokenizer *tokenizer) {
 	return tokenizer->settings.special_ids;
 }
 
+int32_t *tokenizer_all_special_ids(const struct tokenizer *tokenizer, size_t *count) {
+	const struct settings *settings = &tokenizer->settings;
+	const struct special_ids *named = &settings->special_ids;
+	const int32_t named_ids[] = { named->pad, named->unk, named->cls, named->sep, named->mask };
+	int32_t *ids = allocate(settings->added_count + sizeof named_ids / sizeof *named_ids, sizeof *ids);
+	*count = 0;
+	for (size_t i = 0; i < sizeof named_ids / sizeof *named_ids; i++)
+		if (named_ids[i] >= 0)
+			ids[(*count)++] = named_ids[i];
+	for (size_t i = 0; i < settings->added_count; i++)
+		if (settings->added[i].special)
+			ids[(*count)++] = settings->added[i].id;
+	return ids;
+}
+
 int tokenizer_save(const struct tokenizer *tokenizer, const char *folder, struct failure *failure) {
 	return settings_save(&tokenizer->settings, folder, failure);
 }

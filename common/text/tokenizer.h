@@ -30,6 +30,8 @@ void tokenizer_free(struct tokenizer *tokenizer);
 
 const struct vocabulary *tokenizer_vocabulary(const struct tokenizer *tokenizer);
 struct special_ids tokenizer_special_ids(const struct tokenizer *tokenizer);
+/* The ids of all special tokens, those five among them; an id may be there twice. free() releases them. */
+int32_t *tokenizer_all_special_ids(const struct tokenizer *tokenizer, size_t *count);
 
 /* What documents became. Zero-initialize; encoding_clear() releases it; reused from document to document. */
 struct encoding {

@@ -3,7 +3,7 @@
 
 #include <inttypes.h>
 
-#include "stage/vocabulary_info.h"
+#include "train/vocabulary_info.h"
 
 int optional_tokenizer(const char *folder, struct tokenizer **tokenizer, struct failure *failure) {
 	*tokenizer = tokenizer_load(folder, failure);

@@ -91,7 +91,8 @@ static void forgets_epochs_that_do_not_fit(void **state) {
 static void refuses_nonsense(void **state) {
 	(void)state;
 	static const char *const texts[] = { "", "{", "[]", "7", "{\"type\": 3}", "{\"records\": -2}",
-		"{\"records\": \"9\"}", "{\"epochs\": -1}", "{\"records_per_epoch\": 0.5}", "{\"vocab_size\": 1.5}", "{\"special_ids\": {\"mask\": 4294967296}}", "{\"lineage\": {}}",
+		"{\"records\": \"9\"}", "{\"epochs\": -1}", "{\"records_per_epoch\": 0.5}", "{\"vocab_size\": 1.5}", "{\"special_ids\": {\"mask\": 4294967296}}",
+		"{\"all_special_ids\": {}}", "{\"all_special_ids\": [1, -1]}", "{\"all_special_ids\": [2147483648]}", "{\"lineage\": {}}",
 		"{\"vocab_fingerprint\": \"0123456789012345678901234567890123456789\"}", "{\"records\": 99999999999999999999}" };
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
 		struct stream_info info;
@@ -103,10 +104,35 @@ static void refuses_nonsense(void **state) {
 	}
 }
 
+static void holds_all_special_ids(void **state) {
+	(void)state;
+	struct stream_info info, copy;
+	struct failure failure;
+	static const char text[] = "{\"special_ids\": {\"pad\": 0, \"mask\": 4}, \"all_special_ids\": [9, 0, 9, 7]}";
+	static const int32_t expected[] = { 0, 4, 7, 9 };
+	assert_int_equal(stream_info_parse(text, &info, &failure), 0);
+	stream_info_copy(&copy, &info);
+	stream_info_clear(&info);
+	assert_int_equal(copy.special_count, 4);
+	assert_memory_equal(copy.all_special_ids, expected, sizeof expected);
+	char *formatted = stream_info_format(&copy);
+	assert_non_null(strstr(formatted, "\"all_special_ids\": [0, 4, 7, 9]"));
+	free(formatted);
+	stream_info_clear(&copy);
+
+	/* Without the list, the named ones are all. */
+	assert_int_equal(stream_info_parse("{\"special_ids\": {\"cls\": 8, \"sep\": 2}}", &info, &failure), 0);
+	assert_int_equal(info.special_count, 2);
+	assert_int_equal(info.all_special_ids[0], 2);
+	assert_int_equal(info.all_special_ids[1], 8);
+	stream_info_clear(&info);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(comes_back),
 		cmocka_unit_test(lets_keys_be_missing),
+		cmocka_unit_test(holds_all_special_ids),
 		cmocka_unit_test(forgets_epochs_that_do_not_fit),
 		cmocka_unit_test(refuses_nonsense),
 	};
