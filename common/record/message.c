@@ -1,4 +1,4 @@
-/* The numbers of fields are those of the .fbs files, in the order of their declarations. */
+/* message.c: takes the metadata of messages apart, and refuses what no stage takes. */
 #include "record/message.h"
 
 #include <inttypes.h>
@@ -7,33 +7,29 @@
 
 #include "base/memory.h"
 
-enum { VERSION_V4 = 3, VERSION_V5 = 4 };
-enum { MESSAGE_VERSION, MESSAGE_HEADER_TYPE, MESSAGE_HEADER, MESSAGE_BODY_LENGTH, MESSAGE_CUSTOM_METADATA };
-enum { SCHEMA_ENDIANNESS, SCHEMA_FIELDS, SCHEMA_CUSTOM_METADATA };
-enum { BATCH_LENGTH, BATCH_NODES, BATCH_BUFFERS, BATCH_COMPRESSION };
-enum { FIELD_NAME, FIELD_NULLABLE, FIELD_TYPE_TYPE, FIELD_TYPE, FIELD_DICTIONARY, FIELD_CHILDREN,
-	FIELD_CUSTOM_METADATA };
-enum { KEY_VALUE_KEY, KEY_VALUE_VALUE };
-
-/* ---- decoding ------------------------------------------------------------------------------------------ */
-
 static int damaged(const struct flat_reader *reader, const char *name, struct failure *failure) {
 	return fail(failure, EX_DATAERR, "%s: damaged metadata: %s", name,
 		reader->damage != NULL ? reader->damage : "a part is missing");
 }
 
-/* The value of the custom metadata's key `cloze`; NULL: none. */
-static char *decode_cloze(const struct flat_table *table, int field) {
+/* The value of the custom metadata's key `cloze`, within the metadata; NULL: none. */
+static const char *find_cloze(const struct flat_table *table, int field, size_t *length) {
 	struct flat_vector pairs = flat_vector(table, field, 4);
 	for (size_t i = 0; i < pairs.count; i++) {
 		struct flat_table pair = flat_element(&pairs, i);
-		size_t key_length, value_length;
+		size_t key_length;
 		const char *key = flat_text(&pair, KEY_VALUE_KEY, &key_length);
-		const char *value = flat_text(&pair, KEY_VALUE_VALUE, &value_length);
+		const char *value = flat_text(&pair, KEY_VALUE_VALUE, length);
 		if (key != NULL && value != NULL && key_length == 5 && memcmp(key, "cloze", 5) == 0)
-			return copy_bytes(value, value_length);
+			return value;
 	}
 	return NULL;
+}
+
+char *checksum_digits(const void *bytes, size_t size) {
+	const size_t key_length = strlen(CHECKSUM_KEY), digits = 8;
+	char *key = memmem(bytes, size, CHECKSUM_KEY, key_length);
+	return key == NULL || size - (size_t)(key - (const char *)bytes) < key_length + digits ? NULL : key + key_length;
 }
 
 int message_decode(const void *metadata, size_t size, struct message *message, const char *name,
@@ -60,16 +56,8 @@ int message_decode(const void *metadata, size_t size, struct message *message, c
 		if (message->rows < 0 || message->rows > INT32_MAX)
 			return fail(failure, EX_DATAERR, "%s: damaged metadata: a batch of %" PRId64 " rows", name, message->rows);
 	}
-	message->cloze = decode_cloze(&root, MESSAGE_CUSTOM_METADATA);
-	if (message->reader.damage == NULL)
-		return 0;
-	message_clear(message);
-	return damaged(&message->reader, name, failure);
-}
-
-void message_clear(struct message *message) {
-	free(message->cloze);
-	message->cloze = NULL;
+	message->cloze = find_cloze(&root, MESSAGE_CUSTOM_METADATA, &message->cloze_length);
+	return message->reader.damage == NULL ? 0 : damaged(&message->reader, name, failure);
 }
 
 /* A string as C has them; NULL where it is missing or holds NUL. */
@@ -236,8 +224,8 @@ static int decode_fields(const struct flat_vector *tables, struct field **fields
 int message_decode_schema(struct message *message, struct schema *schema, char **cloze, const char *name,
 	struct failure *failure) {
 	struct flat_vector fields = flat_vector(&message->header, SCHEMA_FIELDS, 4);
+	size_t length;
 	*schema = (struct schema){ 0 };
-	*cloze = NULL;
 	if (flat_integer(&message->header, SCHEMA_ENDIANNESS, 2, 0) != 0)
 		return fail(failure, EX_DATAERR, "%s: big-endian values (write it on, or as for, a little-endian machine)",
 			name);
@@ -246,145 +234,12 @@ int message_decode_schema(struct message *message, struct schema *schema, char *
 		return -1;
 	}
 	decode_key_values(&message->header, SCHEMA_CUSTOM_METADATA, "cloze", &schema->metadata);
-	*cloze = decode_cloze(&message->header, SCHEMA_CUSTOM_METADATA);
-	if (message->reader.damage == NULL)
+	const char *text = find_cloze(&message->header, SCHEMA_CUSTOM_METADATA, &length);
+	if (message->reader.damage == NULL) {
+		*cloze = text != NULL ? copy_bytes(text, length) : NULL;
 		return 0;
+	}
 	schema_clear(schema);
-	free(*cloze);
 	return damaged(&message->reader, name, failure);
 }
 
-/* ---- encoding ------------------------------------------------------------------------------------------ */
-
-static void encode_text(struct bytes *out, size_t table, int field, const char *text, size_t length) {
-	flat_link(out, flat_slot(out, table, field), flat_add_text(out, text, length));
-}
-
-/* A vector of tables, each to be linked at its slot. */
-static size_t encode_vector(struct bytes *out, size_t table, int field, size_t count) {
-	size_t vector = flat_add_vector(out, count, 4);
-	flat_link(out, flat_slot(out, table, field), vector);
-	return vector + 4;
-}
-
-static void encode_key_value(struct bytes *out, size_t slot, const char *key, const char *value, size_t length) {
-	size_t pair = flat_add_table(out, (const uint8_t[]){ 4, 4 }, 2);
-	flat_link(out, slot, pair);
-	encode_text(out, pair, KEY_VALUE_KEY, key, strlen(key));
-	encode_text(out, pair, KEY_VALUE_VALUE, value, length);
-}
-
-static void encode_key_values(struct bytes *out, size_t table, int field, const struct key_values *metadata,
-	const char *cloze) {
-	size_t slots = encode_vector(out, table, field, metadata->count + (cloze != NULL));
-	for (size_t i = 0; i < metadata->count; i++)
-		encode_key_value(out, slots + 4 * i, metadata->pairs[i].key, metadata->pairs[i].value,
-			metadata->pairs[i].value_length);
-	if (cloze != NULL)
-		encode_key_value(out, slots + 4 * metadata->count, "cloze", cloze, strlen(cloze));
-}
-
-/* A type whose fields all are integers, `widths` bytes each. */
-static size_t encode_integers(struct bytes *out, const uint8_t *widths, const int64_t *values, int count) {
-	size_t table = flat_add_table(out, widths, (size_t)count);
-	for (int i = 0; i < count; i++)
-		flat_set(out, table, i, values[i], widths[i]);
-	return table;
-}
-
-static size_t encode_type(struct bytes *out, const struct type *type) {
-	const uint8_t two[] = { 2, 4 }, four[] = { 4, 4, 4 }, one[] = { 1 }, four_one[] = { 4, 1 };
-	switch (type->id) {
-	case TYPE_INT:
-		return encode_integers(out, four_one, (const int64_t[]){ type->bit_width, type->is_signed }, 2);
-	case TYPE_FLOAT:
-		return encode_integers(out, two, (const int64_t[]){ type->bit_width / 32 }, 1);
-	case TYPE_DECIMAL:
-		return encode_integers(out, four, (const int64_t[]){ type->precision, type->scale, type->bit_width }, 3);
-	case TYPE_TIME:
-		return encode_integers(out, two, (const int64_t[]){ type->unit, type->bit_width }, 2);
-	case TYPE_TIMESTAMP: {
-		size_t table = flat_add_table(out, two, type->timezone != NULL ? 2 : 1);
-		flat_set(out, table, 0, type->unit, 2);
-		if (type->timezone != NULL)
-			encode_text(out, table, 1, type->timezone, strlen(type->timezone));
-		return table;
-	}
-	case TYPE_DATE:
-	case TYPE_DURATION:
-	case TYPE_INTERVAL:
-		return encode_integers(out, two, (const int64_t[]){ type->unit }, 1);
-	case TYPE_FIXED_SIZE_BINARY:
-	case TYPE_FIXED_SIZE_LIST:
-		return encode_integers(out, four, (const int64_t[]){ type->size }, 1);
-	case TYPE_MAP:
-		return encode_integers(out, one, (const int64_t[]){ type->keys_sorted }, 1);
-	default:
-		return flat_add_table(out, NULL, 0);
-	}
-}
-
-static void encode_field(struct bytes *out, size_t slot, const struct field *field) {
-	size_t table = flat_add_table(out, (const uint8_t[]){ 4, 1, 1, 4, 0, 4, field->metadata.count > 0 ? 4 : 0 }, 7);
-	flat_link(out, slot, table);
-	flat_set(out, table, FIELD_NULLABLE, field->nullable, 1);
-	flat_set(out, table, FIELD_TYPE_TYPE, field->type.id, 1);
-	encode_text(out, table, FIELD_NAME, field->name, strlen(field->name));
-	flat_link(out, flat_slot(out, table, FIELD_TYPE), encode_type(out, &field->type));
-	size_t slots = encode_vector(out, table, FIELD_CHILDREN, field->child_count);
-	for (size_t i = 0; i < field->child_count; i++)
-		encode_field(out, slots + 4 * i, &field->children[i]);
-	if (field->metadata.count > 0)
-		encode_key_values(out, table, FIELD_CUSTOM_METADATA, &field->metadata, NULL);
-}
-
-/* The continuation marker, the root's offset and the Message table. Returns the table's place. `out` must be aligned
- * to 8. */
-static size_t begin_message(struct bytes *out, int kind, int64_t body_length, bool has_metadata) {
-	bytes_append(out, &(uint32_t){ 0xffffffff }, 4);
-	bytes_append_zeros(out, 4);
-	size_t root = out->size;
-	bytes_append_zeros(out, 4);
-	size_t table = flat_add_table(out, (const uint8_t[]){ 2, 1, 4, 8, has_metadata ? 4 : 0 }, 5);
-	flat_link(out, root, table);
-	flat_set(out, table, MESSAGE_VERSION, VERSION_V5, 2);
-	flat_set(out, table, MESSAGE_HEADER_TYPE, kind, 1);
-	flat_set(out, table, MESSAGE_BODY_LENGTH, body_length, 8);
-	return table;
-}
-
-static void end_message(struct bytes *out, size_t start) {
-	bytes_align(out, 8);
-	memcpy(out->data + start + 4, &(uint32_t){ (uint32_t)(out->size - start - CONTINUATION_SIZE) }, 4);
-}
-
-void message_encode_schema(struct bytes *out, const struct schema *schema, const char *cloze) {
-	size_t start = out->size, message = begin_message(out, MESSAGE_SCHEMA, 0, false);
-	size_t table = flat_add_table(out, (const uint8_t[]){ 2, 4, 4 }, 3);
-	flat_link(out, flat_slot(out, message, MESSAGE_HEADER), table);
-	size_t slots = encode_vector(out, table, SCHEMA_FIELDS, schema->count);
-	for (size_t i = 0; i < schema->count; i++)
-		encode_field(out, slots + 4 * i, &schema->fields[i]);
-	encode_key_values(out, table, SCHEMA_CUSTOM_METADATA, &schema->metadata, cloze);
-	end_message(out, start);
-}
-
-/* A vector of structs of two int64. */
-static void encode_pairs(struct bytes *out, size_t table, int field, const void *pairs, size_t count) {
-	size_t vector = flat_add_vector(out, count, 16);
-	flat_link(out, flat_slot(out, table, field), vector);
-	if (count > 0)
-		memcpy(out->data + vector + 4, pairs, 16 * count);
-}
-
-void message_encode_batch(struct bytes *out, int64_t rows, const struct node *nodes, size_t node_count,
-	const struct buffer *buffers, size_t buffer_count, int64_t body_length, const char *cloze) {
-	size_t start = out->size, message = begin_message(out, MESSAGE_RECORD_BATCH, body_length, true);
-	size_t table = flat_add_table(out, (const uint8_t[]){ 8, 4, 4 }, 3);
-	flat_link(out, flat_slot(out, message, MESSAGE_HEADER), table);
-	flat_set(out, table, BATCH_LENGTH, rows, 8);
-	encode_pairs(out, table, BATCH_NODES, nodes, node_count);
-	encode_pairs(out, table, BATCH_BUFFERS, buffers, buffer_count);
-	encode_key_values(out, message, MESSAGE_CUSTOM_METADATA, &(struct key_values){ 0 }, cloze);
-	end_message(out, start);
-}

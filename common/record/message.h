@@ -1,4 +1,4 @@
-/* message: the three messages of a stream (schema, record batch, end) in bytes, for this room's own use.
+/* message: the messages of a stream as bytes, for this room's own use.
  *
  * Sources: Message.fbs and Schema.fbs of Apache Arrow; Columnar.html, "Encapsulated message format": 0xFFFFFFFF, the
  * length of the metadata, the metadata (a FlatBuffer, padded to a multiple of 8), the body. */
@@ -11,6 +11,15 @@
 
 enum { CONTINUATION_SIZE = 8, METADATA_LIMIT = 1 << 24, FIELD_DEPTH_LIMIT = 64 };
 
+/* The fields of the tables in Message.fbs and Schema.fbs, numbered in the order of their declarations. */
+enum { VERSION_V4 = 3, VERSION_V5 = 4 };
+enum { MESSAGE_VERSION, MESSAGE_HEADER_TYPE, MESSAGE_HEADER, MESSAGE_BODY_LENGTH, MESSAGE_CUSTOM_METADATA };
+enum { SCHEMA_ENDIANNESS, SCHEMA_FIELDS, SCHEMA_CUSTOM_METADATA };
+enum { BATCH_LENGTH, BATCH_NODES, BATCH_BUFFERS, BATCH_COMPRESSION, BATCH_VARIADIC_COUNTS };
+enum { FIELD_NAME, FIELD_NULLABLE, FIELD_TYPE_TYPE, FIELD_TYPE, FIELD_DICTIONARY, FIELD_CHILDREN,
+	FIELD_CUSTOM_METADATA };
+enum { KEY_VALUE_KEY, KEY_VALUE_VALUE };
+
 /* The numbers of the `MessageHeader` union in Message.fbs. */
 enum message_kind { MESSAGE_SCHEMA = 1, MESSAGE_DICTIONARY = 2, MESSAGE_RECORD_BATCH = 3 };
 
@@ -20,7 +29,8 @@ struct message {
 	int64_t kind;
 	struct flat_table header;
 	int64_t body_length;
-	char *cloze;              /* of its custom_metadata, owned; NULL: none */
+	const char *cloze;          /* the value of that key in its custom metadata; NULL: none */
+	size_t cloze_length;
 	/* of a record batch: */
 	int64_t rows;
 	struct flat_vector nodes;   /* of int64 length, null_count: one a field, depth first */
@@ -33,10 +43,9 @@ struct node { int64_t length, null_count; };
 /* Takes a message's metadata apart. `name` is what texts begin with. -1: 65, *message not to be used. */
 int message_decode(const void *metadata, size_t size, struct message *message, const char *name,
 	struct failure *failure);
-void message_clear(struct message *message);
 
-/* The schema of a schema message, and the text of its `cloze` key (NULL: none; free() releases it). Whatever a stage
- * cannot take is refused here, with the column's name. */
+/* The schema of a schema message, and the text of its `cloze` key (NULL: none; free() releases it). A type that no stage
+ * takes is refused here, with the column's name. */
 int message_decode_schema(struct message *message, struct schema *schema, char **cloze, const char *name,
 	struct failure *failure);
 
@@ -44,5 +53,14 @@ int message_decode_schema(struct message *message, struct schema *schema, char *
 void message_encode_schema(struct bytes *out, const struct schema *schema, const char *cloze);
 void message_encode_batch(struct bytes *out, int64_t rows, const struct node *nodes, size_t node_count,
 	const struct buffer *buffers, size_t buffer_count, int64_t body_length, const char *cloze);
+
+/* ---- checksums ----------------------------------------------------------------------------------------- */
+
+/* The key of a batch's metadata `cloze` that holds its checksum, before the 8 digits are known. */
+#define CHECKSUM_KEY "\"checksum\": \"crc32:"
+#define CHECKSUM_UNSET CHECKSUM_KEY "00000000\""
+
+/* Where the 8 digits of CHECKSUM_KEY lie within `size` bytes; NULL: nowhere. */
+char *checksum_digits(const void *bytes, size_t size);
 
 #endif

@@ -1,8 +1,9 @@
 /* stream: reading and writing the streams that tools exchange, Apache Arrow's IPC streaming format.
  *
  * Source: https://arrow.apache.org/docs/format/Columnar.html#serialization-and-interprocess-communication-ipc,
- * Message.fbs. cloze-records(5) tells what cloze adds. In short: a schema message, record batches, an empty last
- * batch with the totals, the end-of-stream marker. A stream without the marker was cut short, and is refused. */
+ * Message.fbs. cloze-records(5) describes what cloze adds. In short: a schema message, record batches with checksums, an
+ * empty last batch with the number of records, the end-of-stream marker. A stream without the marker was cut short, and is
+ * refused. */
 #ifndef CLOZE_RECORD_STREAM_H
 #define CLOZE_RECORD_STREAM_H
 
@@ -80,8 +81,8 @@ int64_t writer_records(const struct writer *writer);
  * Only to be called when the stage knows that its own input was whole. -1: 74 or 73. */
 int writer_close(struct writer *writer, struct failure *failure);
 
-/* For on_failure(): writes, where it still can, a message header that no reader can satisfy, so that readers who
- * take a cut between messages for the end fail as well. `writer` is a struct writer *; it is not freed. */
+/* For on_failure(): writes, where it still can, the length of a message that does not follow, so that readers tell a stage
+ * that failed from one that was killed. `writer` is a struct writer *; it is not freed. */
 void writer_poison(void *writer);
 
 /* Set by a program's handler of signals: a read that the signal cut short then fails, rather than wait for more. */

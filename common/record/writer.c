@@ -1,10 +1,10 @@
-/* Rows gather in a builder a column; a batch is their buffers, one after the other. Every message is put together in
- * memory before the first byte of it is written, so that an error elsewhere never leaves half of one behind. */
-#include "base/crc.h"
-#include "base/files.h"
-#include "base/memory.h"
-#include "record/layout.h"
-#include "record/message.h"
+/* writer.c: gathers rows in one builder for each column; a batch is the builders' buffers, one after the other.
+ *
+ * Foreign readers take a cut between two messages for the end of the stream. So the 0xFFFFFFFF that begins a message is
+ * written together with the message before it: a stream that ends early always ends within a message. Some readers do not
+ * miss the last bytes of a message either, when these are padding. A write that a full disk or a signal cuts short ends at a
+ * multiple of the page size; messages are lengthened, by spaces in their JSON, so that none of their last TAIL bytes lies
+ * there, and what every reader needs comes last in the metadata. */
 #include "record/stream.h"
 
 #include <assert.h>
@@ -14,8 +14,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/crc.h"
+#include "base/files.h"
+#include "base/memory.h"
+#include "record/layout.h"
+#include "record/message.h"
 
 enum { BATCH_ROWS = 1000, BATCH_BYTES = 1 << 20, BUFFER_ALIGNMENT = 64 };
+enum { PAGE = 4096, TAIL = 2 * BUFFER_ALIGNMENT };
 
 struct writer {
 	int descriptor;
@@ -24,14 +30,29 @@ struct writer {
 	struct builder **builders;
 	int64_t records, batches;
 	int64_t rows; /* in the builders */
-	uint32_t digest;
-	bool broken;  /* a write failed: no message can be begun any more */
+	uint32_t crc;  /* of the messages so far, the digits of their checksums taken as 0 */
+	size_t end;    /* of the last message, counted from the start of the stream */
+	bool broken;   /* a write failed: no message can be begun any more */
 	struct bytes header, body, nodes, buffers; /* of the message in the making */
 };
 
-static int write_bytes(struct writer *writer, const struct bytes *bytes, struct failure *failure) {
-	writer->broken = write_all(writer->descriptor, bytes->data, bytes->size, writer->name, failure) < 0;
+static const uint8_t continuation[4] = { 0xff, 0xff, 0xff, 0xff };
+
+static int write_bytes(struct writer *writer, const void *bytes, size_t size, struct failure *failure) {
+	writer->broken = write_all(writer->descriptor, bytes, size, writer->name, failure) < 0;
 	return writer->broken ? -1 : 0;
+}
+
+/* Whether a write of the message in `header` and `body` could be cut within its last bytes. */
+static bool could_lose_tail(const struct writer *writer) {
+	return (writer->end + writer->header.size + writer->body.size) % PAGE < TAIL;
+}
+
+/* Counts in the message in `header` and `body`, whose checksum's digits are still 0. */
+static void count_message(struct writer *writer) {
+	writer->end += writer->header.size + writer->body.size;
+	writer->crc = crc32_extend(writer->crc, writer->header.data, writer->header.size);
+	writer->crc = crc32_extend(writer->crc, writer->body.data, writer->body.size);
 }
 
 static void writer_free(struct writer *writer) {
@@ -68,6 +89,23 @@ static int check_limits(const struct writer *writer, struct failure *failure) {
 	return 0;
 }
 
+static int write_schema(struct writer *writer, const struct stream_info *info, struct failure *failure) {
+	char *cloze = stream_info_format(info);
+	message_encode_schema(&writer->header, &writer->schema, cloze);
+	if (could_lose_tail(writer)) {
+		char *longer = format_text("%s%*s", cloze, TAIL, "");
+		writer->header.size = 0;
+		message_encode_schema(&writer->header, &writer->schema, longer);
+		free(longer);
+	}
+	free(cloze);
+	if (check_limits(writer, failure) < 0)
+		return -1;
+	count_message(writer);
+	bytes_append(&writer->header, continuation, sizeof continuation);
+	return write_bytes(writer, writer->header.data, writer->header.size, failure);
+}
+
 struct writer *writer_open(int descriptor, const char *name, const struct schema *schema,
 	const struct stream_info *info, struct failure *failure) {
 	struct writer *writer = allocate(1, sizeof *writer);
@@ -76,10 +114,7 @@ struct writer *writer_open(int descriptor, const char *name, const struct schema
 	schema_copy(&writer->schema, schema);
 	for (size_t i = 0; i < schema->count; i++)
 		writer->builders[i] = builder_create(&writer->schema.fields[i]);
-	char *cloze = stream_info_format(info);
-	message_encode_schema(&writer->header, schema, cloze);
-	free(cloze);
-	if (check_limits(writer, failure) == 0 && write_bytes(writer, &writer->header, failure) == 0)
+	if (write_schema(writer, info, failure) == 0)
 		return writer;
 	writer_free(writer);
 	return NULL;
@@ -134,10 +169,36 @@ static void add_column(struct writer *writer, const struct column *column) {
 		add_column(writer, &column->children[i]);
 }
 
+/* Makes `header` of the nodes, the buffers and the length of the body. */
+static void encode_batch(struct writer *writer, const char *cloze) {
+	writer->header.size = 0;
+	message_encode_batch(&writer->header, writer->rows, (const struct node *)(const void *)writer->nodes.data,
+		writer->nodes.size / sizeof(struct node), (const struct buffer *)(const void *)writer->buffers.data,
+		writer->buffers.size / sizeof(struct buffer), (int64_t)writer->body.size, cloze);
+}
+
+/* Puts the checksum into the batch in `header` and `body` and writes it, but for its first bytes, which came with the
+ * message before it, and with the first bytes of the next one. */
+static int write_encoded(struct writer *writer, struct failure *failure) {
+	char digits[16];
+	count_message(writer);
+	snprintf(digits, sizeof digits, "%08" PRIx32, writer->crc);
+	memcpy(checksum_digits(writer->header.data, writer->header.size), digits, 8);
+	bytes_append(&writer->body, continuation, sizeof continuation);
+	if (writer->body.size < PAGE) {
+		bytes_append(&writer->header, writer->body.data, writer->body.size);
+		writer->body.size = 0;
+	}
+	if (write_bytes(writer, writer->header.data + sizeof continuation, writer->header.size - sizeof continuation,
+			failure) < 0)
+		return -1;
+	return write_bytes(writer, writer->body.data, writer->body.size, failure);
+}
+
 /* Writes the rows in the builders, none of them for the totals, as one message. */
 static int write_batch(struct writer *writer, bool totals, struct failure *failure) {
-	char cloze[128];
-	writer->header.size = writer->body.size = writer->nodes.size = writer->buffers.size = 0;
+	char cloze[128 + TAIL];
+	writer->body.size = writer->nodes.size = writer->buffers.size = 0;
 	for (size_t i = 0; i < writer->schema.count; i++) {
 		struct column column;
 		assert(builder_length(writer->builders[i]) == writer->rows); /* a stage forgot a column */
@@ -146,24 +207,20 @@ static int write_batch(struct writer *writer, bool totals, struct failure *failu
 		column_clear(&column);
 		builder_reset(writer->builders[i]);
 	}
-	uint32_t crc = crc32_extend(0, writer->body.data, writer->body.size);
-	if (totals) {
-		snprintf(cloze, sizeof cloze, "{\"sequence\": %" PRId64 ", \"records\": %" PRId64
-			", \"digest\": \"crc32:%08" PRIx32 "\"}", writer->batches, writer->records, writer->digest);
-	} else {
-		snprintf(cloze, sizeof cloze, "{\"sequence\": %" PRId64 ", \"crc32\": \"%08" PRIx32 "\"}", writer->batches,
-			crc);
-		writer->digest = crc32_join(writer->digest, crc, writer->body.size);
+	if (totals)
+		snprintf(cloze, sizeof cloze, "{\"sequence\": %" PRId64 ", \"records\": %" PRId64 ", " CHECKSUM_UNSET "}",
+			writer->batches, writer->records);
+	else
+		snprintf(cloze, sizeof cloze, "{\"sequence\": %" PRId64 ", " CHECKSUM_UNSET "}", writer->batches);
+	encode_batch(writer, cloze);
+	if (could_lose_tail(writer)) {
+		snprintf(cloze + strlen(cloze), TAIL + 1, "%*s", TAIL, "");
+		encode_batch(writer, cloze);
 	}
-	message_encode_batch(&writer->header, writer->rows, (const struct node *)(const void *)writer->nodes.data,
-		writer->nodes.size / sizeof(struct node), (const struct buffer *)(const void *)writer->buffers.data,
-		writer->buffers.size / sizeof(struct buffer), (int64_t)writer->body.size, cloze);
 	writer->records += writer->rows;
 	writer->batches++;
 	writer->rows = 0;
-	if (write_bytes(writer, &writer->header, failure) < 0)
-		return -1;
-	return write_bytes(writer, &writer->body, failure);
+	return write_encoded(writer, failure);
 }
 
 int writer_end_row(struct writer *writer, struct failure *failure) {
@@ -178,20 +235,20 @@ int writer_end_row(struct writer *writer, struct failure *failure) {
 }
 
 int writer_close(struct writer *writer, struct failure *failure) {
-	static uint8_t marker[] = { 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0 };
+	static const uint8_t end[4] = { 0 }; /* after the continuation that the totals brought */
 	int result = writer->rows > 0 ? write_batch(writer, false, failure) : 0;
 	if (result == 0)
 		result = write_batch(writer, true, failure);
 	if (result == 0)
-		result = write_bytes(writer, &(struct bytes){ marker, sizeof marker, sizeof marker }, failure);
+		result = write_bytes(writer, end, sizeof end, failure);
 	writer_free(writer);
 	return result;
 }
 
 void writer_poison(void *context) {
-	static uint8_t poison[] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f };
+	static const uint8_t length[4] = { 0xff, 0xff, 0xff, 0x7f }; /* of metadata that does not follow */
 	struct writer *writer = context;
 	struct failure ignored;
 	if (!writer->broken)
-		write_bytes(writer, &(struct bytes){ poison, sizeof poison, sizeof poison }, &ignored);
+		write_bytes(writer, length, sizeof length, &ignored);
 }

@@ -42,14 +42,8 @@ def read(stream):
 
 
 def batches(stream):
-    """The CRC-32 that each batch carries: equal lists mean equal bytes of data."""
-    reader, found = pa.ipc.open_stream(stream), []
-    while True:
-        try:
-            batch, metadata = reader.read_next_batch_with_custom_metadata()
-        except StopIteration:
-            return found
-        found.append((batch.num_rows, metadata[b"cloze"]))
+    """The rows and the bytes of each batch."""
+    return [(batch.num_rows, batch.serialize().to_pybytes()) for batch in pa.ipc.open_stream(stream)]
 
 
 def ids(longest=40, nulls=False):
@@ -142,7 +136,6 @@ def poison():
             check(f"{name} on a failed stage's output", False, "no error")
         except Exception:
             pass
-    check("pyarrow on the batches alone", read(failed[:-8]).num_rows > 1000)
 
 
 foreign_readers()

@@ -4,6 +4,7 @@
  * line for each: number, call, path. At operation number FAULT_AT the fault FAULT_KIND happens:
  *
  *     kill     the process ends, as by kill -9, before it
+ *     between  as kill, but between two writes: no part of the write happens
  *     error    it fails with EIO; those after it do not
  *     full     it, and each after it that takes room, fails with ENOSPC
  *     early    the power fails, before it: changes to a folder since the folder was last synced never happened, and
@@ -203,7 +204,7 @@ static bool fails(const char *call, const char *path, bool takes_room) {
 		return false;
 	if (operations == at && power())
 		cut_power();
-	if (operations == at && (power() || kind_is("kill")))
+	if (operations == at && (power() || kind_is("kill") || kind_is("between")))
 		_exit(KILLED);
 	errno = kind_is("full") ? ENOSPC : EIO;
 	return kind_is("full") ? takes_room : operations == at;
@@ -281,7 +282,8 @@ static bool write_fails(const char *call, int descriptor, const void *bytes, siz
 		return false;
 	note_written(descriptor);
 	const char *at = getenv("FAULT_AT");
-	if (at != NULL && operations + 1 == atol(at) && real_write(descriptor, bytes, length / 2) < 0)
+	bool half = !kind_is("between");
+	if (at != NULL && half && operations + 1 == atol(at) && real_write(descriptor, bytes, length / 2) < 0)
 		abort();
 	return fails(call, watched, true);
 }

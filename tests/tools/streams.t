@@ -54,6 +54,20 @@ is 'a failure passes down a pipeline' "${PIPESTATUS[*]}" '0 65 65 65'
 status 'to a stream that is refused' 65 rec-dump out.arrows
 like 'as one whose stage failed' "$err_text" 'the stage that writes it failed'
 
+# Streams of version 0.1, whose batches have a CRC-32 of their body alone.
+if [ -n "$shared" ]; then
+	for type in text tokens chunks masked; do
+		old=$shared/cases/hostile/bitflip/$type.arrows
+		status "a stream of $type of the previous version is read" 0 rec-dump "$old"
+		like 'with its records' "$(wc -l <<< "$out_text")" '^[34]$'
+		size=$(stat -c %s "$old")
+		{ head -c $((size * 6 / 10)) "$old"; printf '\125\125\125\125'; tail -c +$((size * 6 / 10 + 5)) "$old"; } > damaged.arrows
+		status 'and refused where its body was changed' 65 rec-dump damaged.arrows
+	done
+else
+	skip 'streams of the previous version are read' 'no ../shared'
+fi
+
 # Poison stands at the end of what was written, in the place of a message.
 is 'poison is a message header that cannot be satisfied' "$(tail -c 8 out.arrows | od -An -tx1 | tr -d ' \n')" \
 	ffffffffffffff7f
