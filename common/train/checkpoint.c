@@ -97,7 +97,7 @@ static int lock_folder(const char *path, struct failure *failure) {
 	if (flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) /* not every file system has locks */
 		return descriptor;
 	close(descriptor);
-	return fail(failure, EX_CANTCREAT, "%s: another train-step is at work in it (wait for it, or name another)", path);
+	return fail(failure, EX_CANTCREAT, "%s: another run is at work in it (wait for it, or choose another folder)", path);
 }
 
 /* A folder that is there, to go on in. */
@@ -105,8 +105,10 @@ static int enter_folder(struct run_folder *folder, struct failure *failure) {
 	folder->lock = lock_folder(folder->path, failure);
 	if (folder->lock < 0)
 		return -1;
+	if (access(folder->path, W_OK | X_OK) < 0)
+		return fail(failure, EX_CANTCREAT, "%s: %s", folder->path, strerror(errno));
 	if (is_strange(folder->path))
-		return fail(failure, EX_CANTCREAT, "%s: is not the folder of a run (name another, or give --force to replace it)",
+		return fail(failure, EX_CANTCREAT, "%s: not the folder of a run (choose another, or give --force to replace it)",
 			folder->path);
 	return 0;
 }
@@ -332,18 +334,52 @@ static int read_checkpoint(const char *path, struct run_state *state, struct fai
 	return read_whole(path, (const char *const[]){ model_file, optimizer_file }, 2, state, failure);
 }
 
-int run_folder_complete(const struct run_folder *folder, struct run_state *state, struct failure *failure) {
+/* The first setting in which two configurations differ, of those that numbers depend on; NULL: none. */
+static const char *configuration_difference(const struct config *a, const struct config *b) {
+	return a->model_type != b->model_type ? "model_type"
+		: a->vocab_size != b->vocab_size ? "vocab_size"
+		: a->max_position_embeddings != b->max_position_embeddings ? "max_position_embeddings"
+		: a->type_vocab_size != b->type_vocab_size ? "type_vocab_size"
+		: a->hidden_size != b->hidden_size ? "hidden_size"
+		: a->num_hidden_layers != b->num_hidden_layers ? "num_hidden_layers"
+		: a->num_attention_heads != b->num_attention_heads ? "num_attention_heads"
+		: a->intermediate_size != b->intermediate_size ? "intermediate_size"
+		: a->hidden_act != b->hidden_act ? "hidden_act"
+		: a->hidden_dropout < b->hidden_dropout || a->hidden_dropout > b->hidden_dropout ? "hidden_dropout"
+		: a->attention_dropout < b->attention_dropout || a->attention_dropout > b->attention_dropout ? "attention_dropout"
+		: a->layer_norm_eps < b->layer_norm_eps || a->layer_norm_eps > b->layer_norm_eps ? "layer_norm_eps"
+		: a->tie_word_embeddings != b->tie_word_embeddings ? "tie_word_embeddings" : NULL;
+}
+
+/* A run whose model was given another configuration meanwhile would go on as another model. */
+static int check_configuration(const char *folder, const struct parameters *parameters, struct failure *failure) {
+	char *path = format_text("%s/config.json", folder);
+	struct config saved;
+	int result = config_read(path, &saved, failure);
+	if (result == 0) {
+		const char *name = configuration_difference(&saved, &parameters->config);
+		if (name != NULL)
+			result = fail(failure, EX_DATAERR, "%s: another %s than the model has (was the run begun from another --model, or "
+				"has its config.json been changed?)", path, name);
+		config_clear(&saved);
+	}
+	free(path);
+	return result;
+}
+
+int run_folder_complete(const struct run_folder *folder, const struct saved_run *run, struct failure *failure) {
 	struct run_state found;
 	if (folder->staged != NULL || !file_exists(folder->path, state_file) || !file_exists(folder->path, model_file))
 		return 0;
 	if (read_whole(folder->path, (const char *const[]){ model_file }, 1, &found, failure) < 0)
 		return -1;
-	if (!found.complete) {
+	int result = !found.complete ? 0 : check_configuration(folder->path, run->parameters, failure) < 0 ? -1 : 1;
+	if (result <= 0) {
 		run_state_clear(&found);
-		return 0;
+		return result;
 	}
-	run_state_clear(state);
-	*state = found;
+	run_state_clear(run->state);
+	*run->state = found;
 	return 1;
 }
 
@@ -385,7 +421,8 @@ static int load_optimizer(const char *folder, const struct saved_run *run, struc
 }
 
 static int load(const char *folder, struct saved_run *run, struct run_state *state, struct failure *failure) {
-	if (load_weights(folder, run->parameters, failure) < 0 || load_optimizer(folder, run, failure) < 0) {
+	if (check_configuration(folder, run->parameters, failure) < 0
+			|| load_weights(folder, run->parameters, failure) < 0 || load_optimizer(folder, run, failure) < 0) {
 		run_state_clear(state);
 		return -1;
 	}
@@ -415,15 +452,20 @@ int checkpoint_load_newest(const struct run_folder *folder, struct saved_run *ru
 	return result;
 }
 
-int checkpoint_load_weights(const struct run_folder *folder, int64_t step, struct parameters *parameters,
-	struct failure *failure) {
+int checkpoint_check(const struct run_folder *folder, int64_t step, struct failure *failure) {
 	char *path = checkpoint_path(folder->path, step);
 	struct run_state state;
 	int result = read_checkpoint(path, &state, failure);
-	if (result == 0) {
+	if (result == 0)
 		run_state_clear(&state);
-		result = load_weights(path, parameters, failure);
-	}
+	free(path);
+	return result;
+}
+
+int checkpoint_load_weights(const struct run_folder *folder, int64_t step, struct parameters *parameters,
+	struct failure *failure) {
+	char *path = checkpoint_path(folder->path, step);
+	int result = checkpoint_check(folder, step, failure) < 0 ? -1 : load_weights(path, parameters, failure);
 	free(path);
 	return result;
 }

@@ -35,14 +35,17 @@ struct run_folder *run_folder_open(const char *path, bool replace, bool resume, 
 /* What is unfinished is removed. NULL is allowed. */
 void run_folder_close(struct run_folder *folder);
 
-/* Whether the folder holds a complete run; its state is then read into *state, in place of what was there. 1, 0,
- * -1: 65, a damaged one. */
-int run_folder_complete(const struct run_folder *folder, struct run_state *state, struct failure *failure);
+/* Whether the folder holds a complete run; its state is then read into *run->state, in place of what was there. 1, 0,
+ * -1: 65, a damaged one, or one of a model of another configuration than that of run->parameters. */
+int run_folder_complete(const struct run_folder *folder, const struct saved_run *run, struct failure *failure);
 
 /* Loads the newest checkpoint that is whole, telling of each damaged one that it passes over (warnings). Returns 1; 0
- * where there is none at all; -1: 65 where there are only damaged ones, or where it is of a model of other shapes. */
+ * where there is none at all; -1: 65 where there are only damaged ones, or where it is of a model of another configuration. */
 int checkpoint_load_newest(const struct run_folder *folder, struct saved_run *run, const struct warnings *warnings,
 	struct failure *failure);
+
+/* Whether the checkpoint of that step is whole. 0; -1: 65, 66. */
+int checkpoint_check(const struct run_folder *folder, int64_t step, struct failure *failure);
 
 /* Loads the weights alone of the checkpoint of that step. -1: 65, 66; a damaged one is refused. */
 int checkpoint_load_weights(const struct run_folder *folder, int64_t step, struct parameters *parameters,

@@ -121,6 +121,7 @@ static int open_input(struct run *run, struct failure *failure) {
 		reader_close(reader);
 		return -1;
 	}
+	run->epochs = reader_info(reader)->epochs > 0 ? reader_info(reader)->epochs : 1;
 	set_schedule(run);
 	set_lineage(run, reader_info(reader));
 	run->records = task->open_records(task->context, reader, run->tokenizer, failure);
@@ -219,10 +220,22 @@ static int check_evaluation(struct run *run, struct failure *failure) {
 			"same?)", run->settings->out, state->step, run->settings->eval);
 }
 
+/* A best checkpoint that is gone or damaged cannot be taken at the end: the next evaluation is then the best. */
+static void check_best(struct run *run) {
+	struct run_state *state = &run->state;
+	struct failure failure;
+	if (!run->settings->load_best_model_at_end || state->best_step == 0
+			|| checkpoint_check(run->folder, state->best_step, &failure) == 0)
+		return;
+	warn(run->job->caller.warnings, "the best evaluation so far, of step %" PRId64 ", is forgotten: %s", state->best_step,
+		failure.text);
+	state->best_step = state->best_saved = 0;
+}
+
 /* Reads the state of the complete run in --out, or else its newest checkpoint. Returns 0: complete; 1: a checkpoint; 2:
  * there is neither; -1. */
 static int load_newest(struct run *run, struct failure *failure) {
-	int complete = run_folder_complete(run->folder, &run->state, failure);
+	int complete = run_folder_complete(run->folder, &run->saved, failure);
 	if (complete != 0)
 		return complete < 0 ? -1 : 0;
 	int found = checkpoint_load_newest(run->folder, &run->saved, run->job->caller.warnings, failure);
@@ -245,7 +258,18 @@ static int go_on(struct run *run, struct failure *failure) {
 		return 0;
 	run->passing_step = run->state.stopped ? run->state.step : 0;
 	run->state.stopped = false;
+	check_best(run);
 	return check_evaluation(run, failure);
+}
+
+/* What transformers.Trainer looks for in trainer_state.json when it resumes from a checkpoint. */
+static void set_reference_members(struct run *run) {
+	const struct run_settings *settings = run->settings;
+	run->state.train_batch_size = settings->batch_size;
+	run->state.logging_steps = settings->logging_steps;
+	run->state.save_steps = settings->save_steps;
+	run->state.eval_steps = settings->eval_steps;
+	run->state.num_train_epochs = run->epochs;
 }
 
 int run_begin(struct run *run, struct failure *failure) {
@@ -258,7 +282,9 @@ int run_begin(struct run *run, struct failure *failure) {
 		return -1;
 	json_decref(run->state.options);
 	run->state.options = fixed_options(job->options);
-	return job->settings->resume ? go_on(run, failure) : 1;
+	int result = job->settings->resume ? go_on(run, failure) : 1;
+	set_reference_members(run);
+	return result;
 }
 
 void run_release(struct run *run) {

@@ -19,6 +19,7 @@ struct run {
 	int descriptor;               /* of the input; -1: not open */
 	int64_t steps;                /* that the input makes, as it was counted or as its metadata tells; -1: not known */
 	bool needs_steps;             /* the schedule depends on their number */
+	int64_t epochs;               /* of the input, as its metadata tells; 1: not known */
 	int64_t first_step;           /* where this program began */
 	int64_t targets;              /* seen since */
 	int64_t saved_step;           /* of the last checkpoint */

@@ -38,6 +38,12 @@ static json_t *reference_members(const struct run_state *state) {
 	json_t *object = json_pack("{s:i, s:I, s:I, s:O, s:b, s:b, s:b}", "epoch", (int)state->epoch, "global_step",
 		(json_int_t)state->step, "max_steps", (json_int_t)state->total, "log_history", state->log_history,
 		"is_local_process_zero", 1, "is_world_process_zero", 1, "is_hyper_param_search", 0);
+	json_object_update_new(object, json_pack("{s:I, s:I, s:I, s:I}",
+		"train_batch_size", (json_int_t)state->train_batch_size, "logging_steps", (json_int_t)state->logging_steps,
+		"save_steps", (json_int_t)state->save_steps, "num_train_epochs",
+		(json_int_t)(state->num_train_epochs > state->epoch ? state->num_train_epochs : state->epoch)));
+	if (state->eval_steps > 0)
+		json_object_set_new(object, "eval_steps", json_integer(state->eval_steps));
 	bool evaluated = state->best_step > 0;
 	json_object_set_new(object, "best_metric", evaluated ? json_real(state->best_loss) : json_null());
 	json_object_set_new(object, "best_global_step", evaluated ? json_integer(state->best_step) : json_null());
@@ -45,6 +51,12 @@ static json_t *reference_members(const struct run_state *state) {
 	json_object_set_new(object, "best_model_checkpoint",
 		saved ? json_sprintf("checkpoint-%" PRId64, state->best_step) : json_null());
 	return object;
+}
+
+/* The Trainer looks for its control here when it saves after it has resumed. */
+static json_t *control_members(const struct run_state *state) {
+	return json_pack("{s:{s:b, s:b, s:b, s:b, s:b}, s:{}}", "args", "should_training_stop", (int)state->complete,
+		"should_epoch_stop", 0, "should_save", 1, "should_evaluate", 0, "should_log", 0, "attributes");
 }
 
 static json_t *own_members(const struct run_state *state) {
@@ -60,7 +72,8 @@ static json_t *own_members(const struct run_state *state) {
 int run_state_write(const struct run_state *state, const char *folder, struct failure *failure) {
 	json_t *object = reference_members(state);
 	json_t *cloze = own_members(state);
-	json_object_set_new(object, "stateful_callbacks", json_pack("{s:o}", "cloze", cloze));
+	json_object_set_new(object, "stateful_callbacks", json_pack("{s:o, s:o}", "cloze", cloze, "TrainerControl",
+		control_members(state)));
 	json_object_set_new(cloze, "crc32", json_integer(json_crc(object)));
 	char *json = json_dumps(object, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
 	char *text = format_text("%s\n", json);

@@ -38,6 +38,9 @@ struct run_state {
 	int64_t best_saved;      /* the last best step that there is a checkpoint of; 0: none */
 	int64_t evaluations_since_best;
 
+	/* Written for the reference's tools, and not read back. */
+	int64_t train_batch_size, logging_steps, save_steps, eval_steps, num_train_epochs; /* eval_steps -1: none */
+
 	json_t *options;         /* an object, owned: by their names, the options that the numbers depend on */
 	json_t *log_history;     /* an array, owned: the reference's, one object a line of metrics */
 	json_t *files;           /* an object, owned: the CRC-32 of each file beside it, by name */

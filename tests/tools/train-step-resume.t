@@ -89,7 +89,7 @@ like 'and says what' "$err_text" 'torn.model/model.safetensors: is damaged'
 exec 9< torn
 flock 9
 status 'two runs at once are 73' 73 train torn --resume "${saving[@]}" train.arrows
-like 'and say so' "$err_text" 'torn: another train-step is at work in it'
+like 'and say so' "$err_text" 'torn: another run is at work in it'
 exec 9<&-
 
 refuses() { # NAME STATUS WORDS OPTION...
@@ -110,6 +110,35 @@ refuses 'another schedule, told by its word' 64 '--lr-scheduler-type: the run in
 rec-load --type masked "$model/train.jsonl" > held.arrows
 refuses 'another evaluation' 65 'does not evaluate as it did' --save-steps 4 --eval held.arrows train.arrows
 refuses 'another model' 65 'another --model' --model "$fixtures/train/bert" "${saving[@]}" train.arrows
+# What the numbers depend on is not the options alone.
+cp -r "$model" edited
+sed -i 's/"activation": "[a-z]*"/"activation": "relu"/' edited/config.json
+refuses 'an edited configuration' 65 'refused/checkpoint-8/config.json: another hidden_act than the model has' --model edited \
+	"${saving[@]}" train.arrows
+status 'of a complete run too' 65 train whole --resume --model edited "${saving[@]}" train.arrows
+
+# A best checkpoint that is gone: the run still makes a model, the best from there on.
+best=(--save-steps 4 --eval eval.arrows --load-best-model-at-end --lr 0.1 --warmup-steps 0 --lr-scheduler-type constant)
+status 'a run whose evaluations get worse' 65 train gone "${best[@]}" --max-steps 16 cut.arrows
+is 'its best is not the last' "$(jq .best_global_step gone/checkpoint-15/trainer_state.json)" 8
+rm -r gone/checkpoint-8
+status 'a best checkpoint that is gone' 0 train gone "${best[@]}" --max-steps 16 --resume train.arrows
+like 'is told of' "$err_text" 'the best evaluation so far, of step 8, is forgotten: gone/checkpoint-8/'
+is 'the best since is written' "$(jq .best_global_step gone/trainer_state.json)" 16
+
+# --out that cannot be written is found before the first step.
+mkdir sealed
+chmod 555 sealed
+user=()
+[ "$(id -u)" != 0 ] || user=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+chmod o+rx "$scratch"
+if "${user[@]}" train-step --version > /dev/null 2>&1; then
+	status 'a folder that cannot be written to' 73 "${user[@]}" "$(command -v train-step)" "${options[@]}" --out sealed --resume train.arrows
+	is 'takes no step' "$out_text" ''
+else
+	skip 'a folder that cannot be written to' 'no other user can run the tools'
+fi
+
 mkdir strange
 touch strange/notes
 status 'a folder of something else is refused' 73 train strange --resume train.arrows
@@ -166,7 +195,13 @@ from transformers.trainer_callback import TrainerState
 state = TrainerState.load_from_json(sys.argv[1])
 assert state.global_step == 16 and state.max_steps == 16 and len(state.log_history) == 20, state
 assert state.log_history[-1]["eval_loss"] >= state.best_metric' whole/trainer_state.json
+	if "$torch" -c 'import accelerate' 2> /dev/null; then
+		ok 'the reference resumes from a checkpoint' "$torch" "$top/tests/conformance/resume.py" whole/checkpoint-8 train.jsonl
+	else
+		skip 'the reference resumes from a checkpoint' 'no accelerate, which the Trainer needs'
+	fi
 else
+	skip 'the reference resumes from a checkpoint' 'no Python with PyTorch and transformers'
 	skip 'the reference reads trainer_state.json' 'no Python with PyTorch and transformers'
 fi
 finish

@@ -37,11 +37,22 @@ static int empty_scratch(void **state) {
 /* A run of a small model, its numbers made from `seed`; seed 0: all zero. */
 struct fixture { struct saved_run run; struct run_state state; struct pool *pool; };
 
+/* The configuration below as config.json has it. */
+static json_t *config_json(enum model_type type, size_t layers) {
+	if (type == MODEL_BERT)
+		return json_pack("{s:s, s:i, s:i, s:i, s:I, s:i, s:i, s:i, s:f, s:f, s:f}", "model_type", "bert", "vocab_size", 50, "max_position_embeddings", 8, "hidden_size", 12,
+			"num_hidden_layers", (json_int_t)layers, "num_attention_heads", 2, "intermediate_size", 7, "type_vocab_size", 2,
+			"layer_norm_eps", 1e-12, "hidden_dropout_prob", 0.0, "attention_probs_dropout_prob", 0.0);
+	return json_pack("{s:s, s:i, s:i, s:i, s:I, s:i, s:i, s:f, s:f}", "model_type", "distilbert", "vocab_size", 50,
+		"max_position_embeddings", 8, "dim", 12, "n_layers", (json_int_t)layers, "n_heads", 2, "hidden_dim", 7, "dropout",
+		0.0, "attention_dropout", 0.0);
+}
+
 static void set_up(struct fixture *fixture, enum model_type type, size_t layers, uint64_t seed) {
 	struct config config = { .model_type = type, .vocab_size = 50, .max_position_embeddings = 8,
 		.type_vocab_size = type == MODEL_BERT ? 2 : 0, .hidden_size = 12, .num_hidden_layers = layers,
 		.num_attention_heads = 2, .intermediate_size = 7, .layer_norm_eps = 1e-12f, .tie_word_embeddings = true,
-		.json = json_object() };
+		.json = config_json(type, layers) };
 	struct parameters *p = parameters_create(&config);
 	fixture->pool = pool_create(1, &(struct failure){ 0 });
 	fixture->run = (struct saved_run){ .parameters = p, .optimizer = optimizer_create(p, &adamw, fixture->pool),
@@ -163,7 +174,7 @@ static void ends_a_run(void **state) {
 		struct run_folder *folder = open_folder(false, true);
 		if (checkpoints)
 			SAVE(folder, &fixture, 0, 5);
-		assert_int_equal(run_folder_complete(folder, &fixture.state, &failure), 0);
+		assert_int_equal(run_folder_complete(folder, &fixture.run, &failure), 0);
 		fixture.state.step = fixture.state.records = 6;
 		fixture.state.complete = true;
 		assert_int_equal(run_folder_finish(folder, &fixture.run, &failure), 0);
@@ -172,12 +183,12 @@ static void ends_a_run(void **state) {
 		expect_names("out", names);
 		free(names);
 		fixture.state.complete = false;
-		assert_int_equal(run_folder_complete(folder, &fixture.state, &failure), 1);
+		assert_int_equal(run_folder_complete(folder, &fixture.run, &failure), 1);
 		assert_true(fixture.state.complete);
 		run_folder_close(folder);
 		folder = open_folder(false, true);
 		flip_byte("out/model.safetensors", -10);
-		assert_int_equal(run_folder_complete(folder, &fixture.state, &failure), -1);
+		assert_int_equal(run_folder_complete(folder, &fixture.run, &failure), -1);
 		assert_int_equal(failure.status, EX_DATAERR);
 		run_folder_close(folder);
 		fixture.state.complete = false;
@@ -224,7 +235,7 @@ static void refuses_another_model(void **state) {
 	SAVE(folder, &saved, 0, 1, 2);
 	assert_int_equal(load_newest(folder, &loaded.run, &failure, 0), -1);
 	assert_int_equal(failure.status, EX_DATAERR);
-	assert_non_null(strstr(failure.text, "layer.1"));
+	assert_non_null(strstr(failure.text, "another num_hidden_layers than the model has"));
 	run_folder_close(folder);
 	tear_down(&saved);
 	tear_down(&loaded);

@@ -102,7 +102,10 @@ static struct parameters *load(void *context, const struct run_settings *setting
 	(void)settings, (void)pool, (void)warnings, (void)failure;
 	struct config config = { .model_type = MODEL_DISTILBERT, .vocab_size = 40, .max_position_embeddings = 8,
 		.hidden_size = 4, .num_hidden_layers = 1, .num_attention_heads = 1, .intermediate_size = 4,
-		.layer_norm_eps = 1e-12f, .tie_word_embeddings = true, .json = json_object() };
+		.layer_norm_eps = 1e-12f, .tie_word_embeddings = true,
+		.json = json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:f, s:f}", "model_type", "distilbert", "vocab_size", 40,
+			"max_position_embeddings", 8, "dim", 4, "n_layers", 1, "n_heads", 1, "hidden_dim", 4, "dropout", 0.0,
+			"attention_dropout", 0.0) };
 	return stub->parameters = parameters_create(&config);
 }
 
