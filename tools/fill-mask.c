@@ -12,6 +12,7 @@
 
 #include <jansson.h>
 
+#include "base/clean.h"
 #include "base/files.h"
 #include "base/memory.h"
 #include "cli/cli.h"
@@ -292,7 +293,7 @@ static json_t *answer_mask(struct filler *filler, size_t mask, FILE *text) {
 			json_array_append_new(answers, json_pack("{s:f, s:i, s:s, s:s}", "score", prediction->score,
 				"token", (int)prediction->token, "token_str", token_text, "sequence", sequence));
 		else
-			fprintf(text, "%.6f\t%s\t%s\n", prediction->score, token_text, sequence);
+			fprintf(text, "%.6f\t%s\t%s\n", prediction->score, clean(token_text), clean(sequence));
 		free(token_text);
 		free(sequence);
 	}

@@ -16,6 +16,7 @@
 #include "base/bytes.h"
 #include "base/files.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "cli/progress.h"
@@ -24,7 +25,6 @@
 #include "math/random.h"
 #include "record/columns.h"
 #include "record/stream.h"
-#include "text/utf8.h"
 
 enum order { BY_NAME, AS_STORED };
 

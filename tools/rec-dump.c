@@ -1,25 +1,29 @@
 /* Rows become text in a buffer, by type; a batch's text is written before the next batch is read, so that all that
  * arrived is shown even of a stream that was cut. */
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <jansson.h>
 
+#include "base/clean.h"
 #include "base/files.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "cli/streams.h"
 #include "base/bytes.h"
 #include "record/stream.h"
-#include "text/utf8.h"
 
 static bool info_only;
 static int64_t limit = -1;
+static bool on_terminal; /* standard output is one */
 
 static const struct option_entry options[] = {
 	OPTION_FLAG("info", &info_only, "print the columns and the metadata as one object, and no rows"),
@@ -62,7 +66,9 @@ static void put_float(struct bytes *out, double value, size_t width) {
 		put_text(out, "null");
 		return;
 	}
-	for (int digits = width == 8 ? 15 : 6;; digits++) {
+	/* a number of 15 digits, or 6, is told from every other one, unless it is subnormal */
+	bool subnormal = fabs(value) < (width == 8 ? DBL_MIN : (double)FLT_MIN);
+	for (int digits = subnormal ? 1 : width == 8 ? 15 : 6;; digits++) {
 		snprintf(text, sizeof text, "%.*g", digits, value);
 		if (digits == 17 || (width < 8 ? strtof(text, NULL) == (float)value : strtod(text, NULL) == value))
 			break;
@@ -81,33 +87,36 @@ static double half_value(uint16_t half) {
 	return half >> 15 ? -value : value;
 }
 
-/* A string in quotes. False: it is not UTF-8. */
+/* The escape of a character that may not stand in a JSON string as it is, or must not reach a terminal. */
+static void put_escape(struct bytes *out, uint32_t point) {
+	static const char letters[] = "btn.fr"; /* of 8 to 13 */
+	char escape[8];
+	if (point == '"' || point == '\\')
+		snprintf(escape, sizeof escape, "\\%c", (int)point);
+	else if (point >= 8 && point <= 13 && point != 11)
+		snprintf(escape, sizeof escape, "\\%c", letters[point - 8]);
+	else
+		snprintf(escape, sizeof escape, "\\u%04x", (unsigned)point);
+	put_text(out, escape);
+}
+
+/* A string in quotes. On a terminal every control character is escaped (base/clean.h), which changes the bytes and not the
+ * value. False: it is not UTF-8. */
 static bool put_string(struct bytes *out, const char *text, size_t length) {
-	static const char escapes[] = "btn.fr"; /* of 8 to 13 */
 	size_t done = 0; /* all before is in `out` */
 	put_text(out, "\"");
-	for (size_t i = 0; i < length;) {
-		unsigned char c = (unsigned char)text[i];
-		if (c >= 0x80) {
-			uint32_t point;
-			i += utf8_decode(text + i, length - i, &point);
-			if (point == UTF8_INVALID)
-				return false;
+	for (size_t i = 0, taken; i < length; i += taken) {
+		uint32_t point = (unsigned char)text[i];
+		taken = 1;
+		if (point >= 0x80)
+			taken = utf8_decode(text + i, length - i, &point);
+		if (point == UTF8_INVALID)
+			return false;
+		if (point >= ' ' && point != '"' && point != '\\' && !(on_terminal && is_control(point)))
 			continue;
-		}
-		i++;
-		if (c >= ' ' && c != '"' && c != '\\')
-			continue;
-		bytes_append(out, text + done, i - 1 - done);
-		done = i;
-		char escape[8];
-		if (c >= ' ')
-			snprintf(escape, sizeof escape, "\\%c", c);
-		else if (c >= 8 && c <= 13 && c != 11)
-			snprintf(escape, sizeof escape, "\\%c", escapes[c - 8]);
-		else
-			snprintf(escape, sizeof escape, "\\u%04x", c);
-		put_text(out, escape);
+		bytes_append(out, text + done, i - done);
+		done = i + taken;
+		put_escape(out, point);
 	}
 	bytes_append(out, text + done, length - done);
 	put_text(out, "\"");
@@ -360,8 +369,9 @@ static void print_rows(struct reader *reader) {
 	free(out.data);
 }
 
-/* {"columns": [{"name": ..., "type": ...}, ...], "cloze": {...}, "metadata": {...}} */
-static void print_info(const struct reader *reader) {
+/* {"columns": [{"name": ..., "type": ...}, ...], "records": ..., "cloze": {...}, "metadata": {...}}; records is -1 where
+ * they were not counted. */
+static void print_info(const struct reader *reader, int64_t records) {
 	const struct schema *schema = reader_schema(reader);
 	json_t *columns = json_array(), *metadata = json_object();
 	for (size_t i = 0; i < schema->count; i++) {
@@ -374,8 +384,8 @@ static void print_info(const struct reader *reader) {
 		json_object_set_new(metadata, pair->key, json_stringn(pair->value, pair->value_length));
 	}
 	char *cloze = stream_info_format(reader_info(reader));
-	json_t *info = json_pack("{s:o, s:o, s:o}", "columns", columns, "cloze", json_loads(cloze, 0, NULL), "metadata",
-		metadata);
+	json_t *info = json_pack("{s:o, s:o*, s:o, s:o}", "columns", columns, "records",
+		records >= 0 ? json_integer(records) : NULL, "cloze", json_loads(cloze, 0, NULL), "metadata", metadata);
 	char *text = json_dumps(info, JSON_INDENT(2));
 	puts(text);
 	free(text);
@@ -383,10 +393,19 @@ static void print_info(const struct reader *reader) {
 	json_decref(info);
 }
 
+/* Only a regular file can be counted without being used up. -1: another input. */
+static int64_t count_records(const char *path, struct reader *reader) {
+	struct stat status;
+	bool found = path != NULL ? stat(path, &status) == 0 : fstat(STDIN_FILENO, &status) == 0;
+	return found && S_ISREG(status.st_mode) ? reader_total(reader) : -1;
+}
+
 int main(int argc, char **argv) {
-	struct reader *reader = open_input_stream(parse_options_with_input(argc, argv, &usage, options));
+	const char *path = parse_options_with_input(argc, argv, &usage, options);
+	struct reader *reader = open_input_stream(path);
+	on_terminal = isatty(STDOUT_FILENO);
 	if (info_only)
-		print_info(reader);
+		print_info(reader, count_records(path, reader));
 	else
 		print_rows(reader);
 	reader_close(reader);

@@ -4,12 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* Shows control characters as '?', so that the text stays one line. */
-static void clean(char *text) {
-	for (char *c = text; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = '?';
-}
+#include "base/clean.h"
 
 int fail(struct failure *failure, int status, const char *format, ...) {
 	va_list arguments;

@@ -15,7 +15,7 @@ struct failure {
 };
 
 /* Describes a failure. Returns -1, so that `return fail(failure, EX_DATAERR, ...)` says it all. A text that
- * does not fit is cut. Control characters in it are shown as '?', so that it stays one line. */
+ * does not fit is cut. The text is cleaned (base/clean.h), so that it stays one line. */
 __attribute__((format(printf, 3, 4)))
 int fail(struct failure *failure, int status, const char *format, ...);
 
@@ -26,7 +26,7 @@ struct warnings {
 	void *context;
 };
 
-/* Hands a line to the caller's warnings; NULL drops it. Control characters are shown as '?'. */
+/* Hands a line to the caller's warnings; NULL drops it. The line is cleaned (base/clean.h). */
 __attribute__((format(printf, 2, 3)))
 void warn(const struct warnings *warnings, const char *format, ...);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clean.h"
 #include "base/files.h"
 #include "base/memory.h"
 #include "base/pool.h"
@@ -26,7 +27,8 @@ void on_failure(void (*action)(void *context), void *context) {
 static void say(const char *text) {
 	char line[1200];
 	progress_end();
-	snprintf(line, sizeof line, "%s: %s\n", program_name(), text);
+	snprintf(line, sizeof line - 1, "%s: %s", program_name(), text);
+	strcat(clean(line), "\n");
 	fputs(line, stderr);
 }
 

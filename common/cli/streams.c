@@ -30,7 +30,11 @@ struct writer *open_output_stream(const struct schema *schema, struct stream_inf
 
 struct reader *open_input_stream(const char *path) {
 	struct failure failure;
-	return must(reader_open(open_input(path), input_name(path), &failure), &failure);
+	int descriptor = open_input(path);
+	if (isatty(descriptor))
+		die(EX_USAGE, "%s: a terminal gives no binary records (pipe them in from another stage, or name a file; rec-load "
+			"reads JSON lines, imdb-read text)", input_name(path));
+	return must(reader_open(descriptor, input_name(path), &failure), &failure);
 }
 
 struct table *open_input_table(const char *path, const char *memory, struct reader **reader) {

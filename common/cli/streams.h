@@ -23,7 +23,8 @@ void add_this_stage(struct stream_info *info, int64_t seed);
  * opens, and registers writer_poison(). Ends the program where it cannot. */
 struct writer *open_output_stream(const struct schema *schema, struct stream_info *info, int64_t seed);
 
-/* The reader of a filter: opens the path, NULL for standard input. Ends the program where it cannot. */
+/* The reader of a filter: opens the path, NULL for standard input. Ends the program where it cannot, and with 64 where the
+ * input is a terminal. */
 struct reader *open_input_stream(const char *path);
 
 /* The table of a filter's whole input, standard output being no terminal: open_input_stream(), then table_read() with

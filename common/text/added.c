@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "text/unicode.h"
-#include "text/utf8.h"
 
 /* The code point that ends at `at`, U+FFFD for a byte that is invalid; *start is where it begins. */
 static uint32_t point_before(const struct haystack *text, size_t at, size_t *start) {

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "text/key.h"
 #include "text/unicode.h"
-#include "text/utf8.h"
 
 #define REPLACEMENT 0xfffd
 

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "text/normalize.h"
-#include "text/utf8.h"
 
 /* ---- strings numbered as they come ----------------------------------------------------------------------- */
 

@@ -10,9 +10,9 @@
 
 #include "base/files.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "text/key.h"
 #include "text/pages.h"
-#include "text/utf8.h"
 
 #define LARGEST_FILE ((size_t)256 << 20)
 #define CONTINUING "##"

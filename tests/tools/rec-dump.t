@@ -20,13 +20,43 @@ done
 stream=$fixtures/arrow/read/pyarrow.arrows
 is '--limit stops' "$(rec-dump --limit 2 "$stream")" "$(head -n 2 "${stream%.arrows}.jsonl")"
 is '--limit 0 prints nothing' "$(rec-dump --limit 0 "$stream")" ''
-is '--info tells the columns' "$(rec-dump --info "$stream" | tr -d ' \n')" \
-	"$(tr -d ' \n' <<'END'
+is '--info tells the columns, and counts a file' "$(rec-dump --info "$stream" | tr -d ' \n')" \
+	"$(tr -d ' \n' <<'END' | sed "s/ROWS/$(wc -l < "${stream%.arrows}.jsonl")/"
 {"columns":[{"name":"text","type":"utf8"},{"name":"large_text","type":"large_utf8"},{"name":"label","type":"int64"},
 {"name":"input_ids","type":"list<int64>"},{"name":"word_ids","type":"large_list<int32>"},
-{"name":"pair","type":"fixed_size_list<int16>[2]"}],"cloze":{},"metadata":{}}
+{"name":"pair","type":"fixed_size_list<int16>[2]"}],"records":ROWS,"cloze":{},"metadata":{}}
 END
 )"
+
+is '--info does not count a pipe' "$(cat "$stream" | rec-dump --info | grep -c '"records"')" 0
+head -c -20 "$stream" > "$scratch/short.arrows"
+status '--info of a file that is cut short shows the rest' 0 rec-dump --info "$scratch/short.arrows"
+
+if [ -n "$python" ]; then
+	"$python" - > "$scratch/floats.arrows" <<'END'
+import sys, pyarrow as pa
+t = pa.table({"x": [5e-324, 4.2653749046806e-310, 0.1, 1e22, -2.5e-323], "y": pa.array([1e-45, 3e-42, 0.1, 16777216, -7e-45], pa.float32())})
+with pa.ipc.new_stream(sys.stdout.buffer, t.schema) as w: w.write_table(t)
+END
+	is 'floats have the fewest digits, subnormal ones too' "$(rec-dump "$scratch/floats.arrows")" '{"x": 5e-324, "y": 1e-45}
+{"x": 4.2653749046806e-310, "y": 3e-42}
+{"x": 0.1, "y": 0.1}
+{"x": 1e+22, "y": 16777216.0}
+{"x": -2.5e-323, "y": -7e-45}'
+else
+	skip 'floats have the fewest digits, subnormal ones too' 'no python with pyarrow'
+fi
+
+if script -qec true /dev/null < /dev/null > /dev/null 2>&1; then
+	printf '{"a\\u009b": "x\\u0085\\u202ey\\u007f é"}\n' | rec-load > "$scratch/controls.arrows"
+	is 'on a terminal no control character is shown' \
+		"$(script -qec "rec-dump $scratch/controls.arrows" /dev/null < /dev/null | tr -d '\r')" \
+		'{"a\u009b": "x\u0085\u202ey\u007f é"}'
+	is 'a terminal is no input' "$(script -qec 'rec-dump; echo $?' /dev/null < /dev/null | tr -d '\r' |
+		sed 's/(.*//' | paste -sd ' ')" 'rec-dump: standard input: a terminal gives no binary records  64'
+else
+	skip 'terminals' 'needs script and a pseudo-terminal'
+fi
 
 status 'a missing file' 66 rec-dump "$scratch/none.arrows"
 status 'two files' 64 rec-dump "$stream" "$stream"

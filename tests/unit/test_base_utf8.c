@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 static void every_scalar_comes_back(void **state) {
 	(void)state;

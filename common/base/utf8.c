@@ -1,6 +1,6 @@
 /* The second byte's range depends on the first (no overlong forms, no surrogates, nothing past U+10FFFF); the rest
  * is 80..BF. */
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 size_t utf8_decode(const char *bytes, size_t length, uint32_t *point) {
 	unsigned char first = (unsigned char)bytes[0], low = 0x80, high = 0xbf;

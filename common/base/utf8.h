@@ -2,8 +2,8 @@
  *
  * Source: The Unicode Standard, section 3.9, table 3-7; invalid bytes are cut into maximal subparts, as Python's
  * errors="replace" does. */
-#ifndef CLOZE_TEXT_UTF8_H
-#define CLOZE_TEXT_UTF8_H
+#ifndef CLOZE_BASE_UTF8_H
+#define CLOZE_BASE_UTF8_H
 
 #include <stdbool.h>
 #include <stddef.h>
