@@ -17,6 +17,9 @@
 #include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/options.h"
+#include "corpus/json_lines.h"
+#include "corpus/lines.h"
+#include "corpus/source.h"
 #include "model/network.h"
 #include "record/stream.h"
 #include "text/tokenizer.h"
@@ -47,20 +50,23 @@ static const struct usage usage = {
 
 /* ---- texts --------------------------------------------------------------------------------------------- */
 
-/* The input: a stream of text records, or lines, of JSON or of plain text. */
+/* The input: a stream of text records, JSON lines, or lines of plain text. */
 struct texts {
 	const char *name;
 	const char *unit;       /* "line" or "record" */
 	int64_t number;         /* of the text at hand, from 1 */
-	struct reader *reader;  /* NULL: lines */
+	int (*next)(struct texts *texts, const char **text, size_t *length, struct failure *failure);
+
+	struct reader *reader;  /* of records; NULL: lines */
 	struct batch *batch;
 	int column;
 	int64_t row;            /* of the batch: the next record */
-	FILE *lines;
-	bool json_lines;
-	char *line;
-	size_t capacity;
-	json_t *object;         /* the line at hand, of JSON */
+
+	struct inflate_reader *input; /* of lines */
+	struct lines lines;
+	struct json_reader json;
+	struct json_record object;
+	int64_t replaced;       /* halves of surrogate pairs */
 };
 
 /* Whether the input begins with the byte that an Arrow stream begins with, and no text; it stays to be read. */
@@ -78,78 +84,94 @@ static bool begins_a_stream(int descriptor) {
 	return copied && first == 0xff;
 }
 
-static void open_texts(struct texts *texts, const char *path) {
-	struct failure failure;
-	int descriptor = open_input(path);
-	*texts = (struct texts){ .name = input_name(path), .unit = "line" };
-	if (!begins_a_stream(descriptor)) {
-		texts->lines = fdopen(descriptor, "r");
-		return;
-	}
-	texts->unit = "record";
-	texts->reader = reader_open(descriptor, texts->name, &failure);
-	if (texts->reader == NULL)
-		die_failure(&failure);
-	texts->column = check(reader_find_text(texts->reader, "text", &failure), &failure);
-}
-
-static bool next_record(struct texts *texts, const char **text, size_t *length) {
-	struct failure failure;
+static int next_record(struct texts *texts, const char **text, size_t *length, struct failure *failure) {
 	if (texts->batch == NULL || texts->row == texts->batch->rows) {
 		batch_free(texts->batch);
 		texts->row = 0;
-		if (check(reader_next(texts->reader, &texts->batch, &failure), &failure) == 0)
-			return false;
+		int result = reader_next(texts->reader, &texts->batch, failure);
+		if (result <= 0)
+			return result;
 	}
 	texts->number++;
 	*text = column_bytes(&texts->batch->columns[texts->column], texts->row++, length);
-	return true;
+	return 1;
 }
 
-/* `{` and a quote begin an object of JSON; in text they would be rare. */
-static bool begins_an_object(const char *line) {
-	return line[0] == '{' && line[1 + strspn(line + 1, " \t")] == '"';
+static int next_line(struct texts *texts, const char **text, size_t *length, struct failure *failure) {
+	int result = lines_next(&texts->lines, text, length, failure);
+	texts->number = texts->lines.number;
+	return result;
 }
 
-static bool next_line(struct texts *texts, const char **text, size_t *length) {
-	ssize_t got = getline(&texts->line, &texts->capacity, texts->lines);
-	if (got < 0 && ferror(texts->lines))
-		die(EX_IOERR, "%s: cannot read: %s", texts->name, strerror(errno));
-	if (got < 0)
-		return false;
-	if (++texts->number == 1)
-		texts->json_lines = begins_an_object(texts->line);
-	*text = texts->line;
-	*length = (size_t)got - (texts->line[got - 1] == '\n');
-	if (!texts->json_lines)
-		return true;
-	json_error_t error;
-	json_decref(texts->object);
-	texts->object = json_loadb(*text, *length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
-	if (texts->object == NULL)
-		die(EX_DATAERR, "%s: line %" PRId64 ": %s (the first line is JSON: each has to be)", texts->name, texts->number,
-			error.text);
-	const json_t *value = json_object_get(texts->object, "text");
-	if (!json_is_string(value))
-		die(EX_DATAERR, "%s: line %" PRId64 ": no string \"text\" in it", texts->name, texts->number);
-	*text = json_string_value(value);
-	*length = json_string_length(value);
-	return true;
+static int next_object(struct texts *texts, const char **text, size_t *length, struct failure *failure) {
+	bool twice = false;
+	int result = json_next(&texts->json, &texts->object, failure);
+	if (result <= 0)
+		return result;
+	texts->number = texts->object.line;
+	texts->replaced += texts->object.replaced;
+	const struct value *value = value_find(texts->object.values, "text", &twice);
+	if (twice || value == NULL || value->kind != VALUE_STRING)
+		return fail(failure, EX_DATAERR, "%s: line %" PRId64 ": %s", texts->name, texts->number,
+			twice ? "the key \"text\" is there twice (which one counts?)" : "no string \"text\" in it");
+	*text = value->text;
+	*length = value->length;
+	return 1;
+}
+
+/* `{`, or `[` and `{`, and then a quote begin JSON; in text they would be rare. */
+static bool begins_json(const char *bytes, size_t length) {
+	size_t i = length >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+	i += i < length && bytes[i] == '[';
+	while (i < length && strchr(" \t\r\n", bytes[i]) != NULL && bytes[i] != '\0')
+		i++;
+	bool brace = i < length && bytes[i] == '{';
+	for (i++; i < length && strchr(" \t\r\n", bytes[i]) != NULL && bytes[i] != '\0';)
+		i++;
+	return brace && i < length && bytes[i] == '"';
+}
+
+static void open_lines(struct texts *texts, int descriptor) {
+	struct failure failure;
+	const char *bytes;
+	texts->unit = "line";
+	texts->input = must(inflate_open_prompt(descriptor, texts->name, &failure), &failure);
+	ptrdiff_t got = check((int)inflate_peek(texts->input, &bytes, &failure), &failure);
+	texts->next = begins_json(bytes, (size_t)got) ? next_object : next_line;
+	texts->lines = (struct lines){ .input = texts->input, .name = texts->name };
+	texts->json = (struct json_reader){ .input = texts->input, .name = texts->name, .limit = DOCUMENT_LIMIT };
+}
+
+static void open_texts(struct texts *texts, const char *path) {
+	struct failure failure;
+	int descriptor = open_input(path);
+	*texts = (struct texts){ .name = input_name(path) };
+	if (!begins_a_stream(descriptor)) {
+		open_lines(texts, descriptor);
+		return;
+	}
+	texts->unit = "record";
+	texts->next = next_record;
+	texts->reader = must(reader_open(descriptor, texts->name, &failure), &failure);
+	texts->column = check(reader_find_text(texts->reader, "text", &failure), &failure);
 }
 
 /* The next text, valid until the one after it; false at the end. */
 static bool next_text(struct texts *texts, const char **text, size_t *length) {
-	return texts->reader != NULL ? next_record(texts, text, length) : next_line(texts, text, length);
+	struct failure failure;
+	return check(texts->next(texts, text, length, &failure), &failure) > 0;
 }
 
 static void close_texts(struct texts *texts) {
+	if (texts->replaced > 0)
+		note("%s: %" PRId64 " halves of surrogate pairs became U+FFFD", texts->name, texts->replaced);
 	batch_free(texts->batch);
 	if (texts->reader != NULL)
 		reader_close(texts->reader);
-	else
-		fclose(texts->lines);
-	json_decref(texts->object);
-	free(texts->line);
+	inflate_close(texts->input);
+	json_record_clear(&texts->object);
+	free(texts->json.joined.data);
+	free(texts->lines.joined.data);
 }
 
 /* ---- predictions --------------------------------------------------------------------------------------- */

@@ -1,13 +1,14 @@
-/* Documents flow from a source through the filters to the output. Two things stop them on the way: sorting, which holds
- * all of them, and the sample, which holds as many as it is to have. */
+/* imdb-read: documents of many formats become text records.
+ *
+ * The inputs are read one after the other. Documents flow from a source through the repair of their UTF-8 to the output; only
+ * sorting, which an archive and a folder need, holds those of one input. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <locale.h>
 #include <pthread.h>
-#include <regex.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,8 +23,8 @@
 #include "cli/progress.h"
 #include "cli/streams.h"
 #include "corpus/source.h"
-#include "math/random.h"
 #include "record/columns.h"
+#include "record/join.h"
 #include "record/stream.h"
 
 enum order { BY_NAME, AS_STORED };
@@ -31,29 +32,29 @@ enum order { BY_NAME, AS_STORED };
 static const char *split_list = "all";
 static int format = FORMAT_AUTO;
 static int order = BY_NAME;
-static struct columns columns;
-static const char *label_list;
-static const char *match;
-static int64_t sample = 0;
-static int64_t seed = 0;
+static struct reading reading;
+static const char *label_names;
+static const char *delimiter;
+static int quote = -1;
+static int header = -1;
 static int64_t limit = 0;
 
 static const struct option_entry options[] = {
 	OPTION_TEXT("split", &split_list, "LIST", "train, test, unsupervised, several with commas between, or all"),
 	OPTION_CHOICE("format", &format, "auto|imdb|csv|tsv|jsonl|lines|paragraphs|arrow", "what the input is"),
 	OPTION_CHOICE("order", &order, "name|archive", "of an archive or folder: sorted, or as stored, holding nothing"),
-	OPTION_TEXT("text-column", &columns.text, "NAME", "the text's column or key (else text, or review)"),
-	OPTION_TEXT("label-column", &columns.label, "NAME", "the label's column or key (else label, or sentiment)"),
-	OPTION_TEXT("label", &label_list, "LIST", "only documents of these labels: neg, pos, unsup, or numbers"),
-	OPTION_TEXT("match", &match, "REGEX", "only documents whose text this extended regular expression matches"),
-	OPTION_INTEGER("sample", &sample, 1, INT64_C(1) << 31, "N", "only N of the documents left, drawn by chance"),
-	OPTION_SEED(&seed),
-	OPTION_INTEGER("limit", &limit, 1, INT64_C(1) << 53, "N", "only the first N of the documents left"),
+	OPTION_TEXT("text-column", &reading.text, "NAME", "the text's column or key (else text, or review)"),
+	OPTION_TEXT("label-column", &reading.label, "NAME", "the label's column or key (else label, or sentiment); none: no labels"),
+	OPTION_TEXT("labels", &label_names, "LIST", "the words of the labels 0, 1, ..., commas between (else neg, pos)"),
+	OPTION_TEXT("delimiter", &delimiter, "CHARACTER", "what is between columns; tab: a tab (else a comma, of tsv a tab)"),
+	OPTION_CHOICE("quote", &quote, "none|\"", "of csv and tsv: what quotes a field (else \")"),
+	OPTION_CHOICE("header", &header, "yes|no", "of csv and tsv: the first line names the columns, or they are 1, 2, ... (else yes)"),
+	OPTION_INTEGER("limit", &limit, 1, INT64_C(1) << 53, "N", "only the first N documents"),
 	OPTION_END
 };
 
 static const struct usage usage = {
-	.operands = "[FILE|FOLDER]",
+	.operands = "[FILE|FOLDER]...",
 	.summary = "Reads reviews, or other documents, as text records.",
 	.example = "imdb-read --split train aclImdb_v1.tar.gz | rec-dump | head -n 1",
 };
@@ -71,7 +72,7 @@ struct arrow_source {
 	const char *path;
 	struct reader *reader;
 	int text, label, name;   /* columns; -1: not there */
-	bool label_is_text;
+	struct label_words words;
 	struct carried *carried; /* the columns that are none of these */
 	struct batch *batch;
 	int64_t row, before;     /* of the batch; records in those before it */
@@ -118,21 +119,23 @@ static int find_column(const struct reader *reader, const char *wanted, const ch
 	return found;
 }
 
+static bool may_be_label(const struct reader *reader, int column) {
+	enum type_id id = reader_schema(reader)->fields[column].type.id;
+	return is_text(reader, column) || id == TYPE_INT || id == TYPE_FLOAT || id == TYPE_BOOL;
+}
+
 static int find_columns(struct arrow_source *source, struct failure *failure) {
 	const struct reader *reader = source->reader;
-	source->text = find_column(reader, columns.text, usual_text_columns);
-	source->label = find_column(reader, columns.label, usual_label_columns);
+	const struct field *fields = reader_schema(reader)->fields;
+	source->text = find_column(reader, reading.text, usual_text_columns);
+	source->label = without_labels(&reading) ? -1 : find_column(reader, reading.label, usual_label_columns);
 	source->name = schema_find(reader_schema(reader), "name");
-	const char *text_name = source->text >= 0 ? reader_schema(reader)->fields[source->text].name
-		: columns.text != NULL ? columns.text : "text";
+	const char *text_name = source->text >= 0 ? fields[source->text].name : reading.text != NULL ? reading.text : "text";
 	if (reader_find_text(reader, text_name, failure) < 0)
 		return -1;
-	if (source->label < 0 && columns.label != NULL)
-		return reader_find_int(reader, columns.label, failure);
-	source->label_is_text = source->label >= 0 && is_text(reader, source->label);
-	if (source->label >= 0 && !source->label_is_text)
-		return reader_find_int(reader, reader_schema(reader)->fields[source->label].name, failure);
-	return 0;
+	if (source->label < 0)
+		return reading.label != NULL && !without_labels(&reading) ? reader_find_int(reader, reading.label, failure) : 0;
+	return may_be_label(reader, source->label) ? 0 : reader_find_int(reader, fields[source->label].name, failure);
 }
 
 /* Every column but those that were taken and those that take their names in the output. */
@@ -142,22 +145,50 @@ static struct carried *carry_others(const struct arrow_source *source) {
 		source->label >= 0 ? schema->fields[source->label].name : NULL, NULL });
 }
 
+static int refuse_label(const struct arrow_source *source, const char *text, size_t length, struct failure *failure) {
+	struct label_place place = { reader_name(source->reader), "record", source->before + source->row + 1 };
+	return label_refuse(&source->words, place, text, length, failure);
+}
+
+/* A label in an integer column; a uint64 above the greatest int64 is refused as it is. */
+static int read_integer(const struct arrow_source *source, const struct column *column, int64_t *label,
+	struct failure *failure) {
+	char text[32];
+	int64_t value = column_integer(column, source->row, -1);
+	bool wrapped = value < 0 && !column->field->type.is_signed;
+	if (!wrapped && label_from_integer(&source->words, value, label))
+		return 0;
+	int length = wrapped ? snprintf(text, sizeof text, "%" PRIu64, (uint64_t)value)
+		: snprintf(text, sizeof text, "%" PRId64, value);
+	return refuse_label(source, text, (size_t)length, failure);
+}
+
 static int read_label(const struct arrow_source *source, struct document *document, struct failure *failure) {
-	document->label = -1;
-	if (source->label < 0)
-		return 0;
-	const struct column *column = &source->batch->columns[source->label];
-	if (!source->label_is_text) {
-		document->label = column_integer(column, source->row, -1);
-		return 0;
-	}
+	char text[32];
 	size_t length;
-	const char *text = column_bytes(column, source->row, &length);
-	if (!label_parse(text, length, &document->label))
-		return fail(failure, EX_DATAERR, "%s: record %" PRId64 ": the label %.*s is neither a whole number nor neg, pos "
-			"or unsup (--label-column names another column)", reader_name(source->reader),
-			source->before + source->row + 1, length < 80 ? (int)length : 80, text);
-	return 0;
+	const char *word;
+	double number;
+	const struct column *column = source->batch->columns + (source->label >= 0 ? source->label : 0);
+	document->label = -1;
+	if (source->label < 0 || column_is_null(column, source->row))
+		return 0;
+	switch (column->field->type.id) {
+	case TYPE_INT:
+		return read_integer(source, column, &document->label, failure);
+	case TYPE_BOOL:
+		number = column_bool(column, source->row);
+		break;
+	case TYPE_FLOAT:
+		number = column_float(column, source->row);
+		break;
+	default:
+		word = column_bytes(column, source->row, &length);
+		return label_parse(&source->words, word, length, &document->label) ? 0
+			: refuse_label(source, word, length, failure);
+	}
+	if (label_from_double(&source->words, number, &document->label))
+		return 0;
+	return refuse_label(source, text, (size_t)snprintf(text, sizeof text, "%.17g", number), failure);
 }
 
 static int next_row(struct source *base, struct document *document, struct failure *failure) {
@@ -189,86 +220,160 @@ static int next_row(struct source *base, struct document *document, struct failu
 	return read_label(source, document, failure) < 0 ? -1 : 1;
 }
 
-/* The pump may wait for input that never comes; it ends with the program. */
+/* The source itself stays the pump's: see close_source(). */
 static void close_arrow(struct source *base) {
 	struct arrow_source *source = arrow_source(base);
 	batch_free(source->batch);
 	carried_destroy(source->carried);
+	label_words_clear(&source->words);
 	reader_close(source->reader);
+	close(source->pipe[0]);
+	free(source->place.data);
 }
 
-/* Copies what the stream says about itself to `info`. */
-static struct source *open_arrow(struct inflate_reader *input, const char *path, struct stream_info *info) {
-	struct arrow_source *source = allocate(1, sizeof *source);
-	struct failure failure;
+static void start_pump(struct arrow_source *source) {
 	sigset_t pipe_signal, before;
-	*source = (struct arrow_source){ { next_row, close_arrow }, .input = input, .path = path };
 	if (pipe2(source->pipe, O_CLOEXEC) < 0)
-		die(EX_OSERR, "%s: no pipe: %s", input_name(path), strerror(errno));
+		die(EX_OSERR, "%s: cannot create a pipe: %s", input_name(source->path), strerror(errno));
 	sigemptyset(&pipe_signal);
 	sigaddset(&pipe_signal, SIGPIPE);
 	pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
 	int error = pthread_create(&source->pump, NULL, pump, source);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (error != 0)
-		die(EX_OSERR, "%s: no thread: %s", input_name(path), strerror(error));
+		die(EX_OSERR, "%s: cannot create a thread: %s", input_name(source->path), strerror(error));
+}
+
+static struct source *open_arrow(struct inflate_reader *input, const char *path) {
+	struct arrow_source *source = allocate(1, sizeof *source);
+	struct failure failure;
+	*source = (struct arrow_source){ { next_row, close_arrow }, .input = input, .path = path };
+	start_pump(source);
 	source->reader = reader_open(source->pipe[0], input_name(path), &failure);
 	if (source->reader == NULL || find_columns(source, &failure) < 0) {
 		arrow_failed(source, &failure);
 		die_failure(&failure);
 	}
 	source->carried = carry_others(source);
-	stream_info_copy(info, reader_info(source->reader));
+	check(label_names != NULL ? label_words_parse(&source->words, label_names, &failure)
+		: label_words_copy(&source->words, reader_info(source->reader)->labels, &failure), &failure);
 	return &source->source;
 }
 
-/* ---- the input --------------------------------------------------------------------------------------------- */
+/* ---- inputs ------------------------------------------------------------------------------------------------ */
 
+/* What a path given by the user, or found in a folder, is. */
+enum kind { INPUT_FILE, INPUT_IMDB_FOLDER, INPUT_TEXT_FOLDER };
 struct input {
-	const char *path;
-	int format;
-	int descriptor;                 /* -1: a folder */
-	struct inflate_reader *inflate; /* NULL: a folder */
+	const char *path;               /* NULL: standard input */
+	enum kind kind;
+	int format;                     /* what it turned out to be when it was opened */
+	int descriptor;                 /* of a file */
+	struct inflate_reader *inflate; /* of a file */
 	struct source *source;
 };
+struct inputs { struct input *items; size_t count; };
 
-static void open_source(struct input *input, const struct splits *splits, struct stream_info *info) {
-	struct stat status;
+static void add_input(struct inputs *inputs, const char *path, enum kind kind) {
+	inputs->items = grow(inputs->items, inputs->count + 1, sizeof *inputs->items);
+	inputs->items[inputs->count++] = (struct input){ .path = path, .kind = kind };
+}
+
+/* Adds what a folder holds: reviews, the shards of a data set, or plain text. */
+static void add_folder(struct inputs *inputs, const char *path, const struct splits *splits) {
 	struct failure failure;
-	input->format = format;
-	input->descriptor = -1;
-	if (input->path != NULL && stat(input->path, &status) == 0 && S_ISDIR(status.st_mode)) {
-		if (format != FORMAT_AUTO && format != FORMAT_IMDB)
-			die(EX_USAGE, "%s: a folder (only --format imdb reads one)", input->path);
-		input->format = FORMAT_IMDB;
-		input->source = source_folder(input->path, splits);
+	if (format != FORMAT_AUTO && format != FORMAT_IMDB && format != FORMAT_ARROW)
+		die(EX_USAGE, "%s: a folder (--format imdb, arrow or auto reads one)", path);
+	if (format == FORMAT_IMDB || (format == FORMAT_AUTO && is_imdb_folder(path))) {
+		add_input(inputs, path, INPUT_IMDB_FOLDER);
 		return;
 	}
+	char **shards = must(find_shards(path, splits, &failure), &failure);
+	if (shards[0] == NULL && format == FORMAT_ARROW)
+		die(EX_DATAERR, "%s: no Arrow streams (looked for state.json and *.arrow)", path);
+	if (shards[0] == NULL)
+		add_input(inputs, path, INPUT_TEXT_FOLDER);
+	for (char **shard = shards; *shard != NULL; shard++)
+		add_input(inputs, *shard, INPUT_FILE);
+	if (!splits->all && !file_exists(path, "dataset_dict.json"))
+		die(EX_USAGE, "--split: %s has no splits (only an archive, or a folder with train and test, has)", path);
+	free(shards); /* the paths are the inputs' now */
+}
+
+static struct inputs find_inputs(char **operands, const struct splits *splits) {
+	struct inputs inputs = { 0 };
+	struct stat status;
+	if (*operands == NULL)
+		add_input(&inputs, NULL, INPUT_FILE);
+	for (; *operands != NULL; operands++) {
+		const char *path = strcmp(*operands, "-") == 0 ? NULL : *operands;
+		if (path != NULL && stat(path, &status) == 0 && S_ISDIR(status.st_mode))
+			add_folder(&inputs, path, splits);
+		else
+			add_input(&inputs, path, INPUT_FILE);
+	}
+	return inputs;
+}
+
+static void open_file_input(struct input *input, const struct splits *splits) {
+	struct failure failure;
 	input->descriptor = open_input(input->path);
+	if (isatty(input->descriptor) && (format == FORMAT_AUTO || format == FORMAT_IMDB || format == FORMAT_ARROW))
+		die(EX_USAGE, "%s: a terminal (name a file, or give --format lines to type documents)", input_name(input->path));
 	input->inflate = must(inflate_open(input->descriptor, input_name(input->path), &failure), &failure);
+	input->format = format;
 	if (format == FORMAT_AUTO)
-		input->format = check(find_format(input->inflate, input->path, &columns, &failure), &failure);
-	if (input->format != FORMAT_IMDB && !splits->all)
-		die(EX_USAGE, "--split: %s has no splits (only an archive or a folder has)", input_name(input->path));
+		input->format = check(find_format(input->inflate, input->path, &reading, &failure), &failure);
 	if (input->format == FORMAT_IMDB)
 		input->source = source_archive(input->inflate, input_name(input->path), splits);
 	else if (input->format == FORMAT_ARROW)
-		input->source = open_arrow(input->inflate, input->path, info);
+		input->source = open_arrow(input->inflate, input->path);
 	else
-		input->source = source_open((enum format)input->format, input->inflate, input->path, &columns);
+		input->source = source_open((enum format)input->format, input->inflate, input->path, &reading);
+}
+
+static void open_source(struct input *input, const struct splits *splits) {
+	struct failure failure;
+	bool delimited = delimiter != NULL || quote >= 0 || header >= 0;
+	input->format = FORMAT_IMDB;
+	if (input->kind == INPUT_FILE)
+		open_file_input(input, splits);
+	else if (input->kind == INPUT_IMDB_FOLDER)
+		input->source = source_folder(input->path, splits);
+	else
+		input->source = must(source_texts(input->path, &failure), &failure);
+	if (input->kind == INPUT_TEXT_FOLDER)
+		input->format = FORMAT_LINES; /* already in their order */
+	if (delimited && input->format != FORMAT_CSV && input->format != FORMAT_TSV)
+		die(EX_USAGE, "%s: --delimiter, --quote and --header are for delimited text, which this is not",
+			input_name(input->path));
+	if (input->kind == INPUT_FILE && input->format != FORMAT_IMDB && input->format != FORMAT_ARROW && !splits->all)
+		die(EX_USAGE, "--split: %s has no splits (only an archive or a folder has)", input_name(input->path));
+}
+
+static bool is_regular(const struct input *input) {
+	struct stat status;
+	return input->kind == INPUT_FILE && fstat(input->descriptor, &status) == 0 && S_ISREG(status.st_mode);
 }
 
 static void close_source(struct input *input) {
+	bool arrow = input->format == FORMAT_ARROW, regular = is_regular(input);
+	pthread_t pump = arrow ? arrow_source(input->source)->pump : pthread_self();
 	input->source->close(input->source);
-	if (input->format != FORMAT_ARROW) /* its pump may still use it */
-		inflate_close(input->inflate);
-	if (input->descriptor >= 0 && input->format != FORMAT_ARROW)
+	if (input->kind != INPUT_FILE || (arrow && !regular)) /* the pump of a pipe may wait for ever, until the program ends */
+		return;
+	if (arrow) {
+		pthread_join(pump, NULL);
+		free(input->source);
+	}
+	inflate_close(input->inflate);
+	if (input->descriptor != STDIN_FILENO)
 		close(input->descriptor);
 }
 
 /* ---- repair ------------------------------------------------------------------------------------------------ */
 
-/* Of what was not UTF-8, to tell at the end. */
+/* Counts of what could not be decoded, reported at the end. */
 struct repairs {
 	int64_t sequences, documents, seen;
 	char *first; /* the name of the first document that had any */
@@ -318,7 +423,7 @@ static int64_t repair(const char **text, size_t *length, struct bytes *buffer) {
 }
 
 static void repair_document(struct document *document, struct repairs *repairs) {
-	int64_t invalid = repair(&document->name, &document->name_length, &repairs->name)
+	int64_t invalid = document->replaced + repair(&document->name, &document->name_length, &repairs->name)
 		+ repair(&document->text, &document->text_length, &repairs->text);
 	repairs->seen++;
 	repairs->sequences += invalid;
@@ -333,161 +438,42 @@ static void report_repairs(const struct repairs *repairs, const char *name) {
 			"first in %s", name, repairs->sequences, repairs->documents, repairs->seen, repairs->first);
 }
 
-/* ---- filters ----------------------------------------------------------------------------------------------- */
-
-struct filter {
-	int64_t *labels;
-	size_t label_count;
-	bool matching;
-	regex_t regex;
-	struct bytes text; /* to match, with the NUL that regexec() asks for */
-};
-
-static void parse_labels(struct filter *filter) {
-	for (const char *word = label_list; word != NULL;) {
-		size_t length = strcspn(word, ",");
-		filter->labels = grow(filter->labels, filter->label_count + 1, sizeof *filter->labels);
-		if (length == 0 || !label_parse(word, length, &filter->labels[filter->label_count++]))
-			die(EX_USAGE, "--label: %.*s is none of neg, pos, unsup, nor a whole number", (int)length, word);
-		word = word[length] == ',' ? word + length + 1 : NULL;
-	}
-}
-
-static void parse_match(struct filter *filter) {
-	char reason[200];
-	if (match == NULL)
-		return;
-	setlocale(LC_CTYPE, "C.UTF-8"); /* so that `.` and [é] are characters, not bytes */
-	int error = regcomp(&filter->regex, match, REG_EXTENDED | REG_NOSUB);
-	if (error != 0) {
-		regerror(error, &filter->regex, reason, sizeof reason);
-		die(EX_USAGE, "--match: %s: %s", match, reason);
-	}
-	filter->matching = true;
-}
-
-static bool matches(struct filter *filter, const struct document *document) {
-	/* with REG_STARTEND the bounds are given, so that a NUL in the text ends nothing */
-	regmatch_t bounds = { .rm_so = 0, .rm_eo = (regoff_t)document->text_length };
-	filter->text.size = 0;
-	bytes_append(&filter->text, document->text, document->text_length);
-	bytes_append(&filter->text, "", 1);
-	int error = regexec(&filter->regex, bytes_text(&filter->text), 1, &bounds, REG_STARTEND);
-	if (error == REG_ESPACE)
-		die(EX_OSERR, "--match: no memory to match %.*s", (int)document->name_length, document->name);
-	return error == 0;
-}
-
-static bool passes(struct filter *filter, const struct document *document) {
-	bool wanted = filter->label_count == 0;
-	for (size_t i = 0; i < filter->label_count; i++)
-		wanted |= filter->labels[i] == document->label;
-	return wanted && (!filter->matching || matches(filter, document));
-}
-
-/* ---- the sample -------------------------------------------------------------------------------------------- */
-
-/* Each document draws 64 bits, in order; those of the N smallest draws are the sample. They are held as a heap, the
- * largest draw on top. */
-struct drawn {
-	uint64_t draw;
-	int64_t ordinal;
-	struct document document; /* owned */
-	struct builder **others;  /* of an Arrow stream: the row's other columns */
-};
-struct sample {
-	const struct arrow_source *arrow; /* NULL: another format */
-	struct pcg64 generator;
-	struct drawn *drawn;
-	size_t count, capacity;
-	int64_t seen;
-};
-
-static bool before(const struct drawn *a, const struct drawn *b) {
-	return a->draw != b->draw ? a->draw < b->draw : a->ordinal < b->ordinal;
-}
-
-static void sift_up(struct drawn *heap, size_t place) {
-	struct drawn moving = heap[place];
-	for (size_t parent; place > 0 && before(&heap[parent = (place - 1) / 2], &moving); place = parent)
-		heap[place] = heap[parent];
-	heap[place] = moving;
-}
-
-static void sift_down(struct drawn *heap, size_t count) {
-	struct drawn moving = heap[0];
-	size_t place = 0;
-	for (size_t child; (child = 2 * place + 1) < count; place = child) {
-		if (child + 1 < count && before(&heap[child], &heap[child + 1]))
-			child++;
-		if (!before(&moving, &heap[child]))
-			break;
-		heap[place] = heap[child];
-	}
-	heap[place] = moving;
-}
-
-static struct drawn *keep(struct sample *sampled, struct drawn *drawn) {
-	struct document *document = &drawn->document;
-	document->text = copy_bytes(document->text, document->text_length);
-	document->name = copy_bytes(document->name, document->name_length);
-	if (sampled->arrow != NULL)
-		drawn->others = carried_keep(sampled->arrow->carried, sampled->arrow->batch, sampled->arrow->row);
-	return drawn;
-}
-
-static void forget(struct sample *sampled, struct drawn *drawn) {
-	free((char *)(uintptr_t)drawn->document.text);
-	free((char *)(uintptr_t)drawn->document.name);
-	if (sampled->arrow != NULL)
-		carried_forget(sampled->arrow->carried, drawn->others);
-}
-
-/* The document at hand, or one that is held. */
-static void sample_offer(struct sample *sampled, const struct document *document) {
-	struct drawn candidate = { pcg64_next(&sampled->generator), sampled->seen++, *document, NULL };
-	if (sampled->count == (size_t)sample) {
-		if (!before(&candidate, &sampled->drawn[0]))
-			return;
-		forget(sampled, &sampled->drawn[0]);
-		sampled->drawn[0] = *keep(sampled, &candidate);
-		sift_down(sampled->drawn, sampled->count);
-		return;
-	}
-	if (sampled->count == sampled->capacity)
-		sampled->drawn = grow(sampled->drawn, sampled->capacity = sampled->capacity * 2 + 16, sizeof *sampled->drawn);
-	sampled->drawn[sampled->count++] = *keep(sampled, &candidate);
-	sift_up(sampled->drawn, sampled->count - 1);
-}
-
-static int by_ordinal(const void *left, const void *right) {
-	const struct drawn *a = left, *b = right;
-	return (a->ordinal > b->ordinal) - (a->ordinal < b->ordinal);
-}
-
 /* ---- holding and sorting ----------------------------------------------------------------------------------- */
-
-/* All documents, their bytes in large pieces that stay where they are. */
-struct held {
-	struct document *documents;
-	size_t count, capacity;
-	char *piece;
-	size_t piece_left;
-};
 
 enum { PIECE = 4 << 20 };
 
+/* Bytes of documents, which stay where they are. */
+struct piece { struct piece *before; size_t left; char *next; char bytes[]; };
+
+/* All documents of an input. */
+struct held {
+	struct document *documents;
+	size_t count, capacity;
+	struct piece *piece; /* the newest */
+};
+
 static const char *hold_bytes(struct held *held, const char *bytes, size_t length) {
-	if (length > held->piece_left) {
-		held->piece_left = length > PIECE ? length : PIECE;
-		held->piece = grow(NULL, held->piece_left, 1); /* kept until the program ends */
+	struct piece *piece = held->piece;
+	if (piece == NULL || length > piece->left) {
+		size_t capacity = length > PIECE ? length : PIECE;
+		piece = grow(NULL, sizeof *piece + capacity, 1);
+		*piece = (struct piece){ .before = held->piece, .left = capacity, .next = piece->bytes };
+		held->piece = piece;
 	}
-	char *place = held->piece;
+	char *place = piece->next;
 	if (length > 0)
 		memcpy(place, bytes, length);
-	held->piece += length;
-	held->piece_left -= length;
+	piece->next += length;
+	piece->left -= length;
 	return place;
+}
+
+static void release(struct held *held) {
+	for (struct piece *before; held->piece != NULL; held->piece = before) {
+		before = held->piece->before;
+		free(held->piece);
+	}
+	free(held->documents);
 }
 
 static void hold(struct held *held, const struct document *document) {
@@ -521,123 +507,185 @@ static void sort(struct held *held, const char *name) {
 
 /* ---- output ------------------------------------------------------------------------------------------------ */
 
+/* The output, opened with the first document or at the end, when its columns are known. */
+struct output {
+	struct writer *writer;
+	struct schema schema;     /* what is written */
+	struct stream_info info;
+	json_t *inputs;           /* lineages, see record/join.h */
+};
+
 static int64_t at_most(int64_t count) {
 	return limit > 0 && limit < count ? limit : count;
 }
 
-/* `records` is how many there will be, -1: not known; `arrow` is NULL for another format. */
-static struct writer *open_output(const struct arrow_source *arrow, struct stream_info *info, int64_t records) {
-	struct schema schema = { 0 };
-	schema_add_utf8(&schema, "text");
-	schema_add_int(&schema, "label", 64);
-	schema_add_utf8(&schema, "name");
-	if (arrow != NULL)
-		carried_add_fields(arrow->carried, &schema);
-	info->type = RECORD_TEXT;
-	info->records = records;
-	struct writer *out = open_output_stream(&schema, info, sample > 0 ? seed : -1);
-	schema_clear(&schema);
-	return out;
+static void make_schema(struct input *input, struct schema *schema) {
+	*schema = (struct schema){ 0 };
+	schema_add_utf8(schema, "text");
+	schema_add_int(schema, "label", 64);
+	schema_add_utf8(schema, "name");
+	if (input->format == FORMAT_ARROW)
+		carried_add_fields(arrow_source(input->source)->carried, schema);
 }
 
-static void append_document(struct writer *out, const struct document *document) {
-	builder_append_bytes(writer_column(out, 0), document->text, document->text_length);
-	builder_append_integer(writer_column(out, 1), document->label);
-	builder_append_bytes(writer_column(out, 2), document->name, document->name_length);
-}
-
-static void end_record(struct writer *out) {
+/* Columns are appended by their place, so that every input has to have those of the first, in the same order. */
+static void check_schema(const struct output *out, struct input *input) {
+	struct schema schema;
 	struct failure failure;
-	check(writer_end_row(out, &failure), &failure);
+	size_t *columns = allocate(out->schema.count, sizeof *columns);
+	make_schema(input, &schema);
+	check(match_columns(&out->schema, &schema, input_name(input->path), columns, &failure), &failure);
+	for (size_t i = 0; i < schema.count; i++)
+		if (columns[i] != i)
+			die(EX_DATAERR, "%s: its columns are in another order than those of the first input (join them by rec-cat)",
+				input_name(input->path));
+	schema_clear(&schema);
+	free(columns);
 }
 
-/* The document at hand. */
-static void write_document(struct writer *out, const struct arrow_source *arrow, const struct document *document) {
-	append_document(out, document);
+/* `records` is how many there will be, -1: not known. */
+static void open_output(struct output *out, int64_t records) {
+	struct label_words *words = &reading.words;
+	out->info.type = RECORD_TEXT;
+	stream_info_set_records(&out->info, records);
+	if (words->count > 0 || without_labels(&reading)) {
+		json_decref(out->info.labels);
+		out->info.labels = label_words_json(words);
+	}
+	out->writer = open_joined_output_stream(&out->schema, &out->info, out->inputs);
+}
+
+static void write_document(struct output *out, const struct arrow_source *arrow, const struct document *document) {
+	struct failure failure;
+	builder_append_bytes(writer_column(out->writer, 0), document->text, document->text_length);
+	builder_append_integer(writer_column(out->writer, 1), document->label);
+	builder_append_bytes(writer_column(out->writer, 2), document->name, document->name_length);
 	if (arrow != NULL)
-		carried_append(arrow->carried, arrow->batch, arrow->row, out);
-	end_record(out);
+		carried_append(arrow->carried, arrow->batch, arrow->row, out->writer);
+	check(writer_end_row(out->writer, &failure), &failure);
 }
 
-static struct writer *write_sample(struct sample *sampled, struct stream_info *info) {
-	int64_t count = at_most((int64_t)sampled->count);
-	struct writer *out = open_output(sampled->arrow, info, count);
-	if (count > 0)
-		qsort(sampled->drawn, sampled->count, sizeof *sampled->drawn, by_ordinal);
-	for (int64_t i = 0; i < count; i++) {
-		append_document(out, &sampled->drawn[i].document);
-		if (sampled->arrow != NULL)
-			carried_append_kept(sampled->arrow->carried, sampled->drawn[i].others, out);
-		end_record(out);
-	}
-	return out;
+static bool is_full(const struct output *out) {
+	return out->writer != NULL && limit > 0 && writer_records(out->writer) >= limit;
 }
 
-static struct writer *write_held(const struct held *held, struct sample *sampled, struct stream_info *info) {
-	if (sample > 0) {
-		for (size_t i = 0; i < held->count; i++)
-			sample_offer(sampled, &held->documents[i]);
-		return write_sample(sampled, info);
-	}
-	int64_t count = at_most((int64_t)held->count);
-	struct writer *out = open_output(NULL, info, count);
-	for (int64_t i = 0; i < count; i++)
+static void write_held(struct output *out, const struct held *held, bool only) {
+	if (out->writer == NULL)
+		open_output(out, only ? at_most((int64_t)held->count) : -1);
+	for (size_t i = 0; i < held->count && !is_full(out); i++)
 		write_document(out, NULL, &held->documents[i]);
-	return out;
 }
 
-/* Reads to the end, or until the limit is reached by documents that nothing holds up. */
-static struct writer *copy_documents(struct input *input, struct filter *filter, struct repairs *repairs,
-	struct stream_info *info) {
-	bool sorting = input->format == FORMAT_IMDB && order == BY_NAME, filtering = label_list != NULL || match != NULL;
-	struct writer *out = NULL;
-	struct held held = { 0 };
+/* ---- reading ----------------------------------------------------------------------------------------------- */
+
+/* What the Arrow streams among several inputs say of themselves, found by opening each of them once more than to read it. */
+static void join_streams(const struct inputs *inputs, const struct splits *splits, struct output *out) {
+	struct stream_info *infos = allocate(inputs->count, sizeof *infos);
+	const char **names = allocate(inputs->count, sizeof *names);
+	struct joined joined;
+	struct failure failure;
+	size_t count = 0;
+	for (size_t i = 0; i < inputs->count; i++) {
+		struct input input = inputs->items[i];
+		struct stat status;
+		if (input.kind != INPUT_FILE || input.path == NULL || stat(input.path, &status) < 0 || !S_ISREG(status.st_mode))
+			continue;
+		open_source(&input, splits);
+		if (input.format == FORMAT_ARROW) {
+			names[count] = input.path;
+			stream_info_copy(&infos[count++], reader_info(arrow_source(input.source)->reader));
+		}
+		close_source(&input);
+	}
+	if (count > 0) {
+		check(join_infos(infos, names, count, &joined, &failure), &failure);
+		out->info = joined.info;
+		out->inputs = joined.inputs;
+	}
+	if (count < inputs->count)
+		stream_info_set_records(&out->info, -1);
+	for (size_t i = 0; i < count; i++)
+		stream_info_clear(&infos[i]);
+	free(infos);
+	free(names);
+}
+
+/* Reads an opened input to its end, or until the limit is reached by documents that nothing holds up. */
+static void copy_documents(struct input *input, struct output *out, struct repairs *repairs, bool only) {
+	bool sorting = input->format == FORMAT_IMDB && order == BY_NAME;
 	const struct arrow_source *arrow = input->format == FORMAT_ARROW ? arrow_source(input->source) : NULL;
-	struct sample sampled = { .arrow = arrow };
+	struct held held = { 0 };
 	struct document document;
 	struct failure failure;
-	int64_t passed = 0;
-	pcg64_seed(&sampled.generator, (uint64_t)seed);
-	if (!sorting && sample == 0)
-		out = open_output(arrow, info, filtering || info->records < 0 ? -1 : at_most(info->records));
-	while ((out == NULL || limit == 0 || passed < limit)
-		&& check(input->source->next(input->source, &document, &failure), &failure) == 1) {
+	if (!sorting && out->writer == NULL)
+		open_output(out, out->info.records < 0 ? -1 : at_most(out->info.records));
+	while (!is_full(out) && check(input->source->next(input->source, &document, &failure), &failure) == 1) {
 		repair_document(&document, repairs);
 		progress(repairs->seen, -1, "documents");
-		if (!passes(filter, &document))
-			continue;
-		passed++;
 		if (sorting)
 			hold(&held, &document);
-		else if (sample > 0)
-			sample_offer(&sampled, &document);
 		else
 			write_document(out, arrow, &document);
 	}
 	progress_end();
 	if (sorting) {
 		sort(&held, input_name(input->path));
-		return write_held(&held, &sampled, info);
+		write_held(out, &held, only);
+		release(&held);
 	}
-	return out != NULL ? out : write_sample(&sampled, info);
+}
+
+static void read_input(struct input *input, const struct splits *splits, struct output *out, bool only) {
+	struct repairs repairs = { 0 };
+	open_source(input, splits);
+	if (out->schema.count == 0)
+		make_schema(input, &out->schema);
+	else
+		check_schema(out, input);
+	if (only && input->format == FORMAT_ARROW)
+		stream_info_copy(&out->info, reader_info(arrow_source(input->source)->reader));
+	if (!only && input->format == FORMAT_ARROW && !is_regular(input))
+		die(EX_USAGE, "%s: one of several Arrow streams has to be a file (rec-cat joins streams from pipes)",
+			input_name(input->path));
+	copy_documents(input, out, &repairs, only);
+	report_repairs(&repairs, input_name(input->path));
+	close_source(input);
+}
+
+/* ---- options ----------------------------------------------------------------------------------------------- */
+
+static void set_reading(void) {
+	struct failure failure;
+	check(label_words_parse(&reading.words, label_names, &failure), &failure);
+	reading.warnings = print_warnings;
+	reading.no_quotes = quote == 0;
+	reading.no_header = header == 1;
+	if (delimiter == NULL)
+		return;
+	reading.delimiter = strcmp(delimiter, "tab") == 0 || strcmp(delimiter, "\\t") == 0 ? '\t' : delimiter[0];
+	if (delimiter[0] == '\0' || (reading.delimiter != '\t' && delimiter[1] != '\0') || strchr("\"\n\r", reading.delimiter) != NULL)
+		die(EX_USAGE, "--delimiter: %s is not a character of ASCII that can be between columns (give ';', '|' or tab)", delimiter);
 }
 
 int main(int argc, char **argv) {
-	struct input input = { .path = parse_options_with_input(argc, argv, &usage, options) };
+	int first = parse_options(argc, argv, &usage, options);
 	struct splits splits;
 	struct failure failure;
-	struct filter filter = { 0 };
-	struct repairs repairs = { 0 };
-	struct stream_info info;
+	struct output out = { 0 };
 	check(splits_parse(split_list, &splits, &failure), &failure);
-	parse_labels(&filter);
-	parse_match(&filter);
+	set_reading();
 	refuse_terminal();
-	stream_info_init(&info);
-	open_source(&input, &splits, &info);
-	struct writer *out = copy_documents(&input, &filter, &repairs, &info);
-	report_repairs(&repairs, input_name(input.path));
-	close_source(&input);
-	stream_info_clear(&info);
-	return close_output_stream(out);
+	stream_info_init(&out.info);
+	struct inputs inputs = find_inputs(argv + first, &splits);
+	if (inputs.count > 1)
+		join_streams(&inputs, &splits, &out);
+	for (size_t i = 0; i < inputs.count && !is_full(&out); i++)
+		read_input(&inputs.items[i], &splits, &out, inputs.count == 1);
+	struct writer *writer = out.writer;
+	schema_clear(&out.schema);
+	stream_info_clear(&out.info);
+	json_decref(out.inputs);
+	label_words_clear(&reading.words);
+	free(inputs.items);
+	return close_output_stream(writer);
 }

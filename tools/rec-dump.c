@@ -78,15 +78,6 @@ static void put_float(struct bytes *out, double value, size_t width) {
 		put_text(out, ".0");
 }
 
-/* IEEE 754 binary16. */
-static double half_value(uint16_t half) {
-	int exponent = half >> 10 & 31;
-	double fraction = half & 1023;
-	double value = exponent == 31 ? (fraction > 0 ? NAN : INFINITY)
-		: exponent == 0 ? ldexp(fraction, -24) : ldexp(fraction + 1024, exponent - 25);
-	return half >> 15 ? -value : value;
-}
-
 /* The escape of a character that may not stand in a JSON string as it is, or must not reach a terminal. */
 static void put_escape(struct bytes *out, uint32_t point) {
 	static const char letters[] = "btn.fr"; /* of 8 to 13 */
@@ -197,24 +188,14 @@ static void put_fixed(struct bytes *out, const struct column *column, int64_t ro
 	const struct type *type = &column->field->type;
 	size_t width = type->id == TYPE_FIXED_SIZE_BINARY ? (size_t)type->size : (size_t)type->bit_width / 8;
 	const uint8_t *value = column->values + (size_t)row * width;
-	uint16_t half;
-	float single;
-	double number;
 	if (type->id == TYPE_FIXED_SIZE_BINARY) {
 		put_base64(out, value, width);
 	} else if (type->id == TYPE_DECIMAL) {
 		put_decimal(out, value, width, type->scale);
 	} else if (type->id == TYPE_INTERVAL) {
 		put_interval(out, value, width);
-	} else if (width == 2) {
-		memcpy(&half, value, width);
-		put_float(out, half_value(half), width);
-	} else if (width == 4) {
-		memcpy(&single, value, width);
-		put_float(out, (double)single, width);
 	} else {
-		memcpy(&number, value, width);
-		put_float(out, number, width);
+		put_float(out, column_float(column, row), width);
 	}
 }
 
@@ -294,7 +275,7 @@ static bool put_value(struct bytes *out, const struct column *column, int64_t ro
 	case TYPE_STRUCT:
 		return put_struct(out, column, row);
 	case TYPE_BOOL:
-		put_text(out, column->values[row / 8] >> row % 8 & 1 ? "true" : "false");
+		put_text(out, column_bool(column, row) ? "true" : "false");
 		return true;
 	case TYPE_INT:
 		if (type->is_signed)

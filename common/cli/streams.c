@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "record/join.h"
 
 struct lineage_entry this_stage(int64_t seed) {
 	return (struct lineage_entry){ program_name(), program_version(), program_arguments(), seed };
@@ -20,9 +21,20 @@ void add_this_stage(struct stream_info *info, int64_t seed) {
 }
 
 struct writer *open_output_stream(const struct schema *schema, struct stream_info *info, int64_t seed) {
+	add_this_stage(info, seed);
+	return open_untold_output_stream(schema, info);
+}
+
+struct writer *open_joined_output_stream(const struct schema *schema, struct stream_info *info, json_t *inputs) {
+	add_this_stage(info, -1);
+	if (inputs != NULL)
+		stream_info_set_inputs(info, inputs);
+	return open_untold_output_stream(schema, info);
+}
+
+struct writer *open_untold_output_stream(const struct schema *schema, const struct stream_info *info) {
 	struct failure failure;
 	refuse_terminal();
-	add_this_stage(info, seed);
 	struct writer *writer = must(writer_open(STDOUT_FILENO, "standard output", schema, info, &failure), &failure);
 	on_failure(writer_poison, writer);
 	return writer;

@@ -23,6 +23,11 @@ void add_this_stage(struct stream_info *info, int64_t seed);
  * opens, and registers writer_poison(). Ends the program where it cannot. */
 struct writer *open_output_stream(const struct schema *schema, struct stream_info *info, int64_t seed);
 
+/* The same for a stage that joins streams (record/join.h): `inputs`, if not NULL, goes into its entry. */
+struct writer *open_joined_output_stream(const struct schema *schema, struct stream_info *info, json_t *inputs);
+/* The same for a stage that leaves no trace: nothing is added to the lineage. */
+struct writer *open_untold_output_stream(const struct schema *schema, const struct stream_info *info);
+
 /* The reader of a filter: opens the path, NULL for standard input. Ends the program where it cannot, and with 64 where the
  * input is a terminal. */
 struct reader *open_input_stream(const char *path);

@@ -1,4 +1,4 @@
-/* A review is told by the last two folders of its path, whatever is above them. */
+/* aclimdb: a review is told by the last two folders of its path, whatever is above them. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include "corpus/source.h"
 #include "corpus/tar.h"
 
-static const char *const split_names[SPLITS] = { "train", "test", "unsupervised" };
+const char *const split_names[SPLITS] = { "train", "test", "unsupervised" };
 static const char *const split_files[SPLITS] = { "train/neg/*.txt and train/pos/*.txt",
 	"test/neg/*.txt and test/pos/*.txt", "train/unsup/*.txt" };
 
@@ -64,6 +64,13 @@ static bool is_review(const char *file) {
 	return file[0] != '.' && length > 4 && strcmp(file + length - 4, ".txt") == 0;
 }
 
+bool is_imdb_folder(const char *path) {
+	bool found = false;
+	for (int class = 0; class < CLASSES && !found; class++)
+		found = file_exists(path, classes[class].folder);
+	return found;
+}
+
 /* The class of a member; *name is where its last two folders begin. NULL: no document that was asked for. */
 static const struct class *find_class(const struct imdb_source *source, const char *path, const char **name) {
 	const char *slash = strrchr(path, '/');
@@ -87,6 +94,7 @@ static void describe(struct imdb_source *source, const struct class *class, cons
 	document->name_length = strlen(name);
 	document->label = class->label;
 	document->rank = source->splits.rank[class->split];
+	document->replaced = 0;
 }
 
 /* Returns 0 where all that was asked for has been there. */
@@ -116,7 +124,7 @@ static int next_member(struct source *base, struct document *document, struct fa
 		return result < 0 ? -1 : check_splits(source, failure);
 	if (member.kind != TAR_FILE)
 		return fail(failure, EX_DATAERR, "%s: %s: %s (make the archive %s)", source->name, member.name,
-			member.kind == TAR_LINK ? "a link, with no text of its own" : "no regular file",
+			member.kind == TAR_LINK ? "a link, with no text of its own" : "not a regular file",
 			member.kind == TAR_LINK ? "with --dereference --hard-dereference" : "without it");
 	document->text = tar_content(source->tar, DOCUMENT_LIMIT, &document->text_length, failure);
 	if (document->text == NULL)
@@ -177,7 +185,7 @@ static int read_entry(struct imdb_source *source, const char *entry, struct docu
 	if (stat(path, &status) < 0)
 		fail(failure, EX_NOINPUT, "%s: %s", path, strerror(errno));
 	else if (!S_ISREG(status.st_mode))
-		fail(failure, EX_DATAERR, "%s: no regular file (take it away)", path);
+		fail(failure, EX_DATAERR, "%s: not a regular file (remove it)", path);
 	else
 		source->text = read_file(path, DOCUMENT_LIMIT, &document->text_length, failure);
 	free(path);

@@ -1,4 +1,4 @@
-/* A state machine that takes runs of bytes rather than bytes, over blocks as they come. */
+/* delimited: a state machine that takes runs of bytes rather than bytes, over blocks as they come. */
 #include "corpus/delimited.h"
 
 #include <inttypes.h>
@@ -46,7 +46,7 @@ static enum state take(struct delimited *delimited, enum state state, const char
 	*taken = 1;
 	switch (state) {
 	case FIELD_BEGINS:
-		if (bytes[0] == '"')
+		if (bytes[0] == '"' && !delimited->no_quotes)
 			return QUOTED;
 		/* fall through */
 	case PLAIN:
@@ -103,7 +103,7 @@ int delimited_next(struct delimited *delimited, struct failure *failure) {
 			return -1;
 		if (got == 0 && state == QUOTED)
 			return fail(failure, EX_DATAERR, "%s: line %" PRId64 ": a quote that is never closed (cut short, or not "
-				"quoted as RFC 4180 has it)", delimited->name, delimited->line);
+				"quoted as RFC 4180 has it: --quote none takes quotes as they are)", delimited->name, delimited->line);
 		if (got == 0) {
 			end_field(delimited);
 			break;

@@ -12,11 +12,12 @@
 #include "base/bytes.h"
 #include "corpus/inflate.h"
 
-/* Set `input`, `name` (for messages) and `delimiter`, and zero the rest; delimited_clear() at the end. */
+/* Set `input`, `name` (for messages), `delimiter` and `no_quotes`, and zero the rest; delimited_clear() at the end. */
 struct delimited {
 	struct inflate_reader *input;
 	const char *name;
 	char delimiter;
+	bool no_quotes;          /* a quote is a character as any other, so that a line is a record */
 	int64_t line, next_line; /* where the record read last, and the one after it, begin; from 1 */
 	bool after_return;       /* a CR ended the last record; an LF that follows belongs to it */
 	struct bytes bytes;      /* of the record, its fields one after the other */

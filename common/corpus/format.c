@@ -1,4 +1,4 @@
-/* What only one format begins with is believed before the file's name, what several may begin with after it. */
+/* format: what only one format begins with is believed before the file's name, what several may begin with after it. */
 #include <string.h>
 #include <strings.h>
 
@@ -51,35 +51,55 @@ static bool has_field(const char *line, size_t length, char delimiter, const cha
 	return false;
 }
 
-static bool is_header(const char *line, size_t length, char delimiter, const struct columns *columns) {
-	if (columns->text != NULL)
-		return has_field(line, length, delimiter, columns->text);
+static bool is_header(const char *line, size_t length, char delimiter, const struct reading *reading) {
+	if (reading->text != NULL)
+		return has_field(line, length, delimiter, reading->text);
 	for (size_t i = 0; usual_text_columns[i] != NULL; i++)
 		if (has_field(line, length, delimiter, usual_text_columns[i]))
 			return true;
 	return false;
 }
 
-static enum format format_of_text(const char *bytes, size_t length, const struct columns *columns) {
+/* Whether the options only make sense for a delimited file. */
+static bool says_delimited(const struct reading *reading) {
+	return reading->delimiter != '\0' || reading->no_quotes || reading->no_header;
+}
+
+static bool is_space(char c) {
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* An object, or an array of objects. */
+static bool begins_json(const char *bytes, size_t length) {
+	size_t i = 0;
+	if (length > 0 && bytes[0] == '[')
+		for (i = 1; i < length && is_space(bytes[i]);)
+			i++;
+	return i < length && bytes[i] == '{';
+}
+
+static enum format format_of_text(const char *bytes, size_t length, const struct reading *reading) {
 	size_t first = 0, end;
 	if (length >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0)
 		first = 3;
-	while (first < length && strchr(" \t\r\n", bytes[first]) != NULL && bytes[first] != '\0')
+	while (first < length && is_space(bytes[first]))
 		first++;
 	for (end = first; end < length && bytes[end] != '\n' && bytes[end] != '\r';)
 		end++;
-	if (first < length && bytes[first] == '{')
+	if (begins_json(bytes + first, length - first))
 		return FORMAT_JSONL;
-	if (memchr(bytes + first, '\t', end - first) != NULL && is_header(bytes + first, end - first, '\t', columns))
+	if (memchr(bytes + first, '\t', end - first) != NULL && is_header(bytes + first, end - first, '\t', reading))
 		return FORMAT_TSV;
-	return is_header(bytes + first, end - first, ',', columns) ? FORMAT_CSV : FORMAT_AUTO;
+	if (is_header(bytes + first, end - first, ',', reading) || says_delimited(reading))
+		return FORMAT_CSV;
+	return FORMAT_AUTO;
 }
 
 static bool begins_with(const char *bytes, size_t length, const char *magic, size_t width) {
 	return length >= width && memcmp(bytes, magic, width) == 0;
 }
 
-int find_format(struct inflate_reader *input, const char *path, const struct columns *columns,
+int find_format(struct inflate_reader *input, const char *path, const struct reading *reading,
 	struct failure *failure) {
 	const char *bytes, *name = input_name(path);
 	ptrdiff_t got = inflate_peek(input, &bytes, failure);
@@ -96,10 +116,11 @@ int find_format(struct inflate_reader *input, const char *path, const struct col
 		if (begins_with(bytes, length, other->magic, other->length))
 			return fail(failure, EX_DATAERR, "%s: %s (%s)", name, other->what, other->advice);
 	enum format format = format_of_name(path);
-	if (format == FORMAT_AUTO)
-		format = format_of_text(bytes, length, columns);
+	if (format == FORMAT_AUTO || (format == FORMAT_LINES && says_delimited(reading)))
+		format = format_of_text(bytes, length, reading);
 	if (format == FORMAT_AUTO)
 		return fail(failure, EX_DATAERR, "%s: neither a tar archive, nor an Arrow stream, nor JSON lines, nor CSV or "
-			"TSV with a column of text in its header (--format lines or paragraphs takes plain text)", name);
+			"TSV with a column of text in its header (--format lines or paragraphs takes plain text; --delimiter tells what is "
+			"between columns)", name);
 	return (int)format;
 }

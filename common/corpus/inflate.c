@@ -1,5 +1,5 @@
-/* Two threads and a ring of blocks between them: one thread reads and inflates, a block at a time, the other is the
- * caller's. inflating is fastest with room for many bytes at once, so a block is filled before it is handed on. */
+/* inflate: two threads and a ring of blocks between them. One thread reads and inflates, a block at a time, the other is the
+ * caller's. Inflating is fastest into a large buffer, so a block is filled before it is handed on, unless it is to be prompt. */
 #include "corpus/inflate.h"
 
 #include <errno.h>
@@ -17,13 +17,14 @@
 enum { BLOCK_SIZE = INFLATE_FIRST, BLOCKS = 8 };
 
 struct block {
-	size_t count; /* fewer than BLOCK_SIZE only at the end */
+	size_t count; /* 0 only at the end */
 	unsigned char bytes[BLOCK_SIZE];
 };
 
 struct inflate_reader {
 	int descriptor;
 	const char *name;
+	bool prompt;
 
 	/* The inflating thread's. */
 	enum { FORMAT_UNKNOWN, FORMAT_PLAIN, FORMAT_GZIP } format;
@@ -88,10 +89,11 @@ static void begin_member(struct inflate_reader *reader) {
 }
 
 static int find_format(struct inflate_reader *reader, struct failure *failure) {
-	if (want_input(reader, 2, failure) < 0)
+	const struct gunzip *gunzip = &reader->gunzip;
+	if (want_input(reader, 1, failure) < 0 || (gunzip->in_left == 1 && gunzip->in[0] == 0x1f && want_input(reader, 2, failure) < 0))
 		return -1;
 	reader->format = FORMAT_PLAIN;
-	if (gzip_begins(&reader->gunzip)) {
+	if (gzip_begins(gunzip)) {
 		reader->format = FORMAT_GZIP;
 		begin_member(reader);
 	}
@@ -142,13 +144,13 @@ static int inflate_block(struct inflate_reader *reader, struct block *block, str
 	return 0;
 }
 
-/* The same for a plain file. */
+/* The same for a plain file, or what a single read gives where the reader is a prompt one. */
 static int read_block(struct inflate_reader *reader, struct block *block, struct failure *failure) {
 	block->count = reader->gunzip.in_left; /* of the format's two bytes and those that came with them */
 	if (block->count > 0)
 		memcpy(block->bytes, reader->gunzip.in, block->count);
 	reader->gunzip.in_left = 0;
-	while (block->count < BLOCK_SIZE && !reader->input_ended) {
+	while (block->count < (reader->prompt ? 1 : BLOCK_SIZE) && !reader->input_ended) {
 		ptrdiff_t got = read_some(reader, block->bytes + block->count, BLOCK_SIZE - block->count, failure);
 		if (got < 0)
 			return -1;
@@ -174,7 +176,7 @@ static void *read_ahead(void *context) {
 		if (result < 0)
 			reader->failure = failure;
 		reader->result = result;
-		reader->ended = result < 0 || block->count < BLOCK_SIZE;
+		reader->ended = result < 0 || block->count == 0;
 		reader->filled += result == 0;
 		pthread_cond_signal(&reader->changed);
 		while (reader->filled - reader->taken == BLOCKS && !reader->stopping)
@@ -185,10 +187,11 @@ static void *read_ahead(void *context) {
 	return NULL;
 }
 
-struct inflate_reader *inflate_open(int descriptor, const char *name, struct failure *failure) {
+static struct inflate_reader *open_reader(int descriptor, const char *name, bool prompt, struct failure *failure) {
 	struct inflate_reader *reader = allocate(1, sizeof *reader);
 	reader->descriptor = descriptor;
 	reader->name = name;
+	reader->prompt = prompt;
 	pthread_mutex_init(&reader->mutex, NULL);
 	pthread_cond_init(&reader->changed, NULL);
 	if (pipe2(reader->wake, O_CLOEXEC) < 0) {
@@ -205,6 +208,14 @@ struct inflate_reader *inflate_open(int descriptor, const char *name, struct fai
 		return NULL;
 	}
 	return reader;
+}
+
+struct inflate_reader *inflate_open(int descriptor, const char *name, struct failure *failure) {
+	return open_reader(descriptor, name, false, failure);
+}
+
+struct inflate_reader *inflate_open_prompt(int descriptor, const char *name, struct failure *failure) {
+	return open_reader(descriptor, name, true, failure);
 }
 
 ptrdiff_t inflate_peek(struct inflate_reader *reader, const char **bytes, struct failure *failure) {

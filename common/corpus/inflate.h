@@ -14,13 +14,15 @@ struct inflate_reader;
 /* Reads from the descriptor, which stays the caller's, to be closed after inflate_close(); `name`, borrowed, is for
  * messages. */
 struct inflate_reader *inflate_open(int descriptor, const char *name, struct failure *failure);
+/* The same for a conversation: what arrives is shown as soon as it has arrived, even if it is a single line. */
+struct inflate_reader *inflate_open_prompt(int descriptor, const char *name, struct failure *failure);
 
 /* Fills the buffer with the next bytes. Returns how many: fewer than `size` only at the end. -1: 65 for a file that is
  * cut short or damaged, 74 for a failed read. */
 ptrdiff_t inflate_read(struct inflate_reader *reader, void *buffer, size_t size, struct failure *failure);
 
 /* Shows the next bytes where they lie, until the next call. Returns how many, 0 at the end, -1 as above. The first call
- * shows at least INFLATE_FIRST bytes, or all there are. */
+ * shows at least INFLATE_FIRST bytes, or all there are, unless the reader is a prompt one. */
 enum { INFLATE_FIRST = 1 << 17 };
 ptrdiff_t inflate_peek(struct inflate_reader *reader, const char **bytes, struct failure *failure);
 /* Goes past `count` of the bytes that inflate_peek() showed. */

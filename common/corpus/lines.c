@@ -1,4 +1,4 @@
-/* A line is shown where it lies, in a block of the input; only one that goes on in the next block is copied. */
+/* lines: a line is shown where it lies, in a block of the input; only one that goes on in the next block is copied. */
 #include "corpus/lines.h"
 
 #include <inttypes.h>

@@ -13,14 +13,16 @@
 #include "base/bytes.h"
 #include "base/failure.h"
 #include "corpus/inflate.h"
+#include "corpus/label.h"
 
-enum { DOCUMENT_LIMIT = 16 << 20 }; /* bytes: longer than any review, and no bomb */
+enum { DOCUMENT_LIMIT = 16 << 20 }; /* bytes: longer than any review, and short enough to hold */
 
 struct document {
 	const char *text, *name; /* no NUL after them */
 	size_t text_length, name_length;
 	int64_t label;           /* 0 negative, 1 positive, -1 unknown, or any other number that the file gives */
 	int rank;                /* of an archive or folder: the place of its split among those asked for, from 0 */
+	int64_t replaced;        /* sequences of the text that could not be decoded and are U+FFFD already */
 };
 
 /* Names a document that has no name of its own "FILE:LINE", where FILE is the last part of the path, "-" for NULL. The
@@ -34,16 +36,24 @@ struct source {
 	void (*close)(struct source *source);
 };
 
-/* ---- columns ------------------------------------------------------------------------------------------- */
+/* ---- how a file is to be read ---------------------------------------------------------------------------- */
 
-/* The names of the columns or keys to take. NULL: the first there is of the usual ones, which are `text` or `review`,
- * and `label` or `sentiment`. The name is always taken from `name`. */
-struct columns { const char *text, *label; };
+/* All zero: as usual. It is borrowed for the life of a source. */
+struct reading {
+	/* The names of the columns or keys to take. NULL: the first there is of the usual ones, which are `text` or `review`,
+	 * and `label` or `sentiment`. The label "none": every label is -1. The name is always taken from `name`. */
+	const char *text, *label;
+	struct label_words words;
+	/* Of delimited files: */
+	char delimiter;   /* 0: a comma, or a tab for FORMAT_TSV */
+	bool no_quotes;   /* a quote is a character as any other */
+	bool no_header;   /* the columns are called 1, 2, ... */
+	struct warnings warnings;
+};
 extern const char *const usual_text_columns[], *const usual_label_columns[]; /* ended by NULL */
 
-/* A label as text: a whole number ("1", "-1", "1.0"), or neg, negative, pos, positive, unsup, unsupervised in any
- * case; an empty one is -1. False: neither. */
-bool label_parse(const char *text, size_t length, int64_t *label);
+/* Whether labels are left aside. */
+bool without_labels(const struct reading *reading);
 
 /* ---- formats ------------------------------------------------------------------------------------------- */
 
@@ -52,18 +62,24 @@ enum format { FORMAT_AUTO, FORMAT_IMDB, FORMAT_CSV, FORMAT_TSV, FORMAT_JSONL, FO
 	FORMAT_ARROW };
 
 /* Tells the format by the file's first bytes and, where they may be several, by its name (NULL: it has none, as a
- * pipe). Returns an enum format, or -1: 65 for what cannot be told or is known not to be read. */
-int find_format(struct inflate_reader *input, const char *path, const struct columns *columns,
+ * pipe); where both say nothing and `reading` tells how a delimited file is to be read, it is one. Returns an enum format,
+ * or -1: 65 for what cannot be told or is known not to be read. */
+int find_format(struct inflate_reader *input, const char *path, const struct reading *reading,
 	struct failure *failure);
 
 /* The documents of an inflated file; `path` is NULL for standard input. The input stays the caller's, and is to outlive
  * the source. The format is none of FORMAT_AUTO, FORMAT_IMDB and FORMAT_ARROW. Never NULL. */
 struct source *source_open(enum format format, struct inflate_reader *input, const char *path,
-	const struct columns *columns);
+	const struct reading *reading);
+/* The same for one format each: FORMAT_JSONL; FORMAT_CSV and FORMAT_TSV, by the delimiter. */
+struct source *source_json(struct inflate_reader *input, const char *path, const struct reading *reading);
+struct source *source_delimited(char delimiter, struct inflate_reader *input, const char *path,
+	const struct reading *reading);
 
 /* ---- archives and folders in the layout of aclImdb -------------------------------------------------------- */
 
 enum { SPLITS = 3 }; /* train, test, unsupervised */
+extern const char *const split_names[SPLITS];
 struct splits {
 	bool all;         /* those that are there; otherwise each one asked for has to be */
 	int rank[SPLITS]; /* the place of a split in the list, -1 when it is not in it */
@@ -76,5 +92,21 @@ int splits_parse(const char *list, struct splits *splits, struct failure *failur
  * Never NULL. */
 struct source *source_archive(struct inflate_reader *input, const char *name, const struct splits *splits);
 struct source *source_folder(const char *path, const struct splits *splits);
+
+/* ---- other folders ----------------------------------------------------------------------------------------- */
+
+/* Whether a folder has one of the folders that source_folder() reads. */
+bool is_imdb_folder(const char *path);
+
+/* Every file of the folder whose name ends in .txt and does not begin with a dot, in the byte order of their names: a
+ * document each, without a label, named as the file. NULL: 66 where the folder cannot be read. */
+struct source *source_texts(const char *path, struct failure *failure);
+
+/* The paths of the Arrow streams that make up a data set in a folder, in order, ended by NULL: those that state.json of
+ * Dataset.save_to_disk() lists or, where there is none, every file that ends in .arrow or .arrows, in the byte order of
+ * their names. Of a DatasetDict (dataset_dict.json): those of the splits asked for. free_paths() frees them. An empty list
+ * where the folder has none. NULL: 65, 66. */
+char **find_shards(const char *path, const struct splits *splits, struct failure *failure);
+void free_paths(char **paths);
 
 #endif

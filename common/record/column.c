@@ -2,6 +2,7 @@
 #include "record/column.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,6 +78,36 @@ int64_t column_integer(const struct column *column, int64_t row, int64_t missing
 	if (column_is_null(column, row))
 		return missing;
 	return load_integer(column->values, row, column->field->type.bit_width, column->field->type.is_signed);
+}
+
+/* IEEE 754 binary16. */
+static double half_value(uint16_t half) {
+	int exponent = half >> 10 & 31;
+	double fraction = half & 1023;
+	double value = exponent == 31 ? (fraction > 0 ? NAN : INFINITY)
+		: exponent == 0 ? ldexp(fraction, -24) : ldexp(fraction + 1024, exponent - 25);
+	return half >> 15 ? -value : value;
+}
+
+double column_float(const struct column *column, int64_t row) {
+	uint16_t half;
+	float single;
+	double number;
+	switch (column->field->type.bit_width) {
+	case 16:
+		memcpy(&half, column->values + 2 * row, sizeof half);
+		return half_value(half);
+	case 32:
+		memcpy(&single, column->values + 4 * row, sizeof single);
+		return (double)single;
+	default:
+		memcpy(&number, column->values + 8 * row, sizeof number);
+		return number;
+	}
+}
+
+bool column_bool(const struct column *column, int64_t row) {
+	return bit_is_set(column->values, row);
 }
 
 void column_range(const struct column *column, int64_t row, int64_t *first, int64_t *count) {

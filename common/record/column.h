@@ -30,6 +30,10 @@ const char *column_bytes(const struct column *column, int64_t row, size_t *lengt
  * it is null. */
 int64_t column_integer(const struct column *column, int64_t row, int64_t missing);
 
+/* The value of a row of a float column (binary16, 32 or 64 bits) that is not null, and of a bool column. */
+double column_float(const struct column *column, int64_t row);
+bool column_bool(const struct column *column, int64_t row);
+
 /* Where the elements of a row of a list, large_list, map or fixed_size_list lie in children[0]; a null row has
  * none. */
 void column_range(const struct column *column, int64_t row, int64_t *first, int64_t *count);

@@ -21,12 +21,14 @@ void stream_info_init(struct stream_info *info) {
 
 void stream_info_copy(struct stream_info *to, const struct stream_info *from) {
 	*to = *from;
+	to->labels = json_deep_copy(from->labels);
 	to->lineage = json_deep_copy(from->lineage);
 	to->all_special_ids = NULL;
 	stream_info_set_special_ids(to, from->all_special_ids, from->special_count);
 }
 
 void stream_info_clear(struct stream_info *info) {
+	json_decref(info->labels);
 	json_decref(info->lineage);
 	free(info->all_special_ids);
 	stream_info_init(info);
@@ -114,6 +116,8 @@ char *stream_info_format(const struct stream_info *info) {
 	if (info->special_count > 0)
 		json_object_set_new(json, "all_special_ids", all_ids(info));
 	set_integer(json, "chunk_size", info->chunk_size);
+	if (info->labels != NULL)
+		json_object_set(json, "labels", info->labels);
 	if (info->lineage != NULL)
 		json_object_set(json, "lineage", info->lineage);
 	char *text = json_dumps(json, 0);
@@ -210,9 +214,12 @@ static int get_all(json_t *json, struct stream_info *info, struct failure *failu
 			|| get_id(ids, "mask", &info->mask_id, failure) < 0 || get_special_ids(json, info, failure) < 0)
 		return -1;
 	check_epochs(info);
-	json_t *lineage = json_object_get(json, "lineage");
+	json_t *labels = json_object_get(json, "labels"), *lineage = json_object_get(json, "lineage");
+	if (labels != NULL && !json_is_array(labels))
+		return fail(failure, EX_DATAERR, "metadata `cloze`: \"labels\" is not an array");
 	if (lineage != NULL && !json_is_array(lineage))
 		return fail(failure, EX_DATAERR, "metadata `cloze`: \"lineage\" is not an array");
+	info->labels = json_incref(labels);
 	info->lineage = json_incref(lineage);
 	return 0;
 }

@@ -2,6 +2,7 @@
  *
  *     {"type": "masked", "records": 3000, "epochs": 3, "records_per_epoch": 1000, "vocab_size": 30522,
  *      "vocab_fingerprint": "crc32:1c0588f4", "chunk_size": 128,
+ *      "labels": ["neg", "pos"],
  *      "special_ids": {"pad": 0, "unk": 100, "cls": 101, "sep": 102, "mask": 103},
 
  *     {"type": "masked", "records": 1000, "vocab_size": 30522, "vocab_fingerprint": "crc32:1c0588f4",
@@ -32,6 +33,7 @@ struct stream_info {
 	int32_t *all_special_ids;   /* [special_count], owned: those five, as far as they are known, and all others; ascending */
 	size_t special_count;
 	int64_t chunk_size;         /* -1: not known */
+	json_t *labels;             /* an array of strings, the names of the labels 0, 1, ..., owned; NULL: not known */
 	json_t *lineage;            /* an array, owned; NULL: empty */
 };
 

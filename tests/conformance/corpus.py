@@ -132,7 +132,10 @@ def compare_samples():
     for seed, size in ((0, 1), (1, 100), (42, 4999), (2**53, 300)):
         draws = numpy.random.default_rng(seed).bit_generator.random_raw(5000)
         expected = numpy.sort(numpy.argsort(draws, kind="stable")[:size]).tolist()
-        table = read(["--format", "lines", "--sample", str(size), "--seed", str(seed)], text)
+        stream = subprocess.run(["imdb-read", "--format", "lines"], input=text, check=True, capture_output=True).stdout
+        sampled = subprocess.run(["select-records", "--sample", str(size), "--seed", str(seed)], input=stream, check=True,
+                                 capture_output=True).stdout
+        table = pyarrow.ipc.open_stream(sampled).read_all()
         assert [int(line) for line in table["text"].to_pylist()] == expected, seed
 
 

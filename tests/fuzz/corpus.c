@@ -18,7 +18,7 @@ static void read_all(struct source *source) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-	static const struct columns columns;
+	static const struct reading columns;
 	static const struct splits splits = { .all = true, .rank = { 0, 1, 2 } };
 	struct failure failure;
 	if (size == 0)

@@ -102,6 +102,21 @@ is 'text records from a pipe' "$(cat "$scratch/lines.arrows" | fill-mask --model
 	"$(cksum < "$scratch/lines.out")"
 is 'a line that only begins with a brace is text' "$(echo '{[MASK]}' | fill-mask --model "$folder" --top-k 1 | wc -l)" 1
 is 'no lines, no answers' "$(fill-mask --model "$folder" < /dev/null | wc -l)" 0
+printf '\357\273\277[\n {"text": "a [MASK] film", "n": NaN},\n {"text": "\\ud800 [MASK]"}]\n' > "$scratch/array.json"
+status 'an array of JSON after a byte order mark' 0 fill-mask --model "$folder" --top-k 1 "$scratch/array.json"
+like 'its texts are read' "$out_text" '	a [^ ]+ film$'
+is 'half of a surrogate pair is told' "$err_text" "fill-mask: $scratch/array.json: 1 halves of surrogate pairs became U+FFFD"
+is 'a byte order mark is no text' "$(printf '\357\273\277a [MASK] film\n' | fill-mask --model "$folder" --top-k 1)" \
+	"$(echo 'a [MASK] film' | fill-mask --model "$folder" --top-k 1)"
+coproc conversation { fill-mask --model "$folder" --top-k 1; }
+echo 'a [MASK] film' >&"${conversation[1]}"
+ok 'a line is answered before the next one is written' read -r -t 20 -u "${conversation[0]}"
+echo '[MASK] film' >&"${conversation[1]}"
+ok 'and the next one' read -r -t 20 -u "${conversation[0]}"
+eval "exec ${conversation[1]}>&-"
+head -c 20000000 /dev/zero | tr '\0' x > "$scratch/long.txt"
+status 'a line of 20 MB' 65 fill-mask --model "$folder" "$scratch/long.txt"
+like 'is refused, not taken for the end' "$err_text" 'line 1: more than 16777216 bytes'
 status 'JSON that ends too soon' 65 fill-mask --model "$folder" --top-k 1 < <(head -n 1 "$scratch/lines.jsonl"; echo '{"text": "a')
 like 'names the line' "$err_text" 'standard input: line 2: '
 is 'after the answer to the first' "$(wc -l <<< "$out_text")" 1

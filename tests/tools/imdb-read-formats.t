@@ -20,8 +20,7 @@ gzip -k 'IMDB Dataset.csv'
 dumps 'compressed' "${kaggle//NAME/IMDB Dataset.csv.gz}" 'IMDB Dataset.csv.gz'
 is 'from a pipe' "$(imdb-read < 'IMDB Dataset.csv.gz' | rec-dump)" "${kaggle//NAME/-}"
 is 'under another name, told by its header' "$(imdb-read - < 'IMDB Dataset.csv' | rec-dump)" "${kaggle//NAME/-}"
-dumps 'a limit, a label' "$(sed -n '3s/NAME/IMDB Dataset.csv/p' <<< "$kaggle")" --match 'f.$' --label pos 'IMDB Dataset.csv'
-is 'a dot matches a character' "$(imdb-read --match '^Short caf.$' 'IMDB Dataset.csv' | rec-dump | wc -l)" 1
+dumps 'a limit' "$(sed -n '1s/NAME/IMDB Dataset.csv/p' <<< "$kaggle")" --limit 1 'IMDB Dataset.csv'
 status 'CSV has no splits' 64 imdb-read --split train 'IMDB Dataset.csv'
 like 'says so' "$err_text" '^imdb-read: --split: IMDB Dataset.csv has no splits'
 head -c 90 'IMDB Dataset.csv' > cut.csv
@@ -40,7 +39,6 @@ lines='{"text": "a\u0000b", "label": 0, "name": "NAME:1"}
 {"text": "c", "label": -1, "name": "n"}'
 dumps 'JSON lines' "${lines/NAME/some.jsonl}" some.jsonl
 is 'from a pipe' "$(gzip < some.jsonl | imdb-read | rec-dump)" "${lines/NAME/-}"
-is 'a NUL is no end to --match' "$(imdb-read --match 'b$' some.jsonl | rec-dump | wc -l)" 1
 
 printf 'one\n\ntwo \377\r\nthree' > some.txt
 status 'lines that are no UTF-8' 0 imdb-read some.txt
@@ -62,9 +60,9 @@ imdb-read some.jsonl > some.arrows
 dumps 'an Arrow stream' "${lines/NAME/some.jsonl}" some.arrows
 is 'compressed, from a pipe' "$(gzip < some.arrows | imdb-read | rec-dump)" "${lines/NAME/some.jsonl}"
 is 'its lineage goes on' "$(imdb-read some.arrows | rec-dump --info | grep -c '"tool": "imdb-read"')" 2
-is 'its number of records is known' \
-	"$(rec-dump some.arrows | rec-load --type text | imdb-read --sample 1 | rec-dump --info | grep '"records"' | tr -d ' ')" \
-	'"records":1,'
+is 'its number of records is known' "$(imdb-read some.arrows | imdb-read | rec-dump --info | grep -c '"records"')" 0
+rec-dump some.arrows | rec-load --type text > known.arrows
+is 'where it was before' "$(shuffle-records known.arrows | imdb-read | rec-dump --info | grep '"records"' | tr -d ' ')" '"records":2,'
 is 'labels in words' "$(printf '{"review": "x", "sentiment": "positive"}\n{"review": "y"}\n' | rec-load | imdb-read |
 	rec-dump)" '{"text": "x", "label": 1, "name": "-:1"}
 {"text": "y", "label": -1, "name": "-:2"}'
@@ -75,10 +73,6 @@ carried=$(for i in $(seq 9); do
 	echo '{"text": "r'$i'", "label": '$i', "name": "more.arrows:'$i'", "more": {"a": ['$i', null]}, "epoch": '$i'}'
 done)
 dumps 'other columns pass through, of any type' "$carried" --label-column stars more.arrows
-dumps 'through a sample as well' "$carried" --label-column stars --sample 9 more.arrows
-is 'each with its document' "$(imdb-read --label-column stars --sample 4 --seed 2 more.arrows | rec-dump |
-	grep -cFx "$carried")" 4
-dumps 'and past what is left out' "$(sed -n '3p;7p' <<< "$carried")" --label-column stars --match '[37]' more.arrows
 status 'a label that is none' 65 bash -c "echo '{\"text\": \"x\", \"label\": \"good\"}' | rec-load | imdb-read"
 like 'is named with its record' "$err_text" 'standard input: record 1: the label good is neither'
 status 'a text that is null' 65 bash -c "printf '{\"text\": \"x\"}\n{\"text\": null}\n' | rec-load | imdb-read"
@@ -110,9 +104,105 @@ if [ -x /usr/bin/time ] && (ulimit -v 500000; imdb-read some.jsonl > /dev/null 2
 	}
 	ok 'lines take less than 64 MiB' test "$(yes "$line" | head -c 134217728 | peak --format lines)" -lt 64
 	ok 'CSV as well' test "$( (echo text; yes "\"$line\"" | head -n 250000) | peak)" -lt 64
-	ok 'an Arrow stream as well' test "$(yes "$line" | head -n 250000 | imdb-read --format lines | peak --sample 9)" -lt 64
+	ok 'an Arrow stream as well' test "$(yes "$line" | head -n 250000 | imdb-read --format lines | peak)" -lt 64
+	ok 'and JSON in one array' test "$( (echo '['; yes "{\"text\": \"$line\"}," | head -n 250000; echo '{"text": ""}]') | peak)" -lt 64
 else
 	skip 'streaming takes less than 64 MiB' 'no time(1), or an instrumented build'
+fi
+
+# ---- JSON that is valid, or nearly
+printf '\357\273\277[{"text": "a", "score": NaN, "id": 18446744073709551616, "x": 1, "x": 2},\n {"text": "b"}]\n' > array.json
+dumps 'an array of objects, NaN, large numbers and keys twice where nobody reads them' '{"text": "a", "label": -1, "name": "array.json:1"}
+{"text": "b", "label": -1, "name": "array.json:2"}' array.json
+is 'from a pipe' "$(imdb-read < array.json | rec-dump | wc -l)" 2
+printf '{\n  "text": "a",\n  "label": true\n}\n{"text": "b", "label": false}\n' > pretty.json
+dumps 'objects over several lines' '{"text": "a", "label": 1, "name": "pretty.json:1"}
+{"text": "b", "label": 0, "name": "pretty.json:5"}' pretty.json
+printf '{"text": "x\\ud800y"}\n{"text": "fine"}\n' > lone.jsonl
+status 'half of a surrogate pair' 0 imdb-read lone.jsonl
+is 'is told as bytes that are not UTF-8 are' "$err_text" \
+	'imdb-read: lone.jsonl: 1 invalid UTF-8 sequences became U+FFFD, in 1 of 2 documents, first in lone.jsonl:1'
+is 'and becomes U+FFFD' "$(imdb-read lone.jsonl 2> /dev/null | rec-dump | head -n 1)" '{"text": "x�y", "label": -1, "name": "lone.jsonl:1"}'
+
+# ---- labels: one rule for every format
+printf 'label,text\nham,hello there\nspam,win now\n,none\n' > sms.csv
+status 'words that nobody explained' 65 imdb-read sms.csv
+like 'are refused by their value' "$err_text" '^imdb-read: sms.csv: line 2: the label ham is neither .*--labels'
+dumps 'labels left aside' '{"text": "hello there", "label": -1, "name": "sms.csv:2"}
+{"text": "win now", "label": -1, "name": "sms.csv:3"}
+{"text": "none", "label": -1, "name": "sms.csv:4"}' --label-column none sms.csv
+labeled='{"text": "hello there", "label": 0, "name": "sms.csv:2"}
+{"text": "win now", "label": 1, "name": "sms.csv:3"}
+{"text": "none", "label": -1, "name": "sms.csv:4"}'
+dumps 'labels by name' "$labeled" --labels ham,spam sms.csv
+like 'the names travel' "$(imdb-read --labels ham,spam sms.csv | select-records --limit 2 | shuffle-records | rec-dump --info |
+	tr -d ' \n')" '"labels":\["ham","spam"\]'
+printf 'spam,win now\n' | cat sms.csv - > named.csv
+is 'and name those of a stream that is read again' \
+	"$(rec-dump <(imdb-read --labels ham,spam sms.csv) | rec-load | imdb-read --labels ham,spam | rec-dump | cut -d , -f 2)" \
+	"$(cut -d , -f 2 <<< "$labeled")"
+status 'a number that has no name' 65 imdb-read --labels ham,spam --format csv - < <(printf 'text,label\na,2\n')
+like 'is refused' "$err_text" 'line 2: the label 2 is neither one of the 2 names of --labels nor a number below 2'
+status 'a name twice' 64 imdb-read --labels ham,ham sms.csv
+for values in '1.0 -1.0' 'true null' '"1" ""' '1 -1' '"pos" "unsup"'; do
+	# shellcheck disable=SC2086
+	is "$values in Arrow" "$(printf '{"text": "a", "label": %s}\n' $values | rec-load | imdb-read | rec-dump |
+		grep -o '"label": [-0-9]*' | paste -sd ' ')" '"label": 1 "label": -1'
+	# shellcheck disable=SC2086
+	is "$values in JSON" "$(printf '{"text": "a", "label": %s}\n' $values | imdb-read | rec-dump |
+		grep -o '"label": [-0-9]*' | paste -sd ' ')" '"label": 1 "label": -1'
+done
+for value in 0.5 18446744073709551615 1e300; do
+	status "$value in Arrow is no label" 65 imdb-read --format arrow - < <(echo "{\"text\": \"a\", \"label\": $value}" | rec-load)
+	like 'and is named' "$err_text" "record 1: the label $(sed 's/1e300/1.*e[+]300/' <<< "$value") is neither"
+	status "$value in JSON is no label" 65 imdb-read --format jsonl - < <(echo "{\"text\": \"a\", \"label\": $value}")
+	like 'and is named' "$err_text" "line 1: the label $value is neither"
+done
+
+# ---- delimited files as they are found
+printf 'text;label\na, b;pos\n' > semi.csv
+dumps 'another delimiter' '{"text": "a, b", "label": 1, "name": "semi.csv:2"}' --delimiter ';' semi.csv
+is 'from a pipe' "$(imdb-read --delimiter ';' < semi.csv | rec-dump)" '{"text": "a, b", "label": 1, "name": "-:2"}'
+status 'without it' 65 imdb-read semi.csv
+like 'the option is named' "$err_text" 'no column text or review .*--delimiter'
+printf 'text\tlabel\nFirst\t1\n"Second\t0\nThird\t1\nFourth said "\t0\nFifth\t1\n' > q.tsv
+is 'quotes that quote nothing' "$(imdb-read --quote none q.tsv | rec-dump | grep -o '"label": .' | tr -dc '01')" 10101
+is 'told by the header, from a pipe' "$(imdb-read --quote none < q.tsv | rec-dump | wc -l)" 5
+printf 'ham\thello\nspam\twin\n' > SMSSpamCollection.txt
+dumps 'no header' '{"text": "hello", "label": 0, "name": "SMSSpamCollection.txt:1"}
+{"text": "win", "label": 1, "name": "SMSSpamCollection.txt:2"}' --delimiter tab --header no --text-column 2 --label-column 1 \
+	--labels ham,spam SMSSpamCollection.txt
+status 'no header, and no column' 64 imdb-read --delimiter tab --header no SMSSpamCollection.txt
+like 'is asked for' "$err_text" '--text-column is missing'
+(echo text; echo '"open'; seq 150; echo 'closed"') > long.csv
+status 'a quote over many lines is read' 0 imdb-read long.csv
+like 'and told' "$err_text" '^imdb-read: long.csv: line 2: a record of 152 lines, which a quote holds together .*--quote none'
+status 'a delimiter that is none' 64 imdb-read --delimiter ab semi.csv
+status 'a delimiter for JSON' 64 imdb-read --delimiter ';' some.jsonl
+
+# ---- several files and folders
+status 'a delimiter where only one of two files is delimited' 64 imdb-read --delimiter ';' semi.csv some.jsonl
+is 'several files of several formats' "$(imdb-read some.jsonl array.json some.txt 2> /dev/null | rec-dump)" \
+	"$(for file in some.jsonl array.json some.txt; do imdb-read $file 2> /dev/null | rec-dump; done)"
+is 'a limit over all of them' "$(imdb-read --limit 3 some.jsonl array.json some.txt | rec-dump | tail -n 1)" \
+	'{"text": "a", "label": -1, "name": "array.json:1"}'
+mkdir texts && printf one > texts/b.txt && printf 'two\n' > texts/a.txt && echo x > texts/.hidden.txt && echo x > texts/README
+dumps 'a folder of plain text' '{"text": "two\n", "label": -1, "name": "a.txt"}
+{"text": "one", "label": -1, "name": "b.txt"}' texts
+status 'which has no splits' 64 imdb-read --split train texts
+mkdir shards && head -n 3 <<< "$carried" | rec-load > shards/1.arrow && tail -n +4 <<< "$carried" | rec-load > shards/2.arrow
+dumps 'a folder of streams' "$(sed 's/$//' <<< "$carried")" shards
+mkfifo pipe.arrows
+status 'a pipe among several streams' 64 bash -c 'cat some.arrows > pipe.arrows & imdb-read some.arrows pipe.arrows'
+like 'is what rec-cat is for' "$err_text" 'rec-cat'
+echo '{"text": "x", "other": 1}' | rec-load > other.arrows
+status 'streams of other columns' 65 imdb-read some.arrows other.arrows
+like 'are refused by name' "$err_text" '^imdb-read: other.arrows: a column other, which the first stream does not have'
+
+if script -qec true /dev/null < /dev/null > /dev/null 2>&1; then
+	is 'a terminal is no archive' "$(script -qec 'imdb-read > out; echo $?' /dev/null < /dev/null | tr -d '\r' | tail -n 1)" 64
+else
+	skip 'a terminal is no archive' 'needs script and a pseudo-terminal'
 fi
 
 if [ -n "$python" ]; then

@@ -55,6 +55,31 @@ is 'blank lines, and none at the end' "$(printf '\n{"a": 1}\n \n{"a": 2}' | rec-
 is 'lists that may be missing, with --type' "$(echo '{"input_ids": [5], "labels": [5], "attention_mask": [],
 	"token_type_ids": [1]}' | tr -d '\n' | rec-load --type masked | columns)" \
 	'input_ids:list<int32> labels:list<int32> attention_mask:list<int32> token_type_ids:list<int32>'
+is 'tokens without word_ids, from an array' "$(echo '[{"input_ids": [5]},
+	{"input_ids": [6, 7]}]' | rec-load --type tokens | rec-dump)" $'{"input_ids": [5]}\n{"input_ids": [6, 7]}'
+is 'uint64 comes back' "$(printf '{"id": 18446744073709551615, "ids": [1, 9223372036854775808]}\n{"id": 0, "ids": []}\n' | rec-load |
+	tee "$scratch/uint64.arrows" | rec-dump)" '{"id": 18446744073709551615, "ids": [1, 9223372036854775808]}
+{"id": 0, "ids": []}'
+is 'as uint64' "$(columns "$scratch/uint64.arrows")" 'id:uint64 ids:list<uint64>'
+is 'NaN and infinity are floats' "$(echo '{"a": [1.5, NaN, -Infinity]}' | rec-load | rec-dump)" '{"a": [1.5, null, null]}'
+status 'half of a surrogate pair' 0 bash -c "printf '{\"a\": 1}\n{\"a\": 2, \"b\": \"x\\\\ud800\"}\n' | rec-load > '$scratch/lone.arrows'"
+is 'is told' "$err_text" 'rec-load: standard input: 1 halves of surrogate pairs became U+FFFD, first in line 2'
+is 'and becomes U+FFFD' "$(rec-dump "$scratch/lone.arrows" | tail -n 1)" '{"a": 2, "b": "x�"}'
+is 'a byte order mark' "$(printf '\357\273\277{"a": 1}' | rec-load | rec-dump)" '{"a": 1}'
+is 'records over several lines' "$(sed 's/, "/,\n  "/g' "$scratch/text.jsonl" | rec-load | rec-dump)" \
+	"$(cat "$scratch/text.jsonl")"
+
+# A line that memory cannot hold is an error, and not the end of the input.
+if (ulimit -v 500000; rec-dump "$scratch/text.arrows" > /dev/null 2>&1); then
+	large() { echo '{"text": "one"}'; printf '{"text": "'; head -c 100000000 /dev/zero | tr '\0' x; printf '"}\n{"text": "two"}\n'; }
+	large > "$scratch/large.jsonl"
+	status 'a line beyond the memory' 71 bash -c "ulimit -v 200000; rec-load '$scratch/large.jsonl' > '$scratch/large.arrows'"
+	like 'is told in a line' "$err_text" '^rec-load: memory: exhausted .*$'
+	is 'and with enough of it, read' "$(rec-load "$scratch/large.jsonl" | rec-dump | wc -l)" 3
+	rm "$scratch/large.jsonl"
+else
+	skip 'a line beyond the memory' 'an instrumented build'
+fi
 is 'no lines, with --type' "$(rec-load --type masked < /dev/null | columns)" 'input_ids:list<int32> labels:list<int32>'
 
 refused() { # NAME REASON LINES...
@@ -64,10 +89,14 @@ refused() { # NAME REASON LINES...
 	status "$name" 65 bash -c "rec-load ${options-} '$scratch/bad.jsonl' > '$scratch/bad.arrows'"
 	like "$name: the reason" "$err_text" "$reason"
 }
-refused 'no JSON' 'line 2: no JSON' '{"a": 1}' '{"a": }'
-refused 'no object' 'line 1: no JSON object' '[1]'
-refused 'a key twice' 'line 1: no JSON' '{"a": 1, "a": 2}'
-refused 'too large a number' 'line 1: no JSON: too big integer' '{"a": 99999999999999999999}'
+refused 'not JSON' 'line 2: not JSON' '{"a": 1}' '{"a": }'
+refused 'not an object' 'line 1: not a JSON object' '1'
+refused 'not an object in an array' 'line 1: an element of the array is not a JSON object' '[1]'
+refused 'a key twice' 'line 1: the key "a" is there twice' '{"a": 1, "a": 2}'
+refused 'a key twice, deep' 'line 2: the key "c" is there twice' '{"a": [{"c": 1}]}' '{"a": [{"c": 1, "b": 1, "c": 2}]}'
+refused 'too large a number' 'line 1: "a" is an integer of more than 64 bits' '{"a": 99999999999999999999}'
+refused 'beyond int64 and negative' 'line 2: "a" is no uint64' '{"a": 18446744073709551615}' '{"a": -1}'
+refused 'too large a float' 'line 1: "a" is no float64' '{"a": 1e999}'
 refused 'two types' 'line 2: "a" is of another type' '{"a": 1}' '{"a": "x"}'
 refused 'no lines' 'no line to tell the columns from' ''
 many=$(for _ in $(seq 100); do echo '{"a": [1]}'; done)

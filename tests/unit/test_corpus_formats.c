@@ -2,6 +2,7 @@
  * boundary between two blocks of the input at every place in it. */
 #include "test.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +32,7 @@ static int describe(struct source *source, char *listing, size_t capacity, struc
 	return result;
 }
 
-static int read_text(enum format format, const char *text, const struct columns *columns, char *listing, size_t capacity,
+static int read_text(enum format format, const char *text, const struct reading *columns, char *listing, size_t capacity,
 	struct failure *failure) {
 	FILE *file;
 	struct inflate_reader *input = open_bytes(text, strlen(text), &file);
@@ -46,7 +47,7 @@ static int read_text(enum format format, const char *text, const struct columns 
 static void expect_documents(enum format format, const char *text, const char *expected) {
 	char listing[1000];
 	struct failure failure = { 0 };
-	struct columns columns = { 0 };
+	struct reading columns = { 0 };
 	assert_int_equal(read_text(format, text, &columns, listing, sizeof listing, &failure), 0);
 	assert_string_equal(listing, expected);
 }
@@ -54,7 +55,7 @@ static void expect_documents(enum format format, const char *text, const char *e
 static void expect_refused(enum format format, const char *text, const char *reason) {
 	char listing[1000];
 	struct failure failure = { 0 };
-	struct columns columns = { 0 };
+	struct reading columns = { 0 };
 	assert_int_equal(read_text(format, text, &columns, listing, sizeof listing, &failure), -1);
 	assert_int_equal(failure.status, EX_DATAERR);
 	assert_non_null(strstr(failure.text, reason));
@@ -98,18 +99,26 @@ static void test_json(void **state) {
 	expect_documents(FORMAT_JSONL, "{\"text\": \"a\", \"label\": 4.0, \"name\": 3}", "f:1[a]4;");
 	expect_refused(FORMAT_JSONL, "{\"text\": \"a\"}\n{\"text\": 1}\n", "line 2: \"text\" is no string");
 	expect_refused(FORMAT_JSONL, "{}\n", "line 1: no key text or review");
-	expect_refused(FORMAT_JSONL, "{\"text\": \"a\", \"label\": 0.5}\n", "line 1: the label \"label\" is neither");
-	expect_refused(FORMAT_JSONL, "{\"text\": \"a\", \"label\": \"x\"}\n", "line 1: the label \"label\" is neither");
-	expect_refused(FORMAT_JSONL, "{\"text\": \"a\"\n", "line 1: no JSON");
-	expect_refused(FORMAT_JSONL, "[1]\n", "line 1: no JSON object");
-	expect_refused(FORMAT_JSONL, "{\"text\": \"\xff\"}\n", "line 1: no JSON");
+	expect_refused(FORMAT_JSONL, "{\"text\": \"a\", \"label\": 0.5}\n", "line 1: the label 0.5 is neither");
+	expect_refused(FORMAT_JSONL, "{\"text\": \"a\", \"label\": \"x\"}\n", "line 1: the label x is neither");
+	expect_refused(FORMAT_JSONL, "{\"text\": \"a\", \"label\": [1]}\n", "line 1: the label [...] is neither");
+	expect_refused(FORMAT_JSONL, "{\"text\": \"a\", \"label\": NaN}\n", "line 1: the label NaN is neither");
+	expect_refused(FORMAT_JSONL, "{\"text\": \"a\", \"label\": 9223372036854775808}\n",
+		"line 1: the label 9223372036854775808 is neither");
+	expect_refused(FORMAT_JSONL, "{\"text\": \"a\"\n", "line 1: not JSON: it ends within an object");
+	expect_refused(FORMAT_JSONL, "[1]\n", "line 1: an element of the array is not a JSON object");
+	expect_refused(FORMAT_JSONL, "{\"text\": \"\xff\"}\n", "line 1: not JSON: bytes that are not UTF-8");
+	expect_refused(FORMAT_JSONL, "{\"text\": \"a\"}\n{\"text\": \"b\", \"text\": \"c\"}", "line 2: the key \"text\" is there twice");
+	expect_documents(FORMAT_JSONL, "{\"text\": \"a\", \"label\": true}{\"x\": 1, \"x\": 2, \"text\": \"b\", \"label\": false}",
+		"f:1[a]1;f:1[b]0;");
+	expect_documents(FORMAT_JSONL, "\xef\xbb\xbf[{\"text\": \"a\", \"score\": NaN},\n {\n \"text\": \"b\"}\n]\n", "f:1[a]-1;f:2[b]-1;");
 }
 
 static void test_columns_by_name(void **state) {
 	(void)state;
 	char listing[100];
 	struct failure failure = { 0 };
-	struct columns columns = { "body", "stars" };
+	struct reading columns = { .text = "body", .label = "stars" };
 	assert_int_equal(read_text(FORMAT_CSV, "text,body,stars\nno,yes,5\n", &columns, listing, sizeof listing, &failure), 0);
 	assert_string_equal(listing, "f:2[yes]5;");
 	assert_int_equal(read_text(FORMAT_JSONL, "{\"body\": \"yes\", \"stars\": 5}", &columns, listing, sizeof listing, &failure),
@@ -130,6 +139,8 @@ static void test_every_boundary(void **state) {
 		{ FORMAT_CSV, "text,label\n", ",1\r\n\"a \"\"b\"\"\n\",0\r\n\r\nend,\r\n", "f:3[a \"b\"\n]0;f:6[end]-1;" },
 		{ FORMAT_LINES, "", "\r\nb\r\n\r\nlast", "f:2[b]-1;f:3[]-1;f:4[last]-1;" },
 		{ FORMAT_PARAGRAPHS, "", "\n\nb\r\nc\r\n \r\nlast", "f:3[b\nc]-1;f:6[last]-1;" },
+		{ FORMAT_JSONL, "[{\"text\": \"", "\", \"a\": [{}, \"]\\\"\"]},\n{\"text\": \"\\\\\\u00e9}\"}\n,{\"text\": \"b\"}]\n",
+			"f:2[\\\xc3\xa9}]-1;f:3[b]-1;" },
 	};
 	char *text = allocate(INFLATE_FIRST + 100, 1);
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -144,7 +155,7 @@ static void test_every_boundary(void **state) {
 			memset(text + before, 'x', filler);
 			memcpy(text + before + filler, cases[i].after, after);
 			struct inflate_reader *input = open_bytes(text, before + filler + after, &file);
-			struct source *source = source_open(cases[i].format, input, "a/f", &(struct columns){ 0 });
+			struct source *source = source_open(cases[i].format, input, "a/f", &(struct reading){ 0 });
 			assert_int_equal(source->next(source, &document, &failure), 1);
 			assert_int_equal(document.text_length, filler);
 			assert_int_equal(describe(source, listing, sizeof listing, &failure), 0);
@@ -161,7 +172,7 @@ static void test_limits(void **state) {
 	(void)state;
 	static const struct { enum format format; const char *before, *reason; } cases[] = {
 		{ FORMAT_LINES, "a\n", "line 2: more than" }, { FORMAT_PARAGRAPHS, "a\n", "line 2: more than" },
-		{ FORMAT_JSONL, "\n", "line 2: more than" }, { FORMAT_CSV, "text\n\"", "line 2: a record of more than" },
+		{ FORMAT_JSONL, "\n{\"", "line 2: a record of more than" }, { FORMAT_CSV, "text\n\"", "line 2: a record of more than" },
 		{ FORMAT_CSV, "text\n", "line 2: a record of more than" },
 	};
 	const size_t length = DOCUMENT_LIMIT + 2 * INFLATE_FIRST;
@@ -186,18 +197,103 @@ static void test_labels(void **state) {
 		{ "neg", 0 }, { "NEGATIVE", 0 }, { "pos", 1 }, { "Positive", 1 }, { "unsup", -1 }, { "unsupervised", -1 },
 		{ "", -1 }, { "0", 0 }, { "1", 1 }, { "-1", -1 }, { "+1", 1 }, { "1.0", 1 }, { "-1.", -1 }, { "10", 10 },
 		{ "9223372036854775807", INT64_MAX },
+		{ "1e3", 1000 }, { "2.50e1", 25 }, { "true", 1 }, { "False", 0 },
 	};
-	static const char *const refused[] = { " ", "-", "1.5", "1e3", "good", "posi", "9223372036854775808", "1 ", ".0", "--1" };
+	static const char *const refused[] = { " ", "-", "1.5", "1e-1", "1e30", "nan", "inf", "good", "posi", "9223372036854775808", "1 ", ".0", "--1" };
+	const struct label_words usual = { 0 };
 	int64_t label;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		assert_true(label_parse(cases[i].text, strlen(cases[i].text), &label));
+		assert_true(label_parse(&usual, cases[i].text, strlen(cases[i].text), &label));
 		assert_int_equal(label, cases[i].label);
 	}
 	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
-		assert_false(label_parse(refused[i], strlen(refused[i]), &label));
+		assert_false(label_parse(&usual, refused[i], strlen(refused[i]), &label));
+	assert_true(label_from_double(&usual, -1.0, &label));
+	assert_int_equal(label, -1);
+	assert_false(label_from_double(&usual, 0.5, &label));
+	assert_false(label_from_double(&usual, 1e300, &label));
+	assert_false(label_from_double(&usual, (double)NAN, &label));
 }
 
-static int format_of(const char *bytes, size_t length, const char *path, const struct columns *columns,
+static void test_labels_by_name(void **state) {
+	(void)state;
+	struct label_words words;
+	struct failure failure;
+	int64_t label;
+	assert_int_equal(label_words_parse(&words, "ham,spam,pos", &failure), 0);
+	static const struct { const char *text; int64_t label; } cases[] = {
+		{ "ham", 0 }, { "spam", 1 }, { "pos", 2 }, { "", -1 }, { "unsup", -1 }, { "-1", -1 }, { "2", 2 }, { "1.0", 1 }, { "true", 1 },
+	};
+	static const char *const refused[] = { "neg", "Ham", "3", "-2", "ham ", "3.0" };
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		assert_true(label_parse(&words, cases[i].text, strlen(cases[i].text), &label));
+		assert_int_equal(label, cases[i].label);
+	}
+	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+		assert_false(label_parse(&words, refused[i], strlen(refused[i]), &label));
+	json_t *names = label_words_json(&words);
+	label_words_clear(&words);
+	assert_int_equal(label_words_copy(&words, names, &failure), 0);
+	assert_int_equal(words.count, 3);
+	assert_string_equal(words.words[1], "spam");
+	label_words_clear(&words);
+	json_decref(names);
+	assert_int_equal(label_words_parse(&words, "ham,", &failure), -1);
+	assert_int_equal(failure.status, EX_USAGE);
+	assert_int_equal(label_words_parse(&words, "ham,ham", &failure), -1);
+	names = json_pack("[s, i]", "ham", 1);
+	assert_int_equal(label_words_copy(&words, names, &failure), -1);
+	assert_int_equal(failure.status, EX_DATAERR);
+	json_decref(names);
+}
+
+static int read_with(enum format format, const char *text, const struct reading *reading, char *listing,
+	struct failure *failure) {
+	return read_text(format, text, reading, listing, 1000, failure);
+}
+
+static void keep_line(void *context, const char *line) {
+	strcat(context, line);
+}
+
+static void test_delimited_as_found(void **state) {
+	(void)state;
+	char listing[1000], warned[1000] = "";
+	struct failure failure = { 0 };
+	struct reading semicolon = { .delimiter = ';' }, bare = { .no_quotes = true }, numbered = { .no_header = true, .text = "2",
+		.label = "1", .words = { (char *[]){ (char[]){ "ham" }, (char[]){ "spam" } }, 2 } };
+	assert_int_equal(read_with(FORMAT_CSV, "text;label\na, b;pos\n\"c;d\";0\n", &semicolon, listing, &failure), 0);
+	assert_string_equal(listing, "f:2[a, b]1;f:3[c;d]0;");
+	assert_int_equal(read_with(FORMAT_TSV, "text\tlabel\n\"Second\t0\nsaid \"\t1\n\"\"\t\n", &bare, listing, &failure), 0);
+	assert_string_equal(listing, "f:2[\"Second]0;f:3[said \"]1;f:4[\"\"]-1;");
+	assert_int_equal(read_with(FORMAT_TSV, "ham\thello\nspam\twin\n", &numbered, listing, &failure), 0);
+	assert_string_equal(listing, "f:1[hello]0;f:2[win]1;");
+	assert_int_equal(read_with(FORMAT_TSV, "ham\thello\neggs\twin\n", &numbered, listing, &failure), -1);
+	assert_non_null(strstr(failure.text, "line 2: the label eggs is neither one of the 2 names"));
+	numbered.text = "3";
+	assert_int_equal(read_with(FORMAT_TSV, "ham\thello\n", &numbered, listing, &failure), -1);
+	assert_non_null(strstr(failure.text, "no column 3 (without a header the columns are 1 to 2;"));
+	numbered.text = NULL;
+	assert_int_equal(read_with(FORMAT_TSV, "ham\thello\n", &numbered, listing, &failure), -1);
+	assert_int_equal(failure.status, EX_USAGE);
+	assert_int_equal(read_with(FORMAT_CSV, "one\ntwo\n", &(struct reading){ .no_header = true }, listing, &failure), 0);
+	assert_string_equal(listing, "f:1[one]-1;f:2[two]-1;");
+	assert_int_equal(read_with(FORMAT_CSV, "text,label\na,ham\n", &(struct reading){ .label = "none" }, listing, &failure), 0);
+	assert_string_equal(listing, "f:2[a]-1;");
+
+	char text[500] = "text\n\"";
+	for (int line = 0; line < 101; line++)
+		strcat(text, "x\n");
+	strcat(text, "\"\ny\n");
+	struct reading telling = { .warnings = { keep_line, warned } };
+	assert_int_equal(read_with(FORMAT_CSV, text, &telling, listing, &failure), 0);
+	assert_non_null(strstr(warned, "line 2: a record of 102 lines, which a quote holds together"));
+	warned[0] = '\0';
+	assert_int_equal(read_with(FORMAT_CSV, "text\n\"a\nb\"\n", &telling, listing, &failure), 0);
+	assert_string_equal(warned, "");
+}
+
+static int format_of(const char *bytes, size_t length, const char *path, const struct reading *columns,
 	struct failure *failure) {
 	FILE *file;
 	struct inflate_reader *input = open_bytes(bytes, length, &file);
@@ -223,7 +319,7 @@ static void test_formats_told_apart(void **state) {
 		{ "BZh9", NULL, "bzip2" }, { "PAR1", "a.parquet", "Parquet" }, { "\xff\xfe" "a", "a.csv", "UTF-16" },
 	};
 	struct failure failure;
-	struct columns columns = { 0 };
+	struct reading columns = { 0 };
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
 		assert_int_equal(format_of(cases[i].bytes, strlen(cases[i].bytes), cases[i].path, &columns, &failure), cases[i].format);
 	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
@@ -250,7 +346,7 @@ static void test_random_text(void **state) {
 			text[i] = alphabet[(number >> 16) % (sizeof alphabet - 1)];
 		}
 		enum format format = (enum format)(FORMAT_CSV + round / 2 % 5);
-		if (read_text(format, text, &(struct columns){ 0 }, listing, sizeof listing, &failure) < 0)
+		if (read_text(format, text, &(struct reading){ 0 }, listing, sizeof listing, &failure) < 0)
 			assert_int_equal(failure.status, EX_DATAERR);
 	}
 }
@@ -263,7 +359,8 @@ int main(void) {
 		cmocka_unit_test(test_columns_by_name),
 		cmocka_unit_test(test_every_boundary),
 		cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_labels),
+		cmocka_unit_test(test_labels), cmocka_unit_test(test_labels_by_name),
+		cmocka_unit_test(test_delimited_as_found),
 		cmocka_unit_test(test_formats_told_apart),
 		cmocka_unit_test(test_random_text),
 	};
