@@ -91,7 +91,7 @@ void refuse_terminal(void) {
 }
 
 int print_json_line(const json_t *json, struct failure *failure) {
-	char *text = json_dumps(json, JSON_REAL_PRECISION(9)), *line = format_text("%s\n", text);
+	char *text = json_dumps(json, JSON_REAL_PRECISION(12)), *line = format_text("%s\n", text);
 	int result = write_all(STDOUT_FILENO, line, strlen(line), "standard output", failure);
 	free(text);
 	free(line);

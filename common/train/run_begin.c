@@ -94,6 +94,7 @@ static void set_schedule(struct run *run) {
 	if (schedule->warmup_steps == 0)
 		schedule->warmup_steps = (int64_t)ceil(settings->warmup_ratio * (double)run->state.total);
 	schedule->end_factor = settings->lr > 0 ? settings->lr_end / settings->lr : 0;
+	schedule->min_factor = settings->lr > 0 && settings->min_lr > 0 ? settings->min_lr / settings->lr : 0;
 }
 
 /* How the model came to be: what its own file said, the stream's stages, this one. */

@@ -5,7 +5,8 @@
 #include "model/network.h"
 
 struct run_settings run_settings = {
-	.lr = 5e-5, .lr_scheduler_type = SCHEDULE_LINEAR, .schedule = { .num_cycles = 1, .power = 1 }, .lr_end = 1e-7,
+	.lr = 5e-5, .lr_scheduler_type = SCHEDULE_LINEAR, .lr_end = 1e-7, .min_lr = -1,
+	.schedule = { .num_cycles = 1, .power = 1, .cut_fraction = 0.1, .ratio = 32 },
 	.optimizer = { .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.01, .max_grad_norm = 1 },
 	.dropout = -1, .batch_size = 8, .gradient_accumulation_steps = 1, .max_steps = -1,
 	.logging_steps = 1, .save_steps = 500, .eval_steps = -1, .eval_epochs = -1, .eval_batch_size = 8,
@@ -30,6 +31,15 @@ const struct option_entry run_options[] = {
 		"cosine_with_restarts: falls from the peak"),
 	OPTION_NUMBER("power", SETTING(schedule.power), 0, 1000, "P", "polynomial: its power"),
 	OPTION_NUMBER("lr-end", SETTING(lr_end), 0, 1000, "R", "polynomial: the last learning rate"),
+	OPTION_NUMBER("min-lr", SETTING(min_lr), 0, 1000, "R", "cosine_with_min_lr, warmup_stable_decay: the lowest rate"),
+	OPTION_INTEGER("num-decay-steps", SETTING(schedule.num_decay_steps), 1, 1e15, "N",
+		"warmup_stable_decay: the last steps, which fall"),
+	OPTION_INTEGER("timescale", SETTING(schedule.timescale), 1, 1e15, "N",
+		"inverse_sqrt: its time scale in steps; else the warm-up's, or 10,000"),
+	OPTION_NUMBER("cut-fraction", SETTING(schedule.cut_fraction), 0.000001, 1, "R",
+		"slanted_triangular: the share of the steps that rise"),
+	OPTION_NUMBER("ratio", SETTING(schedule.ratio), 1, 1e9, "R",
+		"slanted_triangular: the peak divided by the first rate"),
 	OPTION_NUMBER("weight-decay", SETTING(optimizer.weight_decay), 0, 1000, "W", "AdamW's decoupled weight decay"),
 	OPTION_FLAG("decay-all", SETTING(optimizer.decay_all), "decay biases and layer norms too"),
 	OPTION_NUMBER("adam-beta1", SETTING(optimizer.beta1), 0, 0.999999, "B", "decay of the mean of gradients"),
@@ -82,6 +92,11 @@ static int check_schedule(const struct run_settings *settings, struct failure *f
 	if (settings->lr_scheduler_type == SCHEDULE_POLYNOMIAL && settings->lr_end >= settings->lr)
 		return fail(failure, EX_USAGE, "--lr-end %g is not below --lr %g, and a polynomial falls (give less)",
 			settings->lr_end, settings->lr);
+	if (settings->lr_scheduler_type == SCHEDULE_COSINE_WITH_MIN_LR && settings->min_lr < 0)
+		return fail(failure, EX_USAGE, "--lr-scheduler-type cosine_with_min_lr must know the lowest rate (give --min-lr)");
+	if (settings->lr_scheduler_type == SCHEDULE_WARMUP_STABLE_DECAY && settings->schedule.num_decay_steps == 0)
+		return fail(failure, EX_USAGE, "--lr-scheduler-type warmup_stable_decay must know how many steps fall (give "
+			"--num-decay-steps)");
 	return 0;
 }
 

@@ -24,7 +24,7 @@ struct run_settings {
 	double lr;
 	int lr_scheduler_type;               /* enum schedule_type */
 	struct schedule schedule;            /* its options; `type` and `total` are set by the run */
-	double warmup_ratio, lr_end;
+	double warmup_ratio, lr_end, min_lr; /* min_lr -1: not given */
 	struct optimizer_options optimizer;
 	double dropout;                      /* -1: as the configuration says */
 	int64_t batch_size;                  /* records of a micro-batch */

@@ -1,4 +1,5 @@
-/* Each is a function of how much of the time after the warm-up has gone by. */
+/* schedule: the learning rate of each step, as a factor on the peak. Most are functions of the share of the steps after the
+ * warm-up that has gone by. */
 #include "train/schedule.h"
 
 #include <math.h>
@@ -6,34 +7,65 @@
 static const double pi = 3.14159265358979323846;
 
 bool schedule_needs_total(enum schedule_type type) {
-	return type != SCHEDULE_CONSTANT && type != SCHEDULE_CONSTANT_WITH_WARMUP;
+	return type != SCHEDULE_CONSTANT && type != SCHEDULE_CONSTANT_WITH_WARMUP && type != SCHEDULE_INVERSE_SQRT;
 }
 
-/* Up for cut_frac of the run and down for the rest, from and to a 32nd of the peak. */
-static double slanted_triangular(int64_t step, int64_t total) {
-	const double ratio = 32, cut_frac = 0.1;
-	int64_t cut = (int64_t)((double)total * cut_frac);
-	double rise = step < cut ? (double)step / (double)cut : (double)(total - step) / (double)(total - cut);
-	return (1 + fmax(0, rise) * (ratio - 1)) / ratio;
+/* Up to the peak in the first `cut` steps and down for the rest, from and to the peak divided by `ratio`. Where `cut` is not
+ * exactly cut_fraction of the steps, the paper's formula falls below that at the end, even below 0: here it stays there. */
+static double slanted_triangular(const struct schedule *schedule, int64_t step) {
+	double cut = fmax(1, floor((double)schedule->total * schedule->cut_fraction)), t = (double)step;
+	double p = t < cut ? t / cut : 1 - (t - cut) / (cut * (1 / schedule->cut_fraction - 1));
+	return (1 + fmax(0, p) * (schedule->ratio - 1)) / schedule->ratio;
+}
+
+static double inverse_sqrt(const struct schedule *schedule, int64_t step) {
+	int64_t timescale = schedule->timescale > 0 ? schedule->timescale
+		: schedule->warmup_steps > 0 ? schedule->warmup_steps : 10000;
+	return 1 / sqrt((double)(step + timescale - schedule->warmup_steps) / (double)timescale);
+}
+
+/* Half a wave of the cosine, from 1 at 0 to `low` at 1. */
+static double half_wave(double done, double low) {
+	return fmax(0, 0.5 * (1 + cos(pi * done)) * (1 - low) + low);
+}
+
+static double warmup_stable_decay(const struct schedule *schedule, int64_t step) {
+	int64_t decay_steps = schedule->num_decay_steps, left = schedule->total - step;
+	if (left > decay_steps)
+		return 1;
+	return left <= 0 ? schedule->min_factor
+		: half_wave((double)(decay_steps - left) / (double)decay_steps, schedule->min_factor);
+}
+
+/* From 0, or with warmup_stable_decay from its lowest, to the peak. */
+static double warm_up(const struct schedule *schedule, int64_t step) {
+	double low = schedule->type == SCHEDULE_WARMUP_STABLE_DECAY ? schedule->min_factor : 0;
+	return (double)step / (double)schedule->warmup_steps * (1 - low) + low;
 }
 
 double schedule_factor(const struct schedule *schedule, int64_t step) {
 	if (schedule->type == SCHEDULE_SLANTED_TRIANGULAR)
-		return slanted_triangular(step, schedule->total);
+		return slanted_triangular(schedule, step);
 	if (step < schedule->warmup_steps)
-		return (double)step / (double)schedule->warmup_steps;
+		return warm_up(schedule, step);
 	int64_t decay_steps = schedule->total > schedule->warmup_steps ? schedule->total - schedule->warmup_steps : 1;
 	double done = (double)(step - schedule->warmup_steps) / (double)decay_steps;
 	switch (schedule->type) {
 	case SCHEDULE_LINEAR:
 		return fmax(0, (double)(schedule->total - step) / (double)decay_steps);
 	case SCHEDULE_COSINE:
-		return fmax(0, 0.5 * (1 + cos(pi * done)));
+		return half_wave(done, 0);
+	case SCHEDULE_COSINE_WITH_MIN_LR:
+		return half_wave(done, schedule->min_factor);
 	case SCHEDULE_COSINE_WITH_RESTARTS:
 		return done >= 1 ? 0 : fmax(0, 0.5 * (1 + cos(pi * fmod((double)schedule->num_cycles * done, 1))));
 	case SCHEDULE_POLYNOMIAL:
 		return done >= 1 ? schedule->end_factor
 			: (1 - schedule->end_factor) * pow(1 - done, schedule->power) + schedule->end_factor;
+	case SCHEDULE_INVERSE_SQRT:
+		return inverse_sqrt(schedule, step);
+	case SCHEDULE_WARMUP_STABLE_DECAY:
+		return warmup_stable_decay(schedule, step);
 	default:
 		return 1;
 	}

@@ -1,7 +1,8 @@
-/* schedule: the learning rate of each step.
+/* schedule: the learning rate of each step, as a factor on the peak.
  *
- * Sources: transformers.get_scheduler(), whose names and factors these are; Howard & Ruder 2018, "Universal Language
- * Model Fine-tuning for Text Classification", section 3.2, for slanted_triangular. */
+ * Sources: transformers.get_scheduler(), whose names and factors these are, with the defaults of its optional arguments where
+ * the structure has no member for them; Howard & Ruder 2018, "Universal Language Model Fine-tuning for Text Classification",
+ * section 3.2, equation 3, for slanted_triangular. */
 #ifndef CLOZE_TRAIN_SCHEDULE_H
 #define CLOZE_TRAIN_SCHEDULE_H
 
@@ -9,9 +10,11 @@
 #include <stdint.h>
 
 #define SCHEDULE_TYPES \
-	"linear|cosine|cosine_with_restarts|polynomial|constant|constant_with_warmup|slanted_triangular"
+	"linear|cosine|cosine_with_restarts|polynomial|constant|constant_with_warmup|slanted_triangular|inverse_sqrt" \
+	"|cosine_with_min_lr|warmup_stable_decay"
 enum schedule_type { SCHEDULE_LINEAR, SCHEDULE_COSINE, SCHEDULE_COSINE_WITH_RESTARTS, SCHEDULE_POLYNOMIAL,
-	SCHEDULE_CONSTANT, SCHEDULE_CONSTANT_WITH_WARMUP, SCHEDULE_SLANTED_TRIANGULAR }; /* in the order of the words */
+	SCHEDULE_CONSTANT, SCHEDULE_CONSTANT_WITH_WARMUP, SCHEDULE_SLANTED_TRIANGULAR,
+	SCHEDULE_INVERSE_SQRT, SCHEDULE_COSINE_WITH_MIN_LR, SCHEDULE_WARMUP_STABLE_DECAY }; /* in the order of the words */
 
 struct schedule {
 	enum schedule_type type;
@@ -20,6 +23,10 @@ struct schedule {
 	int64_t num_cycles; /* of cosine_with_restarts: from the peak to 0, so many times */
 	double power;       /* of polynomial: 1 is a straight line */
 	double end_factor;  /* of polynomial: where it ends, as a share of the peak */
+	double cut_fraction, ratio; /* of slanted_triangular: the share of the steps that rise; the peak over the first rate */
+	int64_t timescale;  /* of inverse_sqrt; 0: warmup_steps, or 10,000 without a warm-up */
+	double min_factor;  /* of cosine_with_min_lr, warmup_stable_decay: the lowest, as a share of the peak */
+	int64_t num_decay_steps; /* of warmup_stable_decay: the last steps, in which it falls */
 };
 
 /* Whether it must know the number of steps. */

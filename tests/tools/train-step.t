@@ -97,7 +97,22 @@ is '--warmup-ratio' "$(rates --warmup-ratio 0.3)" '0 0.5 1 0.5 '
 is 'cosine_with_restarts' "$(rates --lr-scheduler-type cosine_with_restarts --num-cycles 2)" '1 0.5 1 0.5 '
 is 'polynomial' "$(rates --lr-scheduler-type polynomial --power 2 --lr-end 0.5)" '1 0.7812 0.625 0.5312 '
 is 'constant_with_warmup' "$(rates --lr-scheduler-type constant_with_warmup --warmup-steps 2)" '0 0.5 1 1 '
-is 'slanted_triangular' "$(rates --lr-scheduler-type slanted_triangular)" '1 0.7578 0.5156 0.2734 '
+is 'slanted_triangular' "$(rates --lr-scheduler-type slanted_triangular --cut-fraction 0.25 --ratio 8)" '0.125 1 0.7083 0.4167 '
+is 'inverse_sqrt' "$(rates --lr-scheduler-type inverse_sqrt --warmup-steps 1)" '0 1 0.7071 0.5774 '
+is 'inverse_sqrt, with a time scale' "$(rates --lr-scheduler-type inverse_sqrt --timescale 1)" '1 0.7071 0.5774 0.5 '
+is 'cosine_with_min_lr' "$(rates --lr-scheduler-type cosine_with_min_lr --min-lr 0.2)" '1 0.8828 0.6 0.3172 '
+is 'warmup_stable_decay' "$(rates --lr-scheduler-type warmup_stable_decay --num-decay-steps 2 --min-lr 0.2)" '1 1 1 0.6 '
+# The manual's example: the tutorial's figure.
+mkdir "$scratch/manual"
+rec-load --type masked > "$scratch/manual/masked.arrows" < <(yes "$(head -n 1 "$folder/train.jsonl")" | head -n 1600)
+sed -n '/^The learning rates of a slanted triangle/,/^\.Ed/{s/\\e$/\\/;/^\.\|^The/!p}' "$top/man/train-step.1" > "$scratch/manual/example"
+ln -s "$folder" "$scratch/manual/tiny"
+(cd "$scratch/manual" && bash -o pipefail example) > "$scratch/triangle"
+is "the manual's slanted triangle is run" "$(wc -l < "$scratch/triangle")" 200
+ok 'it rises from 0.002 to 0.01 in 20 steps and falls to 0.002' awk '
+	{ expected = NR <= 20 ? 0.002 + 0.008 * (NR - 1) / 20 : 0.01 - 0.008 * (NR - 21) / 180; off = $1 - expected }
+	off > 1e-12 || off < -1e-12 { print NR, $1, expected; bad = 1 }
+	END { exit bad }' "$scratch/triangle"
 
 # Epochs, and evaluation at the end of each.
 { sed 's/}$/, "epoch": 1}/' "$folder/train.jsonl"; sed 's/}$/, "epoch": 2}/' "$folder/train.jsonl"; } \
@@ -191,6 +206,9 @@ rec-load --type masked < /dev/null > "$scratch/empty.arrows"
 yes '{"input_ids": [5, 6, 7], "labels": [-100, -100, -100]}' | head -n 9 | rec-load --type masked > "$scratch/unmasked.arrows"
 refuses 'a stream without any label' 65 'no masked tokens in 9 records' $new "$scratch/unmasked.arrows"
 refuses 'a warm-up of constant' 64 'constant_with_warmup' $new --lr-scheduler-type constant --warmup-steps 1 \
+	"$scratch/train.arrows"
+refuses 'cosine_with_min_lr without a lowest rate' 64 '--min-lr' $new --lr-scheduler-type cosine_with_min_lr "$scratch/train.arrows"
+refuses 'warmup_stable_decay without an end' 64 '--num-decay-steps' $new --lr-scheduler-type warmup_stable_decay \
 	"$scratch/train.arrows"
 refuses 'a pattern that matches nothing' 64 'nothing' $new --freeze nothing "$scratch/train.arrows"
 refuses 'patience without evaluations' 64 '--early-stopping-patience' $new --early-stopping-patience 1 \
