@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +16,7 @@
 #include "base/bytes.h"
 #include "base/files.h"
 #include "base/memory.h"
+#include "base/signals.h"
 #include "base/utf8.h"
 #include "cli/cli.h"
 #include "cli/options.h"
@@ -232,14 +232,9 @@ static void close_arrow(struct source *base) {
 }
 
 static void start_pump(struct arrow_source *source) {
-	sigset_t pipe_signal, before;
 	if (pipe2(source->pipe, O_CLOEXEC) < 0)
 		die(EX_OSERR, "%s: cannot create a pipe: %s", input_name(source->path), strerror(errno));
-	sigemptyset(&pipe_signal);
-	sigaddset(&pipe_signal, SIGPIPE);
-	pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
-	int error = pthread_create(&source->pump, NULL, pump, source);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	int error = thread_create(&source->pump, pump, source);
 	if (error != 0)
 		die(EX_OSERR, "%s: cannot create a thread: %s", input_name(source->path), strerror(error));
 }

@@ -1,7 +1,6 @@
 /* train-step: masked records in, a fine-tuned masked language model out. */
-#include <signal.h>
-
 #include "base/files.h"
+#include "base/signals.h"
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "cli/progress.h"
@@ -20,34 +19,9 @@ static const struct usage usage = {
 	"wwm-mask < train.arrows | train-step --model distilbert-base-uncased --out tuned > metrics.jsonl",
 };
 
-static volatile sig_atomic_t stop_signal, save_requested;
-
-/* A second signal to stop does so at once. */
-static void take_signal(int number) {
-	if (number == SIGUSR1) {
-		save_requested = 1;
-		return;
-	}
-	stop_signal = number;
-	reader_interrupted = 1;
-	signal(number, SIG_DFL);
-}
-
-static void catch_signals(void) {
-	static const int signals[] = { SIGINT, SIGTERM, SIGUSR1 };
-	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
-		struct sigaction action = { .sa_handler = take_signal }, before;
-		sigaction(signals[i], NULL, &before);
-		if (before.sa_handler != SIG_IGN)
-			sigaction(signals[i], &action, NULL);
-	}
-}
-
 static enum run_request request(void *context) {
 	(void)context;
-	enum run_request asked = stop_signal != 0 ? RUN_STOP : save_requested ? RUN_SAVE : RUN_GO_ON;
-	save_requested = 0;
-	return asked;
+	return signals_stop_asked() != 0 ? RUN_STOP : signals_save_asked() ? RUN_SAVE : RUN_GO_ON;
 }
 
 static int print_metrics(void *context, const json_t *line, struct failure *failure) {
@@ -63,18 +37,17 @@ static void show_progress(void *context, int64_t steps, int64_t total) {
 int main(int argc, char **argv) {
 	struct failure failure;
 	const char *input = parse_options_with_input(argc, argv, &usage, options);
+	check(signals_ask(&failure), &failure);
 	struct lineage_entry stage = this_stage(run_settings.seed);
 	struct run_job job = { .settings = &run_settings, .options = options, .stage = &stage, .input = input,
 		.task = masked_task_create(), .pool = create_pool(run_settings.threads),
-		.caller = { .print = print_metrics, .progress = show_progress, .request = request, .warnings = &print_warnings } };
-	catch_signals();
+		.caller = { .print = print_metrics, .progress = show_progress, .request = request,
+			.wake = signals_descriptor(), .warnings = &print_warnings } };
 	int end = check(run_train(&job, &failure), &failure);
 	progress_end();
 	pool_destroy(job.pool);
 	json_decref(stage.arguments);
-	if (end == RUN_STOPPED) {
-		signal(stop_signal, SIG_DFL);
-		raise(stop_signal);
-	}
+	if (end == RUN_STOPPED)
+		signals_end(signals_stop_asked());
 	return finish_output();
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -51,7 +52,9 @@ char *read_file(const char *path, size_t limit, size_t *length, struct failure *
 }
 
 int write_status(int error) {
-	return error == ENOSPC || error == EDQUOT || error == EFBIG ? EX_CANTCREAT : EX_IOERR;
+	if (error == EPIPE || error == EFBIG)
+		return 128 + (error == EPIPE ? SIGPIPE : SIGXFSZ);
+	return error == ENOSPC || error == EDQUOT ? EX_CANTCREAT : EX_IOERR;
 }
 
 int write_all(int descriptor, const void *bytes, size_t length, const char *file, struct failure *failure) {

@@ -28,10 +28,12 @@ int close_file(int descriptor, const char *path, struct failure *failure);
 /* Creates the file with these bytes. It is neither synced nor renamed (base/staged.h does that). -1: 73, 74. */
 int write_file(const char *path, const void *bytes, size_t length, struct failure *failure);
 
-/* Writes all bytes, however many write() takes at a time. -1: 74, or 73 for a full disk or a file too large. */
+/* Writes all bytes, however many write() takes at a time. -1: as write_status() says. */
 int write_all(int descriptor, const void *bytes, size_t length, const char *name, struct failure *failure);
 
-/* The exit status for a write that failed with this errno: 73 for a full disk or a file too large, otherwise 74. */
+/* The exit status for a write that failed with this errno: 73 for a full disk; 153, which is 128 + SIGXFSZ, for a file
+ * beyond the limit of `ulimit -f`; 141, which is 128 + SIGPIPE, for a pipe that nobody reads any more, where SIGPIPE is
+ * blocked (base/signals.h); otherwise 74. */
 int write_status(int error);
 
 #endif

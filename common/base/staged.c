@@ -1,4 +1,4 @@
-/* A list of what is unfinished, removed by an exit handler and by a handler of the signals that end a program. */
+/* staged: a list of what is unfinished, removed when the program exits and by the thread that takes signals. */
 #include "base/staged.h"
 
 #include <dirent.h>
@@ -7,7 +7,7 @@
 #include <ftw.h>
 #include <libgen.h>
 #include <linux/fs.h>
-#include <signal.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/signals.h"
 
 struct staged {
 	char *target, *path;
@@ -26,6 +27,9 @@ struct staged {
 };
 
 static struct staged *unfinished;
+
+/* Held while the list or a name in the file system changes, by the same thread more than once where memory is exhausted. */
+static pthread_mutex_t lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 
 static const char infix[] = ".unfinished-";
 enum { RANDOM_LETTERS = 6 };
@@ -45,41 +49,29 @@ void remove_tree(const char *path) {
 	nftw(path, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
+/* Keeps the lock: the program ends, and whoever waits for the lock has nothing more to do. */
 static void remove_unfinished(void) {
+	pthread_mutex_lock(&lock);
 	for (struct staged *staged = unfinished; staged != NULL; staged = staged->next)
 		if (!staged->direct)
 			remove_tree(staged->path);
 }
 
-/* nftw() is not async-signal-safe by the letter of POSIX; the process ends here, and what could go wrong is that
- * the name stays behind. */
-static void end_by_signal(int number) {
-	remove_unfinished();
-	signal(number, SIG_DFL);
-	raise(number);
-}
-
-static void register_cleanup(void) {
+static int register_cleanup(struct failure *failure) {
 	static bool done;
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGXFSZ };
-	if (done)
-		return;
+	if (!done)
+		atexit(remove_unfinished);
 	done = true;
-	atexit(remove_unfinished);
-	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
-		struct sigaction action = { .sa_handler = end_by_signal }, before;
-		sigaction(signals[i], NULL, &before);
-		if (before.sa_handler == SIG_DFL)
-			sigaction(signals[i], &action, NULL);
-	}
+	return signals_take(remove_unfinished, failure);
 }
 
 static struct staged *begin(struct staged begun) {
 	struct staged *staged = allocate(1, sizeof *staged);
 	*staged = begun;
+	pthread_mutex_lock(&lock);
 	staged->next = unfinished;
 	unfinished = staged;
-	register_cleanup();
+	pthread_mutex_unlock(&lock);
 	return staged;
 }
 
@@ -92,6 +84,8 @@ static mode_t usual_mode(mode_t mode) {
 
 struct staged *staged_file(const char *path, struct failure *failure) {
 	struct stat status;
+	if (register_cleanup(failure) < 0)
+		return NULL;
 	bool exists = stat(path, &status) == 0, direct = exists && !S_ISREG(status.st_mode);
 	char *target = exists && !direct ? realpath(path, NULL) : NULL; /* a link stays one: what it names is replaced */
 	if (target == NULL)
@@ -130,6 +124,8 @@ static int check_target(const char *target, bool replace, struct failure *failur
 }
 
 struct staged *staged_folder(const char *path, bool replace, struct failure *failure) {
+	if (register_cleanup(failure) < 0)
+		return NULL;
 	char *target = copy_path(path), *beside = name_beside(target);
 	int descriptor = -1;
 	if (check_target(target, replace, failure) == 0) {
@@ -158,10 +154,12 @@ const char *staged_path(const struct staged *staged) {
 }
 
 static void forget(struct staged *staged) {
+	pthread_mutex_lock(&lock);
 	struct staged **link = &unfinished;
 	while (*link != staged)
 		link = &(*link)->next;
 	*link = staged->next;
+	pthread_mutex_unlock(&lock);
 	if (staged->descriptor >= 0)
 		close(staged->descriptor);
 	free(staged->target);

@@ -2,7 +2,7 @@
  *
  * The content is made beside the target, under its name with `.unfinished-` and random letters, and renamed to it when
  * it is complete and synced. A program that ends in any other way (die(), a signal that it does not handle itself)
- * removes it; kill -9 leaves the unfinished name behind, and the target as it was. */
+ * removes it (base/signals.h takes the signals); kill -9 leaves the unfinished name behind, and the target as it was. */
 #ifndef CLOZE_BASE_STAGED_H
 #define CLOZE_BASE_STAGED_H
 

@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include "base/files.h"
 #include "base/memory.h"
 #include "base/pool.h"
+#include "base/signals.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 
@@ -34,10 +36,15 @@ static void say(const char *text) {
 
 void die_failure(const struct failure *failure) {
 	void (*action)(void *) = failure_action;
-	say(failure->text);
+	int number = failure->status - 128;
+	signals_wait_for_end();
+	if (number != SIGPIPE)
+		say(failure->text);
 	failure_action = NULL; /* it may fail in its turn */
 	if (action != NULL)
 		action(failure_context);
+	if (number > 0)
+		signals_end(number);
 	exit(failure->status);
 }
 

@@ -21,7 +21,9 @@
 
 /* ---- diagnostics --------------------------------------------------------------------------------------- */
 
-/* Prints `tool: ` and the text, one line, on standard error, and ends the program with `status`. */
+/* Prints `tool: ` and the text, one line, on standard error, and ends the program with `status`. A status above 128
+ * (see write_status() in base/files.h) ends it by the signal of that number instead; SIGPIPE prints nothing, because a
+ * reader of a pipe that has gone is no error. */
 __attribute__((noreturn, format(printf, 2, 3)))
 void die(int status, const char *format, ...);
 __attribute__((noreturn))

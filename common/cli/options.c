@@ -4,12 +4,12 @@
 #include <errno.h>
 #include <getopt.h>
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/signals.h"
 #include "cli/cli.h"
 
 bool verbose;
@@ -194,11 +194,11 @@ static void begin_command(const char *path, const struct option_entry *options) 
 	const char *slash = strrchr(path, '/');
 	command.name = slash == NULL ? path : slash + 1;
 	command.count = 0;
+	signals_begin(command.name);
 	options_visit(options, add_option, NULL);
 	free(command.given);
 	command.given = allocate(command.count, sizeof *command.given);
 	memory_on_exhausted(die_exhausted);
-	signal(SIGPIPE, SIG_DFL);
 }
 
 enum { VERBOSE = 1 << 16, HELP, VERSION };

@@ -15,7 +15,7 @@ struct usage {
 /* Parses the command line with getopt_long, each long option from the table, and --help, --version and
  * --verbose, which every tool has. A choice takes its words, an integer or number is checked against its range,
  * a required option must be there; what is refused is named and ends the program with 64. --help and --version print and
- * exit 0. Also sets SIGPIPE to end the program, whatever it inherited. Returns the index in argv of the first operand. */
+ * exit 0. Begins with signals_begin() (base/signals.h). Returns the index in argv of the first operand. */
 int parse_options(int argc, char **argv, const struct usage *usage, const struct option_entry *options);
 
 /* The same for a filter: at most one operand, the input's path. Returns it, or NULL for standard input ("-"

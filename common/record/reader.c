@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +13,6 @@
 #include "base/crc.h"
 #include "base/memory.h"
 
-volatile sig_atomic_t reader_interrupted;
-
 /* ---- bytes --------------------------------------------------------------------------------------------- */
 
 static int cut_short(const struct reader *reader, struct failure *failure) {
@@ -21,16 +20,30 @@ static int cut_short(const struct reader *reader, struct failure *failure) {
 		"(the stage that writes it failed, or the file is not whole)", reader->name, reader->records);
 }
 
+/* Waits until there is input, or its end, and calls `woken` meanwhile. -1: what `woken` says. */
+static int wait_for_input(const struct reader *reader, struct failure *failure) {
+	struct pollfd polled[] = { { reader->descriptor, POLLIN, 0 }, { reader->wake.descriptor, POLLIN, 0 } };
+	while (reader->wake.descriptor >= 0 && poll(polled, 2, -1) != 0) {
+		if (polled[1].revents != 0 && reader->wake.woken(reader->wake.context, failure) < 0)
+			return -1;
+		if (polled[0].revents != 0)
+			break;
+	}
+	return 0;
+}
+
 /* Up to `size` bytes, fewer only at the end. -1: 74. */
 static ptrdiff_t read_bytes(const struct reader *reader, void *to, size_t size, struct failure *failure) {
 	size_t done = 0;
 	while (done < size) {
+		if (wait_for_input(reader, failure) < 0)
+			return -1;
 		ssize_t got = read(reader->descriptor, (char *)to + done, size - done);
 		if (got == 0)
 			break;
 		if (got > 0)
 			done += (size_t)got;
-		else if (errno != EINTR || reader_interrupted)
+		else if (errno != EINTR)
 			return fail(failure, EX_IOERR, "%s: cannot read: %s", reader->name, strerror(errno));
 	}
 	return (ptrdiff_t)done;
@@ -147,7 +160,7 @@ static int read_schema(struct reader *reader, struct failure *failure) {
 struct reader *reader_open(int descriptor, const char *name, struct failure *failure) {
 	struct reader *reader = allocate(1, sizeof *reader);
 	*reader = (struct reader){ .descriptor = descriptor, .start = lseek(descriptor, 0, SEEK_CUR), .name = copy_text(name),
-		.spare_rows = FREE_ROWS };
+		.spare_rows = FREE_ROWS, .wake.descriptor = -1 };
 	stream_info_init(&reader->info);
 	fcntl(descriptor, F_SETPIPE_SZ, 1 << 20); /* a batch's size; fails, without harm, where the input is no pipe */
 	if (read_schema(reader, failure) == 0)
@@ -164,6 +177,10 @@ void reader_close(struct reader *reader) {
 	stream_info_clear(&reader->info);
 	free(reader->metadata.data);
 	free(reader);
+}
+
+void reader_set_wake(struct reader *reader, struct reader_wake wake) {
+	reader->wake = wake;
 }
 
 const char *reader_name(const struct reader *reader) {

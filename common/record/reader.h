@@ -23,6 +23,7 @@ struct reader {
 	uint32_t crc;            /* of all bytes so far, the digits of checksums taken as 0 */
 	enum checks checks;      /* of the batches so far */
 	bool totals_seen, ended;
+	struct reader_wake wake;
 };
 
 /* A row whose columns all are nulls, or structs without fields, takes no bytes, so that a few bytes could claim any number

@@ -7,7 +7,6 @@
 #ifndef CLOZE_RECORD_STREAM_H
 #define CLOZE_RECORD_STREAM_H
 
-#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,6 +37,16 @@ const struct stream_info *reader_info(const struct reader *reader);  /* owned by
 /* Reads the next batch that has rows; the caller frees it by batch_free(). Returns 1 with a batch; 0 at the
  * end-of-stream marker, *batch NULL; -1: 65, the text telling after which record, or 74. */
 int reader_next(struct reader *reader, struct batch **batch, struct failure *failure);
+
+/* Lets something else interrupt a wait for input: when `descriptor` is readable before or while the reader waits,
+ * `woken` is called; it must make the descriptor unreadable, or return -1, described in *failure, for the read to fail.
+ * 0 goes on reading: nothing is lost. (base/signals.h has such a descriptor.) A descriptor of -1: nothing interrupts. */
+struct reader_wake {
+	int descriptor;
+	int (*woken)(void *context, struct failure *failure);
+	void *context;
+};
+void reader_set_wake(struct reader *reader, struct reader_wake wake);
 
 /* Records read so far: in the batches that reader_next() returned. */
 int64_t reader_records(const struct reader *reader);
@@ -84,8 +93,5 @@ int writer_close(struct writer *writer, struct failure *failure);
 /* For on_failure(): writes, where it still can, the length of a message that does not follow, so that readers tell a stage
  * that failed from one that was killed. `writer` is a struct writer *; it is not freed. */
 void writer_poison(void *writer);
-
-/* Set by a program's handler of signals: a read that the signal cut short then fails, rather than wait for more. */
-extern volatile sig_atomic_t reader_interrupted;
 
 #endif

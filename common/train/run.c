@@ -26,6 +26,10 @@ static bool asked_to_stop(struct run *run) {
 	return run->stop;
 }
 
+int run_check_stop(struct run *run, struct failure *failure) {
+	return asked_to_stop(run) ? fail(failure, EX_TEMPFAIL, "stopped by request") : 0;
+}
+
 /* ---- metrics ------------------------------------------------------------------------------------------- */
 
 /* Takes over the line. */
@@ -156,6 +160,17 @@ static int save_where_due(struct run *run, struct failure *failure) {
 		return 1;
 	run->save = false;
 	return save(run, failure);
+}
+
+/* The run stands after its last whole step while it waits for the records of the next. */
+int run_woken(void *context, struct failure *failure) {
+	struct run *run = context;
+	if (run_check_stop(run, failure) < 0)
+		return -1;
+	if (!run->save || run->state.step == 0)
+		return 0;
+	run->save = false;
+	return save(run, failure) < 0 ? -1 : 0;
 }
 
 /* ---- steps --------------------------------------------------------------------------------------------- */
@@ -352,7 +367,10 @@ int run_train(const struct run_job *job, struct failure *failure) {
 	struct run run = { .job = job, .settings = job->settings, .descriptor = -1, .steps = -1 };
 	run_state_init(&run.state);
 	int result = run_begin(&run, failure), end = RUN_COMPLETE;
-	if (result > 0) {
+	if (result < 0 && run.stop) {
+		result = 0;
+		end = RUN_STOPPED;
+	} else if (result > 0) {
 		result = train(&run, failure);
 		if (result > 0)
 			result = finish(&run, failure);

@@ -34,9 +34,10 @@ struct run_caller {
 	int (*print)(void *context, const json_t *line, struct failure *failure);
 	/* Hears after each step how many are done; `total` is -1 where it is not known. */
 	void (*progress)(void *context, int64_t steps, int64_t total);
-	/* Is asked between micro-batches, between batches of an evaluation, and when a read of the input was cut short. A
-	 * request is made once. */
+	/* Is asked between micro-batches, between batches of an evaluation, and when `wake` interrupts a wait for input. A
+	 * request to save is made once. */
 	enum run_request (*request)(void *context);
+	int wake; /* a descriptor that is readable while there is a request; 0: none */
 	const struct warnings *warnings;
 };
 

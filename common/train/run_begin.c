@@ -44,7 +44,8 @@ static int check_eval(struct run *run, struct failure *failure) {
 	struct masked_reader *records = run_open_eval(run, &descriptor, failure);
 	if (records == NULL)
 		return -1;
-	while ((got = masked_reader_next(records, (size_t)run->settings->eval_batch_size, &batch, failure)) > 0)
+	while ((got = run_check_stop(run, failure)) == 0
+			&& (got = masked_reader_next(records, (size_t)run->settings->eval_batch_size, &batch, failure)) > 0)
 		targets += task->count_targets(task->context, &batch);
 	masked_reader_close(records);
 	close(descriptor);
@@ -118,6 +119,8 @@ static int open_input(struct run *run, struct failure *failure) {
 	struct reader *reader = reader_open(run->descriptor, input_name(path), failure);
 	if (reader == NULL)
 		return -1;
+	int wake = run->job->caller.wake;
+	reader_set_wake(reader, (struct reader_wake){ wake > 0 ? wake : -1, run_woken, run });
 	if (count_steps(run, reader, failure) < 0) {
 		reader_close(reader);
 		return -1;
@@ -190,7 +193,7 @@ static int skip_input(struct run *run, struct failure *failure) {
 	struct masked_batch batch;
 	int64_t left = run->state.records;
 	int got = 1;
-	while (left > 0 && (got = masked_reader_next(run->records, (size_t)(left < RECORDS ? left : RECORDS), &batch,
+	while (left > 0 && (got = run_check_stop(run, failure)) == 0 && (got = masked_reader_next(run->records, (size_t)(left < RECORDS ? left : RECORDS), &batch,
 			failure)) > 0)
 		left -= (int64_t)batch.B;
 	if (got < 0)
@@ -252,9 +255,9 @@ static int go_on(struct run *run, struct failure *failure) {
 	json_decref(expected);
 	if (found < 0 || result < 0 || found == 2)
 		return found < 0 || result < 0 ? -1 : 1;
+	run->first_step = run->saved_step = run->state.step;
 	if (skip_input(run, failure) < 0)
 		return -1;
-	run->first_step = run->saved_step = run->state.step;
 	if (found == 0)
 		return 0;
 	run->passing_step = run->state.stopped ? run->state.step : 0;

@@ -37,6 +37,13 @@ int run_begin(struct run *run, struct failure *failure);
 /* Frees all that run_begin() made. */
 void run_release(struct run *run);
 
+/* Whether the caller wants the run to stop. Then fails, for a function that cannot end in another way. -1: it does; run->stop
+ * tells that from other failures. */
+int run_check_stop(struct run *run, struct failure *failure);
+
+/* Serves a request while the run waits for input: woken() of record/stream.h; the context is the run. */
+int run_woken(void *run, struct failure *failure);
+
 /* Opens --eval as the task reads it; the caller closes both. NULL: 65, 66. */
 struct masked_reader *run_open_eval(struct run *run, int *descriptor, struct failure *failure);
 

@@ -53,6 +53,7 @@ status 'which replaces the weights' 1 test "$(cksum < bare/model.safetensors)" =
 status 'and everything else' 1 test -e bare/old
 
 status 'a file that cannot be written whole' 153 bash -c 'ulimit -f 1; model-init --config bert.json --out m; exit $?'
+like 'says so in one line' "$(sed 1q <<< "$err_text")" '^model-init: m[^ ]*: File too large$'
 is 'leaves nothing' "$(ls -d m* 2> /dev/null)" ''
 
 finish

@@ -150,7 +150,7 @@ for _ in $(seq 150); do cat train.jsonl; done | sed 's/, "epoch": [12]//' | rec-
 train long --save-steps 0 --threads 1 long.arrows > long.jsonl
 send() { # SIGNAL FOLDER: begins a run, sends the signal after the third line; its status is in $got
 	mkfifo lines
-	env --default-signal=INT train-step "${options[@]}" --out "$2" --save-steps 0 --threads 1 long.arrows > lines 2> err &
+	env --default-signal=INT,HUP train-step "${options[@]}" --out "$2" --save-steps 0 --threads 1 long.arrows > lines 2> err &
 	exec 4< lines
 	for _ in 1 2 3; do read -r line <&4; done
 	kill "-$1" $!
@@ -160,7 +160,7 @@ send() { # SIGNAL FOLDER: begins a run, sends the signal after the third line; i
 	wait $! || got=$?
 	rm lines
 }
-for pair in TERM:143 INT:130; do
+for pair in TERM:143 INT:130 HUP:129; do
 	send "${pair%:*}" "${pair%:*}"
 	is "SIG${pair%:*} ends with ${pair#*:}" "$got" "${pair#*:}"
 	is 'having saved one checkpoint and no model' "$(find "${pair%:*}" -maxdepth 1 -name '[cm]*' | wc -l)" 1
@@ -182,6 +182,48 @@ wait $process
 is 'a signal ends a wait for input' "$?" 143
 is 'with a checkpoint' "$(cd waiting && echo *)" 'checkpoint-15'
 exec 4<&- 5>&-
+
+# A request to save while the input makes it wait is served, and the wait goes on.
+train-step "${options[@]}" --save-steps 0 --out waiting2 --max-steps 16 input > lines 2> err &
+process=$!
+exec 4< lines 5> input # train-step has started
+kill -USR1 $process    # before the first step: remembered
+cat cut.arrows >&5
+for _ in $(seq 15); do read -r line <&4; done
+kill -USR1 $process
+for _ in $(seq 400); do ! [ -d waiting2/checkpoint-15 ] || break; sleep 0.05; done
+tail -c 8 train.arrows >&5
+exec 5>&-
+cat <&4 > rest
+wait $process
+is 'a save in a wait for input is served, and the run goes on' "$? $(cd waiting2 && echo *-15) $(weights waiting2)" \
+	"0 checkpoint-15 $whole"
+exec 4<&-
+
+# oneDNN does not survive a handler of signals on its stack: hundreds of signals, and the run ends as if there were none.
+for pair in TERM:143 HUP:129; do
+	name=poked${pair%:*}
+	env --default-signal=HUP train-step "${options[@]}" --out "$name" --save-steps 0 --save-total-limit 1 --threads 2 \
+		long.arrows > lines 2> err &
+	process=$!
+	pokes=0
+	exec 4< lines
+	read -r line <&4
+	cat <&4 > rest &
+	reader=$!
+	while [ $pokes -lt 300 ] && kill -USR1 $process; do
+		pokes=$((pokes + 1))
+		sleep 0.004
+	done
+	kill "-${pair%:*}" $process
+	got=0
+	wait $process || got=$?
+	exec 4<&-
+	wait $reader
+	is "$name: $pokes requests to save, then a stop" "$got" "${pair#*:}"
+	ok "$name: --resume" train "$name" --save-steps 0 --save-total-limit 1 --threads 2 --resume long.arrows
+	is "$name: it ends bit-identical" "$(weights "$name")" "$(weights long)"
+done
 rm lines
 
 send USR1 USR1

@@ -283,11 +283,13 @@ static void end_by_die(void) {
 }
 
 static void end_by_terminate(void) {
-	raise(SIGTERM);
+	kill(getpid(), SIGTERM);
+	pause();
 }
 
 static void end_by_interrupt(void) {
-	raise(SIGINT);
+	kill(getpid(), SIGINT);
+	pause();
 }
 
 static void test_unfinished_is_removed(void **state) {

@@ -1,0 +1,330 @@
+/* signals: blocked everywhere, and taken by one thread that waits for them with sigwaitinfo().
+ *
+ * SIGBUS cannot be blocked: its handler runs on an alternate stack, calls nothing but async-signal-safe functions, and
+ * never returns. */
+#include "base/signals.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+
+enum { SMALL_STACK = 256 << 10, ALTERNATE_STACK = 32 << 10 };
+
+static const int ending[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+
+static const char *program_name = "cloze";
+static void (*clean_up_at_end)(void);
+static _Atomic pid_t taker;                  /* the process that has a thread for signals: a child of it has none */
+static atomic_bool asking, save_asked, ends;
+static _Atomic int stop_asked;
+static int wake = -1;                        /* the eventfd */
+
+/* Whether the signal is ignored, as under nohup. A blocked signal would be taken all the same. */
+static bool is_ignored(int number) {
+	struct sigaction action;
+	return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+/* Every signal but those that a thread raises by its own instructions. */
+static void fill_set(sigset_t *set) {
+	static const int synchronous[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS };
+	sigfillset(set);
+	for (size_t i = 0; i < sizeof synchronous / sizeof *synchronous; i++)
+		sigdelset(set, synchronous[i]);
+}
+
+/* ---- before main() ------------------------------------------------------------------------------------- */
+
+static sigset_t mask_at_start;
+
+static void block_all(void) {
+	sigset_t set;
+	fill_set(&set);
+	sigprocmask(SIG_BLOCK, &set, &mask_at_start);
+}
+
+/* OpenBLAS starts threads when it is loaded, before any constructor of the program: they must not take signals either. */
+__attribute__((section(".preinit_array"), used))
+static void (*const before_libraries)(void) = block_all;
+
+__attribute__((constructor))
+static void restore_mask(void) {
+	sigaddset(&mask_at_start, SIGUSR1);
+	sigprocmask(SIG_SETMASK, &mask_at_start, NULL);
+}
+
+/* ---- SIGBUS -------------------------------------------------------------------------------------------- */
+
+/* One line of /proc/self/maps, as far as it is needed: "start-end rw-p offset device inode   path". */
+struct mapping { uintptr_t start, end; char path[512]; };
+
+static uintptr_t hexadecimal(const char **text) {
+	uintptr_t value = 0;
+	for (; (**text >= '0' && **text <= '9') || (**text >= 'a' && **text <= 'f'); ++*text)
+		value = value * 16 + (uintptr_t)(**text <= '9' ? **text - '0' : **text - 'a' + 10);
+	return value;
+}
+
+/* Reads a line; false at the end of the file. What does not fit is left out. */
+static bool read_line(int descriptor, char *line, size_t size) {
+	size_t length = 0;
+	for (char c; read(descriptor, &c, 1) == 1;) {
+		if (c == '\n') {
+			line[length] = '\0';
+			return true;
+		}
+		if (length + 1 < size)
+			line[length++] = c;
+	}
+	return false;
+}
+
+/* The file that is mapped at the address; *line holds its name. NULL: none. */
+static const char *mapped_file(uintptr_t address, char *line, size_t size) {
+	int descriptor = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	const char *path = NULL;
+	while (descriptor >= 0 && path == NULL && read_line(descriptor, line, size)) {
+		const char *text = line;
+		uintptr_t start = hexadecimal(&text), end = *text == '-' ? (text++, hexadecimal(&text)) : 0;
+		if (address >= start && address < end)
+			path = strchr(text, '/');
+	}
+	if (descriptor >= 0)
+		close(descriptor);
+	return path;
+}
+
+static void print(const char *text) {
+	ssize_t ignored = write(STDERR_FILENO, text, strlen(text));
+	(void)ignored;
+}
+
+static void report_bus(const void *address) {
+	char line[1024];
+	const char *path = mapped_file((uintptr_t)address, line, sizeof line);
+	for (char *c = line; path != NULL && *c != '\0'; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+	print(program_name);
+	print(": ");
+	print(path == NULL ? "a mapped file" : path);
+	print(": cannot be read any more (it was cut or written to while it was in use, or its disk fails)\n");
+}
+
+/* The thread that takes signals, where there is one, cleans up: this thread holds who knows what lock. */
+static void take_bus(int number, siginfo_t *info, void *context) {
+	(void)context;
+	if (info->si_code <= 0) { /* sent by kill(): not ours to explain */
+		signal(number, SIG_DFL);
+		raise(number);
+		return;
+	}
+	report_bus(info->si_addr);
+	if (taker != getpid())
+		_exit(EX_IOERR);
+	kill(getpid(), SIGRTMIN);
+	for (;;)
+		pause();
+}
+
+static void set_alternate_stack(void *memory) {
+	stack_t stack = { .ss_sp = memory, .ss_size = ALTERNATE_STACK };
+	sigaltstack(&stack, NULL);
+}
+
+/* ---- threads ------------------------------------------------------------------------------------------- */
+
+struct start { void *(*run)(void *); void *argument; };
+
+static void *run_thread(void *argument) {
+	struct start start = *(struct start *)argument;
+	_Alignas(16) char stack[ALTERNATE_STACK];
+	free(argument);
+	set_alternate_stack(stack);
+	void *result = start.run(start.argument);
+	sigaltstack(&(stack_t){ .ss_flags = SS_DISABLE }, NULL);
+	return result;
+}
+
+/* With `attributes`, or NULL, and with every signal blocked. */
+static int create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument) {
+	sigset_t set, before;
+	fill_set(&set);
+	pthread_sigmask(SIG_BLOCK, &set, &before);
+	int error = pthread_create(thread, attributes, run, argument);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return error;
+}
+
+int thread_create(pthread_t *thread, void *(*run)(void *argument), void *argument) {
+	struct start *start = allocate(1, sizeof *start);
+	*start = (struct start){ run, argument };
+	int error = create(thread, NULL, run_thread, start);
+	if (error != 0)
+		free(start);
+	return error;
+}
+
+/* ---- taking signals ------------------------------------------------------------------------------------ */
+
+static void end_by(int number) {
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, number);
+	signal(number, SIG_DFL);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	raise(number);
+	_exit(128 + number);
+}
+
+static void clean_up(void) {
+	if (atomic_exchange(&ends, true))
+		for (;;)
+			pause(); /* another thread ends the program */
+	if (clean_up_at_end != NULL)
+		clean_up_at_end();
+}
+
+_Noreturn void signals_end(int number) {
+	clean_up();
+	end_by(number);
+	abort();
+}
+
+void signals_wait_for_end(void) {
+	while (ends)
+		pause();
+}
+
+static void wake_up(void) {
+	eventfd_write(wake, 1);
+}
+
+/* A request, where the program takes requests; the end of it otherwise. */
+static void take(int number) {
+	int none = 0;
+	if (number == SIGRTMIN) {
+		clean_up();
+		_exit(EX_IOERR);
+	}
+	if (number == SIGUSR1)
+		save_asked = true;
+	else if (!asking || number == SIGQUIT || !atomic_compare_exchange_strong(&stop_asked, &none, number))
+		signals_end(number);
+	if (asking)
+		wake_up();
+}
+
+static void *take_signals(void *argument) {
+	sigset_t set = *(sigset_t *)argument;
+	free(argument);
+	for (;;) {
+		int number = sigwaitinfo(&set, NULL);
+		if (number > 0)
+			take(number);
+	}
+	return NULL;
+}
+
+/* The signals to take: those that were not ignored when the program began. */
+static sigset_t *signals_to_take(void) {
+	sigset_t *set = allocate(1, sizeof *set);
+	sigemptyset(set);
+	sigaddset(set, SIGRTMIN);
+	if (!is_ignored(SIGUSR1))
+		sigaddset(set, SIGUSR1);
+	for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
+		if (!is_ignored(ending[i]))
+			sigaddset(set, ending[i]);
+	return set;
+}
+
+static int start_taker(void) {
+	pthread_t thread;
+	pthread_attr_t attributes;
+	sigset_t *set = signals_to_take(), blocked = *set, before;
+	sigaddset(&blocked, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &blocked, &before);
+	pthread_attr_init(&attributes);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attributes, SMALL_STACK);
+	int error = create(&thread, &attributes, take_signals, set);
+	pthread_attr_destroy(&attributes);
+	if (error != 0) {
+		pthread_sigmask(SIG_SETMASK, &before, NULL);
+		free(set);
+	}
+	return error;
+}
+
+int signals_take(void (*at_end)(void), struct failure *failure) {
+	if (at_end != NULL)
+		clean_up_at_end = at_end;
+	if (taker == getpid())
+		return 0;
+	int error = start_taker();
+	if (error != 0)
+		return fail(failure, EX_OSERR, "threads: %s (allow more processes or memory)", strerror(error));
+	taker = getpid();
+	return 0;
+}
+
+/* ---- requests ------------------------------------------------------------------------------------------ */
+
+int signals_ask(struct failure *failure) {
+	if (wake < 0)
+		wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (wake < 0)
+		return fail(failure, EX_OSERR, "signals: no descriptor: %s", strerror(errno));
+	asking = true;
+	if (save_asked)
+		wake_up();
+	return signals_take(NULL, failure);
+}
+
+int signals_stop_asked(void) {
+	return stop_asked;
+}
+
+bool signals_save_asked(void) {
+	eventfd_t count;
+	if (!save_asked)
+		return false;
+	eventfd_read(wake, &count);
+	if (stop_asked != 0)
+		wake_up();
+	return atomic_exchange(&save_asked, false);
+}
+
+int signals_descriptor(void) {
+	return wake;
+}
+
+/* ---- the beginning of a program ------------------------------------------------------------------------ */
+
+/* Neither reading nor writing works on a descriptor that was opened by O_PATH. */
+static void fill_standard_descriptors(void) {
+	for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; descriptor++)
+		if (fcntl(descriptor, F_GETFD) < 0)
+			open("/", O_PATH); /* the lowest number that is free */
+}
+
+void signals_begin(const char *program) {
+	static _Alignas(16) char stack[ALTERNATE_STACK];
+	struct sigaction bus = { .sa_sigaction = take_bus, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+	program_name = program;
+	fill_standard_descriptors();
+	signal(SIGPIPE, SIG_DFL);
+	signal(SIGXFSZ, SIG_IGN);
+	set_alternate_stack(stack);
+	sigfillset(&bus.sa_mask);
+	sigaction(SIGBUS, &bus, NULL);
+}
