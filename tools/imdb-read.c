@@ -50,6 +50,7 @@ static const struct option_entry options[] = {
 	OPTION_CHOICE("quote", &quote, "none|\"", "of csv and tsv: what quotes a field (else \")"),
 	OPTION_CHOICE("header", &header, "yes|no", "of csv and tsv: the first line names the columns, or they are 1, 2, ... (else yes)"),
 	OPTION_INTEGER("limit", &limit, 1, INT64_C(1) << 53, "N", "only the first N documents"),
+	OPTION_PROGRESS,
 	OPTION_END
 };
 
@@ -616,7 +617,7 @@ static void copy_documents(struct input *input, struct output *out, struct repai
 		open_output(out, out->info.records < 0 ? -1 : at_most(out->info.records));
 	while (!is_full(out) && check(input->source->next(input->source, &document, &failure), &failure) == 1) {
 		repair_document(&document, repairs);
-		progress(repairs->seen, -1, "documents");
+		progress(repairs->seen, -1, "documents", NULL);
 		if (sorting)
 			hold(&held, &document);
 		else

@@ -35,6 +35,7 @@ static const struct option_entry options[] = {
 	OPTION_FLAG("json", &as_json, "print a JSON object, with the reference's mean of batch means"),
 	OPTION_SEED(&seed),
 	OPTION_THREADS(&threads),
+	OPTION_PROGRESS,
 	OPTION_END
 };
 
@@ -69,11 +70,13 @@ static void evaluate(struct evaluation *evaluation, struct network *network, str
 	int64_t total) {
 	struct failure failure;
 	int64_t before = 0;
+	char loss[32];
 	while (check(evaluation_add_next(evaluation, network, masked, (size_t)batch_size, &failure), &failure) > 0) {
 		if (per_record)
 			print_records(evaluation, before);
 		before = evaluation->records;
-		progress(evaluation->records, total, "records");
+		snprintf(loss, sizeof loss, "loss %.4f", evaluation_loss(evaluation));
+		progress(evaluation->records, total, "records", loss);
 	}
 	progress_end();
 }

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/options.h"
+#include "cli/progress.h"
 #include "cli/streams.h"
 #include "mask/mask.h"
 #include "record/token_lists.h"
@@ -18,6 +19,7 @@ static const struct option_entry options[] = {
 	MASKING_OPTIONS(masking),
 	OPTION_TEXT("model", &model, "DIR", "take the vocabulary from this model folder, for a stream that does not tell"),
 	OPTION_THREADS(&threads),
+	OPTION_PROGRESS,
 	OPTION_END
 };
 

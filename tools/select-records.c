@@ -31,6 +31,7 @@ static const struct option_entry options[] = {
 	OPTION_INTEGER("sample", &sample, 1, INT64_C(1) << 31, "N", "only N of the records left, drawn by chance"),
 	OPTION_SEED(&seed),
 	OPTION_INTEGER("limit", &limit, 1, INT64_C(1) << 53, "N", "only the first N of the records left"),
+	OPTION_PROGRESS,
 	OPTION_END
 };
 
@@ -224,7 +225,7 @@ static void select_records(struct reader *in, struct filter *filter, struct samp
 			done = limit > 0 && writer_records(out) == limit;
 		}
 		batch_free(batch);
-		progress(reader_records(in), -1, "records");
+		progress(reader_records(in), reader_info(in)->records, "records", NULL);
 	}
 	progress_end();
 }

@@ -15,6 +15,7 @@ static const struct option_entry options[] = {
 	OPTION_INTEGER("vocab-size", &vocab_size, 1, 1 << 30, "N", "tokens to learn; characters are kept even past it"),
 	OPTION_INTEGER("min-frequency", &min_frequency, 0, 9007199254740992.0, "N", "merge pairs seen as often as that"),
 	OPTION_FLAG("cased", &cased, "keep case and accents"),
+	OPTION_PROGRESS,
 	OPTION_END
 };
 
@@ -35,7 +36,7 @@ static void count_words(struct reader *reader, struct trainer *trainer) {
 			trainer_add(trainer, bytes, length);
 		}
 		batch_free(batch);
-		progress(reader_records(reader), reader_info(reader)->records, "documents");
+		progress(reader_records(reader), reader_info(reader)->records, "documents", NULL);
 	}
 	progress_end();
 }

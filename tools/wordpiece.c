@@ -6,6 +6,7 @@
 #include "base/pool.h"
 #include "cli/cli.h"
 #include "cli/options.h"
+#include "cli/progress.h"
 #include "cli/streams.h"
 #include "record/stream.h"
 #include "text/tokenizer.h"
@@ -22,6 +23,7 @@ static const struct option_entry options[] = {
 		"included; 0: none is cut"),
 	OPTION_FLAG("cased", &cased, "with --vocab: bert-base-cased's rules, which keep case and accents"),
 	OPTION_THREADS(&threads),
+	OPTION_PROGRESS,
 	OPTION_END
 };
 

@@ -1,34 +1,105 @@
+/* progress: a line is made of parts, of which as many are shown as there are columns for. */
 #include "cli/progress.h"
 
-#include <stdbool.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
-static bool shown;
+#include "cli/options.h"
 
-void progress(int64_t done, int64_t total, const char *unit) {
-	static int terminal = -1;
-	static struct timespec last;
-	if (terminal < 0)
-		terminal = isatty(STDERR_FILENO);
-	if (!terminal)
-		return;
+#define REDRAW 0.1       /* seconds between two drawings of the line on a terminal, */
+#define REPEAT 30        /* and between two lines elsewhere */
+#define LONGEST_LINE 256 /* columns */
+
+bool progress_asked;
+
+/* The work that is going on, and when it was last told of. */
+static struct {
+	const char *unit;       /* NULL: no work yet */
+	int64_t first, done;    /* units done at the first call, and at the last one */
+	double start, told;     /* seconds */
+	bool on_terminal;       /* the line is on the terminal now */
+} work = { .told = -REPEAT };
+
+struct line { char text[LONGEST_LINE]; size_t length, width; };
+
+static double seconds(void) {
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (shown && (now.tv_sec - last.tv_sec) * 10 + (now.tv_nsec - last.tv_nsec) / 100000000 < 1)
-		return;
-	last = now;
-	shown = true;
-	if (total > 0)
-		fprintf(stderr, "\r%lld of %lld %s (%lld %%)\033[K", (long long)done, (long long)total, unit,
-			(long long)(100 * done / total));
+	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+/* Adds a part to the line, if there is place for all of it; if not, for no later part either. */
+__attribute__((format(printf, 2, 3)))
+static void add(struct line *line, const char *format, ...) {
+	size_t left = line->width - line->length;
+	va_list arguments;
+	va_start(arguments, format);
+	int length = vsnprintf(line->text + line->length, left + 1, format, arguments);
+	va_end(arguments);
+	if (length > 0 && (size_t)length <= left)
+		line->length += (size_t)length;
 	else
-		fprintf(stderr, "\r%lld %s\033[K", (long long)done, unit);
+		line->width = line->length;
+	line->text[line->length] = '\0';
+}
+
+static void add_time_left(struct line *line, double left) {
+	long long whole = (long long)(left + 0.5);
+	if (whole >= 3600)
+		add(line, ", %lld:%02lld:%02lld left", whole / 3600, whole / 60 % 60, whole % 60);
+	else
+		add(line, ", %lld:%02lld left", whole / 60, whole % 60);
+}
+
+static void make_line(struct line *line, double now, int64_t total, const char *text) {
+	double rate = now > work.start ? (double)(work.done - work.first) / (now - work.start) : 0;
+	add(line, "%s: %lld", program_name(), (long long)work.done);
+	if (total > 0)
+		add(line, " of %lld", (long long)total);
+	add(line, " %s", work.unit);
+	if (total > 0)
+		add(line, " (%lld %%)", (long long)(100 * (double)work.done / (double)total));
+	if (rate > 0 && total >= work.done)
+		add_time_left(line, (double)(total - work.done) / rate);
+	if (text != NULL)
+		add(line, ", %s", text);
+	if (rate > 0)
+		add(line, ", %.*f/s", rate < 10 ? 2 : rate < 100 ? 1 : 0, rate);
+}
+
+/* The columns of the terminal, less the last one, where a character would move the cursor to the next line. */
+static size_t terminal_width(void) {
+	struct winsize size;
+	size_t columns = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+	return columns < LONGEST_LINE ? columns - 1 : LONGEST_LINE - 1;
+}
+
+void progress(int64_t done, int64_t total, const char *unit, const char *text) {
+	bool terminal = isatty(STDERR_FILENO);
+	if (!terminal && !progress_asked)
+		return;
+	double now = seconds();
+	if (work.unit == NULL || strcmp(work.unit, unit) != 0 || done < work.done) {
+		work.unit = unit;
+		work.first = done;
+		work.start = now;
+	}
+	work.done = done;
+	if (now - work.told < (terminal ? REDRAW : REPEAT))
+		return;
+	struct line line = { .width = terminal ? terminal_width() : LONGEST_LINE - 1 };
+	make_line(&line, now, total, text);
+	fprintf(stderr, terminal ? "\r%s\033[K" : "%s\n", line.text);
+	work.told = now;
+	work.on_terminal = terminal;
 }
 
 void progress_end(void) {
-	if (shown)
+	if (work.on_terminal)
 		fputs("\r\033[K", stderr);
-	shown = false;
+	work.on_terminal = false;
 }

@@ -75,7 +75,7 @@ int rewrite_stream(const struct rewrite *rewrite, struct reader *reader, struct 
 	struct rewriter *rewriter = rewriter_create(rewrite, reader);
 	struct writer *writer = open_output_stream(rewriter_schema(rewriter), info, seed);
 	while (check(rewriter_step(rewriter, writer, pool, &failure), &failure) == 1)
-		progress(writer_records(writer), info->records, "records");
+		progress(writer_records(writer), info->records, "records", NULL);
 	progress_end();
 	rewriter_destroy(rewriter);
 	return close_output_stream(writer);
