@@ -16,7 +16,7 @@ struct mask {
 	uint32_t vocab_size;
 	bool *special;  /* [vocab_size] */
 	bool *excluded; /* [vocab_size]; NULL: none */
-	uint64_t chosen_below, masked_below, random_below; /* bounds for 32-bit words */
+	uint64_t chosen_below, masked_below, random_below; /* bounds for random 32-bit numbers */
 };
 
 /* ---- the rules ----------------------------------------------------------------------------------------- */
@@ -65,8 +65,8 @@ int mask_check_options(const struct masking *masking, bool with_vocabulary, stru
 	return 0;
 }
 
-/* The bound below which a 32-bit word is with that probability. */
-static uint64_t word_bound(double probability) {
+/* The bound below which a random 32-bit number is with that probability. */
+static uint64_t bound(double probability) {
 	return (uint64_t)(probability * 0x1p32);
 }
 
@@ -80,8 +80,8 @@ struct mask *mask_create(const struct masking *masking, const struct mask_vocabu
 	struct mask *mask = allocate(1, sizeof *mask);
 	*mask = (struct mask){ .masking = *masking, .mask_id = vocabulary->mask_id, .vocab_size = (uint32_t)vocabulary->size,
 		.special = allocate((size_t)vocabulary->size, sizeof *mask->special), .excluded = excluded,
-		.chosen_below = word_bound(masking->probability), .masked_below = word_bound(masking->mask_rate),
-		.random_below = word_bound(masking->mask_rate + masking->random_rate) };
+		.chosen_below = bound(masking->probability), .masked_below = bound(masking->mask_rate),
+		.random_below = bound(masking->mask_rate + masking->random_rate) };
 	for (size_t i = 0; i < vocabulary->special_count; i++)
 		if (vocabulary->special_ids[i] >= 0 && vocabulary->special_ids[i] < vocabulary->size)
 			mask->special[vocabulary->special_ids[i]] = true;
@@ -98,7 +98,7 @@ void mask_destroy(struct mask *mask) {
 
 /* ---- choosing ------------------------------------------------------------------------------------------ */
 
-/* The words drawn for one purpose in one record, four at a time. */
+/* The numbers drawn for one purpose in one record, four at a time. */
 struct draws { enum random_purpose purpose; int64_t block; uint32_t words[4]; }; /* block -1: none yet */
 
 static uint32_t draw(struct draws *draws, const struct mask *mask, const struct mask_record *record, size_t n) {
@@ -118,8 +118,8 @@ struct unit { size_t number, first, end; };
 /* Makes the unit what is to be predicted. */
 static void mask_unit(const struct mask *mask, const struct mask_record *record, struct choices *choices,
 	const struct unit *unit) {
-	uint32_t word = mask->masking.mask_rate < 1 ? draw(&choices->replacements, mask, record, unit->number) : 0;
-	bool masked = word < mask->masked_below, random = !masked && word < mask->random_below;
+	uint32_t drawn = mask->masking.mask_rate < 1 ? draw(&choices->replacements, mask, record, unit->number) : 0;
+	bool masked = drawn < mask->masked_below, random = !masked && drawn < mask->random_below;
 	for (size_t i = unit->first; i < unit->end; i++) {
 		int32_t *id = &record->input_ids[i];
 		record->labels[i] = *id;
@@ -137,7 +137,7 @@ static bool holds_excluded(const struct mask *mask, const struct mask_record *re
 	return false;
 }
 
-/* Takes the unit that begins at `first` off the labels, where -100 replaces it. False: no position of it may be chosen. */
+/* Takes the unit that begins at `first` off the labels, where -100 replaces it. False: it must not be chosen. */
 static bool take_unit(const struct mask_record *record, size_t first, struct unit *unit) {
 	int32_t *labels = record->labels, number = labels[first];
 	size_t end = first;

@@ -1,12 +1,14 @@
 /* mask: which tokens of a record are to be predicted, and what the model sees in their place.
  *
- * A record is cut into units: its words, or its tokens. Each unit is chosen, or not, by itself. All tokens of a chosen unit
- * get a label; they become [MASK], or random tokens, or stay as they are, all in the same way. Every choice is made by one
- * 32-bit word, word n % 4 of the Philox block random_words(seed, purpose, record, n / 4) (math/random.h):
+ * A record is cut into units: its words, or its tokens. Each unit is chosen, or not, by itself. All tokens of a chosen
+ * unit get a label; they become [MASK], or random tokens, or stay as they are, all in the same way. Every choice is
+ * made by one random 32-bit number R, word n % 4 of the Philox block random_words(seed, purpose, record, n / 4)
+ * (math/random.h):
  *
- *     RANDOM_MASK     n the unit      the unit is chosen if the word, divided by 2^32, is below `probability`
- *     RANDOM_REPLACE  n the unit      it becomes [MASK] below `mask_rate`, random tokens below both rates, else it stays
- *     RANDOM_TOKEN    n the position  which random token the position gets, of the whole vocabulary
+ *     RANDOM_MASK     n the unit      the unit is chosen if R / 2^32 is below `probability`
+ *     RANDOM_REPLACE  n the unit      it becomes [MASK] if R / 2^32 is below `mask_rate`, random tokens if it is below
+ *                                     the sum of both rates; otherwise it stays
+ *     RANDOM_TOKEN    n the position  which token of the whole vocabulary the position gets
  *
  * So the masks of a record depend on the seed, its ordinal and its tokens, and on nothing else.
  *
@@ -27,7 +29,7 @@
 struct masking {
 	double probability;            /* of a unit to be chosen */
 	double mask_rate, random_rate; /* parts of the chosen units that become [MASK] and random tokens */
-	bool at_least_one;             /* where no unit is chosen, choose the one whose word is lowest */
+	bool at_least_one;             /* where no unit is chosen, choose the one with the lowest R */
 	const char *exclude;           /* a file of tokens, one a line: no unit that holds one is chosen. NULL: none */
 	int64_t seed;
 };
@@ -53,8 +55,8 @@ struct mask_vocabulary {
 /* The rules by which records are masked. Several threads may use them at once. */
 struct mask;
 
-/* Prepares the rules. NULL: 64 for rates that sum to more than 1, or for tokens to exclude without
- * a vocabulary to look them up in; 65 for a token to exclude that the vocabulary lacks; 66 or 74 for the file. */
+/* Prepares the rules. NULL: 64 for rates that sum to more than 1, or for tokens to exclude without a vocabulary to look
+ * them up in; 65 for a token to exclude that the vocabulary lacks; 66 or 74 for the file. */
 struct mask *mask_create(const struct masking *masking, const struct mask_vocabulary *vocabulary,
 	struct failure *failure);
 void mask_destroy(struct mask *mask);
@@ -76,8 +78,8 @@ struct mask_record {
 void mask_tokens(const struct mask *mask, const struct mask_record *record);
 
 /* Masks whole words. A word is a run of neighbouring tokens with the same word id, numbered in the order of the record;
- * tokens without a word id are never chosen. Special tokens that have a word id, which stand in the text, are words like
- * others; with `keep_special` they end a word and are never chosen, while they keep their number. */
+ * tokens without a word id are never chosen. Special tokens that have a word id, which stand in the text, are words
+ * like others; with `keep_special` they end a word and are never chosen, while they keep their number. */
 void mask_words(const struct mask *mask, const struct mask_record *record, bool keep_special);
 
 #endif

@@ -1,5 +1,5 @@
-/* Philox in ten rounds, as the paper gives it. PCG64 as numpy has it: SeedSequence hashes the seed to 256 bits, which
- * set the state and the increment of a 128-bit congruential generator with XSL-RR output (O'Neill 2014). */
+/* random: Philox in ten rounds, as in the paper, and PCG64 as in numpy: SeedSequence hashes the seed to 256 bits, which
+ * become the state and the increment of a 128-bit linear congruential generator with XSL-RR output. */
 #include "math/random.h"
 
 #include <math.h>
@@ -68,7 +68,7 @@ static uint32_t hash_word(uint32_t value, uint32_t *constant, uint32_t multiplie
 	return value ^ value >> 16;
 }
 
-/* SeedSequence(seed).generate_state(4, uint64). */
+/* Computes numpy's SeedSequence(seed).generate_state(4, uint64). */
 static void seed_sequence(uint64_t seed, uint64_t state[static 4]) {
 	const uint32_t entropy[4] = { (uint32_t)seed, (uint32_t)(seed >> 32), 0, 0 };
 	uint32_t pool[4], constant = 0x43b0d7e5;
@@ -117,7 +117,7 @@ uint64_t pcg64_next(struct pcg64 *generator) {
 	return folded >> rotation | folded << (-rotation & 63);
 }
 
-/* Half of a draw; the other half is kept for the next call. */
+/* 32 random bits: the low half of a 64-bit draw, then, at the next call, its high half. */
 static uint32_t pcg64_next_half(struct pcg64 *generator) {
 	generator->has_spare = !generator->has_spare;
 	if (!generator->has_spare)
@@ -127,8 +127,8 @@ static uint32_t pcg64_next_half(struct pcg64 *generator) {
 	return (uint32_t)whole;
 }
 
-/* An integer from 0 to `most`, both included: draws cut to as many bits as it has, until one fits. This is numpy's
- * random_interval(), which its shuffles use. */
+/* A random integer from 0 to `most`, both included: draws are masked to the bit length of `most` until one is not above
+ * it. This is numpy's random_interval(), which its shuffles use. */
 static uint64_t pcg64_up_to(struct pcg64 *generator, uint64_t most) {
 	uint64_t mask = UINT64_MAX >> __builtin_clzll(most | 1);
 	uint64_t value;

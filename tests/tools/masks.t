@@ -225,39 +225,40 @@ for tool in wwm-mask random-mask; do
 done
 
 # Special tokens that stand in a text: [ENT], which the tokenizer adds, and [UNK].
-mkdir "$scratch/entity"
-printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' film good '##s' a '[ENT]' > "$scratch/entity/vocab.txt"
-echo '{"added_tokens_decoder": {"9": {"content": "[ENT]", "special": true}}}' > "$scratch/entity/tokenizer_config.json"
-echo '{"text": "good [ENT] films xyz"}' | rec-load --type text | wordpiece --model "$scratch/entity" > "$scratch/entity.arrows"
+entity=$scratch/entity
+mkdir "$entity"
+printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' film good '##s' a '[ENT]' > "$entity/vocab.txt"
+echo '{"added_tokens_decoder": {"9": {"content": "[ENT]", "special": true}}}' > "$entity/tokenizer_config.json"
+echo '{"text": "good [ENT] films xyz"}' | rec-load --type text | wordpiece --model "$entity" > "$scratch/entity.arrows"
+all_tokens() { random-mask --mlm-probability 1 --mask-rate 1 --random-rate 0 "$@" | rec-dump | tr -d ' '; }
+all_words() { wwm-mask --wwm-probability 1 "$@" | rec-dump | tr -d ' '; }
 like 'wordpiece: all special tokens travel with the stream' \
 	"$(rec-dump --info "$scratch/entity.arrows" | tr -d ' \n')" '"all_special_ids":\[0,1,2,3,4,9\]'
-is 'random-mask: masks none of them' "$(random-mask --mlm-probability 1 --mask-rate 1 --random-rate 0 \
-	"$scratch/entity.arrows" | rec-dump)" '{"input_ids": [2, 4, 9, 4, 4, 1, 3], "labels": [-100, 6, -100, 5, 7, -100, -100]}'
+is 'random-mask: masks none of them' "$(all_tokens "$scratch/entity.arrows")" \
+	'{"input_ids":[2,4,9,4,4,1,3],"labels":[-100,6,-100,5,7,-100,-100]}'
 is 'random-mask: a model tells them where the stream does not' \
-	"$(echo '{"input_ids": [2, 6, 9, 3]}' | rec-load | random-mask --model "$scratch/entity" \
-		--mlm-probability 1 --mask-rate 1 --random-rate 0 | rec-dump)" '{"input_ids": [2, 4, 9, 3], "labels": [-100, 6, -100, -100]}'
-is 'wwm-mask: those in the text are words, as to the collator of the course' \
-	"$(wwm-mask --wwm-probability 1 "$scratch/entity.arrows" | rec-dump)" \
-	'{"input_ids": [2, 4, 4, 4, 4, 4, 3], "labels": [-100, 6, 9, 5, 7, 1, -100]}'
-is 'wwm-mask: with --keep-special they stay' "$(wwm-mask --keep-special --wwm-probability 1 "$scratch/entity.arrows" | rec-dump)" \
-	'{"input_ids": [2, 4, 9, 4, 4, 1, 3], "labels": [-100, 6, -100, 5, 7, -100, -100]}'
-like 'wwm-mask: and the lineage tells' "$(wwm-mask --keep-special "$scratch/entity.arrows" | rec-dump --info | tr -d ' \n')" \
-	'"arguments":\["--keep-special",'
+	"$(echo '{"input_ids": [2, 6, 9, 3]}' | rec-load | all_tokens --model "$entity")" \
+	'{"input_ids":[2,4,9,3],"labels":[-100,6,-100,-100]}'
+is 'wwm-mask: those in the text are words, as to the collator of the course' "$(all_words "$scratch/entity.arrows")" \
+	'{"input_ids":[2,4,4,4,4,4,3],"labels":[-100,6,9,5,7,1,-100]}'
+is 'wwm-mask: with --keep-special they stay' "$(all_words --keep-special "$scratch/entity.arrows")" \
+	'{"input_ids":[2,4,9,4,4,1,3],"labels":[-100,6,-100,5,7,-100,-100]}'
+like 'wwm-mask: and the lineage tells' \
+	"$(wwm-mask --keep-special "$scratch/entity.arrows" | rec-dump --info | tr -d ' \n')" '"arguments":\["--keep-special",'
 
 # A column special_tokens_mask decides, whatever the ids, and ends there.
 echo '{"input_ids": [2, 6, 1, 5, 3], "word_ids": [null, 0, 1, 2, null], "special_tokens_mask": [1, 1, 0, 0, 1]}' |
-	rec-load --type chunks --model "$scratch/entity" > "$scratch/column.arrows"
-is 'random-mask: special_tokens_mask decides where there is one' "$(random-mask --mlm-probability 1 --mask-rate 1 \
-	--random-rate 0 "$scratch/column.arrows" | rec-dump)" '{"input_ids": [2, 6, 4, 4, 3], "labels": [-100, -100, 1, 5, -100]}'
-is 'wwm-mask: with --keep-special as well' "$(wwm-mask --keep-special --wwm-probability 1 "$scratch/column.arrows" | rec-dump)" \
-	'{"input_ids": [2, 6, 4, 4, 3], "labels": [-100, -100, 1, 5, -100]}'
-is 'wwm-mask: not without' "$(wwm-mask --wwm-probability 1 "$scratch/column.arrows" | rec-dump)" \
-	'{"input_ids": [2, 4, 4, 4, 3], "labels": [-100, 6, 1, 5, -100]}'
+	rec-load --type chunks --model "$entity" > "$scratch/column.arrows"
+is 'random-mask: special_tokens_mask decides where there is one' "$(all_tokens "$scratch/column.arrows")" \
+	'{"input_ids":[2,6,4,4,3],"labels":[-100,-100,1,5,-100]}'
+is 'wwm-mask: with --keep-special as well' "$(all_words --keep-special "$scratch/column.arrows")" \
+	'{"input_ids":[2,6,4,4,3],"labels":[-100,-100,1,5,-100]}'
+is 'wwm-mask: not without' "$(all_words "$scratch/column.arrows")" \
+	'{"input_ids":[2,4,4,4,3],"labels":[-100,6,1,5,-100]}'
 for list in '1, 1, 0:4 special_tokens_mask for 5' 'null, 1, 0, 0:special_tokens_mask\[1\] is null'; do
-	echo "{\"input_ids\": [2, 6, 1, 5, 3], \"special_tokens_mask\": [1, ${list%%:*}]}" |
-		rec-load > "$scratch/bad.arrows"
+	echo "{\"input_ids\": [2, 6, 1, 5, 3], \"special_tokens_mask\": [1, ${list%%:*}]}" | rec-load > "$scratch/bad.arrows"
 	status "random-mask: a special_tokens_mask that does not fit is refused: ${list#*:}" 65 \
-		random-mask --model "$scratch/entity" "$scratch/bad.arrows"
+		random-mask --model "$entity" "$scratch/bad.arrows"
 	like 'random-mask: with the record' "$err_text" "record 1: ${list#*:}"
 done
 

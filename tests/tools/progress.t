@@ -22,8 +22,8 @@ status 'so does training' 0 bash -c "
 		--model $fixtures/train/distilbert --out $scratch/tuned > /dev/null"
 like 'beside the steps' "$err_text" '^train-step: 1 of 2 steps \(50 %\), loss [0-9.]+'
 
-# The line that wordpiece leaves on a terminal of that width while it waits for the rest of its input: the stream comes in
-# parts, so that there is time between them, and is held open. Waits for a line of the pattern, for ten seconds at most.
+# The line that wordpiece leaves on a terminal of that width while it waits for the rest of its input: the stream comes
+# in parts, so that there is time between them, and is held open. Waits at most ten seconds for a line of the pattern.
 on_terminal() { # COLUMNS PATTERN
 	local socket=$scratch/tmux-$1 line='' tries=0
 	mkfifo "$scratch/pipe-$1"
@@ -43,9 +43,9 @@ on_terminal() { # COLUMNS PATTERN
 }
 shuffle-records "$scratch/text.arrows" > "$scratch/shuffled.arrows" # tells the number of records
 done='wordpiece: [0-9]+ of 20000'
+whole="$done records \([0-9]+ %\), [0-9]:[0-9]{2} left, [0-9.]+/s"
 for case in "20:wordpiece: [0-9]+" "32:$done" "50:$done records \([0-9]+ %\)" \
-	"80:$done records \([0-9]+ %\), [0-9]:[0-9]{2} left, [0-9.]+/s" "200:$done records \([0-9]+ %\), [0-9]:[0-9]{2} left, [0-9.]+/s"
-do
+	"80:$whole" "200:$whole"; do
 	width=${case%%:*}
 	if command -v tmux > /dev/null; then
 		line=$(on_terminal "$width" "^${case#*:}$")
