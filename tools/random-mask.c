@@ -73,7 +73,7 @@ int main(int argc, char **argv) {
 	struct stage stage;
 	check(mask_check_options(&masking, model != NULL, &failure), &failure);
 	struct reader *in = open_input_stream(input);
-	check(token_columns_find(in, false, &stage.columns, &failure), &failure);
+	check(token_columns_find(in, TOKEN_SPECIAL_MASK, &stage.columns, &failure), &failure);
 	stream_info_copy(&info, reader_info(in));
 	stage.mask = create_mask(&info, reader_name(in));
 	stage.columns.vocab_size = info.vocab_size;

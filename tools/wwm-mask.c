@@ -74,7 +74,8 @@ int main(int argc, char **argv) {
 	struct stage stage;
 	check(mask_check_options(&masking, model != NULL, &failure), &failure);
 	struct reader *in = open_input_stream(input);
-	check(token_columns_find(in, true, &stage.columns, &failure), &failure);
+	check(token_columns_find(in, TOKEN_WORD_IDS | (keep_special ? TOKEN_SPECIAL_MASK : 0), &stage.columns, &failure),
+		&failure);
 	stream_info_copy(&info, reader_info(in));
 	stage.mask = create_mask(&info, reader_name(in));
 	stage.columns.vocab_size = info.vocab_size;

@@ -6,19 +6,19 @@
 
 #include "base/memory.h"
 
-int token_columns_find(const struct reader *reader, bool with_word_ids, struct token_columns *columns,
+int token_columns_find(const struct reader *reader, unsigned wanted, struct token_columns *columns,
 	struct failure *failure) {
 	const struct stream_info *info = reader_info(reader);
 	*columns = (struct token_columns){ .input = reader_name(reader), .vocab_size = info->vocab_size, .word_ids = -1,
 		.special_tokens_mask = -1, .input_ids = reader_find_int_list(reader, "input_ids", failure) };
 	if (columns->input_ids < 0)
 		return -1;
-	if (with_word_ids && (columns->word_ids = reader_find_int_list(reader, "word_ids", failure)) < 0)
+	if ((wanted & TOKEN_WORD_IDS) && (columns->word_ids = reader_find_int_list(reader, "word_ids", failure)) < 0)
 		return -1;
 	if (info->type == RECORD_MASKED)
 		return fail(failure, EX_DATAERR, "%s: its records are masked already (mask the chunks that they were made of)",
 			columns->input);
-	if (schema_find(reader_schema(reader), "special_tokens_mask") < 0)
+	if (!(wanted & TOKEN_SPECIAL_MASK) || schema_find(reader_schema(reader), "special_tokens_mask") < 0)
 		return 0;
 	columns->special_tokens_mask = reader_find_int_list(reader, "special_tokens_mask", failure);
 	return columns->special_tokens_mask < 0 ? -1 : 0;

@@ -2,7 +2,7 @@
  *
  *     struct token_columns columns;
  *     struct token_lists lists = { 0 };
- *     check(token_columns_find(reader, true, &columns, &failure), &failure);
+ *     check(token_columns_find(reader, TOKEN_WORD_IDS, &columns, &failure), &failure);
  *     ... with capacity in input_ids for token_count(&columns, &row) of them:
  *     check(token_lists_read(&columns, &row, input_ids, &lists, &failure), &failure);
  *     token_lists_clear(&lists); */
@@ -10,6 +10,9 @@
 #define CLOZE_RECORD_TOKEN_LISTS_H
 
 #include "record/rewrite.h"
+
+/* Lists beside input_ids, as bits. */
+enum { TOKEN_WORD_IDS = 1, TOKEN_SPECIAL_MASK = 2 };
 
 /* Where the lists are: indices of columns, -1 for a column that is not read. */
 struct token_columns {
@@ -25,10 +28,10 @@ struct token_lists {
 	int32_t *special_tokens_mask; /* not 0 at special tokens */
 };
 
-/* Finds `input_ids`; `word_ids`, which must be there, if `with_word_ids`; and `special_tokens_mask` where the stream has
- * it. `vocab_size` becomes that of the stream's metadata. -1: 65, a column is missing or not a list of integers, or the
+/* Finds `input_ids` and the wanted lists: `word_ids`, which must be there, and `special_tokens_mask` if the stream has it.
+ * `vocab_size` becomes that of the stream's metadata. -1: 65, a column is missing or not a list of integers, or the
  * stream's metadata says that its records are masked. */
-int token_columns_find(const struct reader *reader, bool with_word_ids, struct token_columns *columns,
+int token_columns_find(const struct reader *reader, unsigned wanted, struct token_columns *columns,
 	struct failure *failure);
 
 /* The number of tokens in a row. */

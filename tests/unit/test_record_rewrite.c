@@ -59,7 +59,7 @@ static int make_lists(void *context, const struct record_row *row, struct list_p
 static int rewrite(int input, int threads, struct failure *failure) {
 	struct token_columns columns;
 	struct reader *reader = reader_open(input, "stream", failure);
-	assert_int_equal(token_columns_find(reader, false, &columns, failure), 0);
+	assert_int_equal(token_columns_find(reader, 0, &columns, failure), 0);
 	const struct rewrite rewrite = { .names = { "input_ids", "sums" }, .nulls = true,
 		.dropped = (const char *const[]){ "input_ids", NULL }, .column = columns.input_ids, .make = make_lists,
 		.context = &columns };
