@@ -99,7 +99,8 @@ int main(int argc, char **argv) {
 	struct reader *reader = open_input_stream(input);
 	struct failure failure;
 	struct stream_info info;
-	struct stage stage = { .tokenizer = tokenizer, .text = check(reader_find_text(reader, "text", &failure), &failure) };
+	struct stage stage = { .tokenizer = tokenizer };
+	stage.text = check(reader_find_text(reader, "text", &failure), &failure);
 	stream_info_copy(&info, reader_info(reader));
 	info.type = RECORD_TOKENS;
 	stream_info_set_vocabulary(&info, tokenizer);

@@ -15,7 +15,7 @@
 extern bool progress_asked; /* --progress was given */
 
 #define OPTION_PROGRESS \
-	OPTION_FLAG("progress", &progress_asked, "tell every half minute how far the work has come, without a terminal too", \
+	OPTION_FLAG("progress", &progress_asked, "tell every half minute how far the work is, without a terminal too", \
 		.unrecorded = true)
 
 /* Tells that `done` of `total` (0 or less: not known) `unit`s are done: 12000, 25000, "documents". `text` is shown with

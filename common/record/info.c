@@ -15,8 +15,8 @@ const char *record_type_name(enum record_type type) {
 }
 
 void stream_info_init(struct stream_info *info) {
-	*info = (struct stream_info){ .records = -1, .epochs = -1, .records_per_epoch = -1, .vocab_size = -1, .pad_id = -1, .unk_id = -1, .cls_id = -1,
-		.sep_id = -1, .mask_id = -1, .chunk_size = -1 };
+	*info = (struct stream_info){ .records = -1, .epochs = -1, .records_per_epoch = -1, .vocab_size = -1, .pad_id = -1,
+		.unk_id = -1, .cls_id = -1, .sep_id = -1, .mask_id = -1, .chunk_size = -1 };
 }
 
 void stream_info_copy(struct stream_info *to, const struct stream_info *from) {
@@ -45,8 +45,8 @@ int stream_info_set_epochs(struct stream_info *info, int64_t epochs, int64_t rec
 	info->records_per_epoch = records_per_epoch;
 	if (!__builtin_mul_overflow(epochs, records_per_epoch, &info->records))
 		return 0;
-	return fail(failure, EX_USAGE, "%" PRId64 " epochs of %" PRId64 " records are too many to count (give a smaller --epochs)",
-		epochs, records_per_epoch);
+	return fail(failure, EX_USAGE, "%" PRId64 " epochs of %" PRId64 " records are too many to count (give a smaller"
+		" --epochs)", epochs, records_per_epoch);
 }
 
 static int compare_ids(const void *left, const void *right) {
@@ -74,8 +74,8 @@ void stream_info_set_special_ids(struct stream_info *info, const int32_t *ids, s
 void stream_info_add_stage(struct stream_info *info, const struct lineage_entry *stage) {
 	if (info->lineage == NULL)
 		info->lineage = json_array();
-	json_array_append_new(info->lineage, json_pack("{s:s, s:s, s:O, s:o}", "tool", stage->tool, "version", stage->version,
-		"arguments", stage->arguments, "seed", stage->seed < 0 ? json_null() : json_integer(stage->seed)));
+	json_array_append_new(info->lineage, json_pack("{s:s, s:s, s:O, s:o}", "tool", stage->tool, "version",
+		stage->version, "arguments", stage->arguments, "seed", stage->seed < 0 ? json_null() : json_integer(stage->seed)));
 }
 
 static void set_integer(json_t *object, const char *key, int64_t value) {
@@ -185,8 +185,8 @@ static int get_fingerprint(const json_t *json, struct stream_info *info, struct 
 	if (text == NULL || json_is_null(text))
 		return 0;
 	if (!json_is_string(text) || json_string_length(text) >= sizeof info->vocab_fingerprint)
-		return fail(failure, EX_DATAERR, "metadata `cloze`: \"vocab_fingerprint\" is not a string of less than %zu bytes",
-			sizeof info->vocab_fingerprint);
+		return fail(failure, EX_DATAERR, "metadata `cloze`: \"vocab_fingerprint\" is not a string of less than %zu"
+			" bytes", sizeof info->vocab_fingerprint);
 	memcpy(info->vocab_fingerprint, json_string_value(text), json_string_length(text) + 1);
 	return 0;
 }

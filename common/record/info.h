@@ -30,7 +30,7 @@ struct stream_info {
 	int64_t vocab_size;         /* -1: not known */
 	char vocab_fingerprint[32]; /* "": not known */
 	int32_t pad_id, unk_id, cls_id, sep_id, mask_id; /* -1: not known */
-	int32_t *all_special_ids;   /* [special_count], owned: those five, as far as they are known, and all others; ascending */
+	int32_t *all_special_ids;   /* [special_count], owned: the known ones of those five, and all others; ascending */
 	size_t special_count;
 	int64_t chunk_size;         /* -1: not known */
 	json_t *labels;             /* an array of strings, the names of the labels 0, 1, ..., owned; NULL: not known */
@@ -49,7 +49,8 @@ void stream_info_clear(struct stream_info *info);
 void stream_info_set_records(struct stream_info *info, int64_t records);
 /* Sets the number of epochs in a stream with a column `epoch`, the records in each, and their product as the number of
  * records. -1: 64, the product is 2^63 or more. */
-int stream_info_set_epochs(struct stream_info *info, int64_t epochs, int64_t records_per_epoch, struct failure *failure);
+int stream_info_set_epochs(struct stream_info *info, int64_t epochs, int64_t records_per_epoch,
+	struct failure *failure);
 
 /* Makes all_special_ids of these ids (copied, in any order, repeated or not) and of the five ids of `info`. */
 void stream_info_set_special_ids(struct stream_info *info, const int32_t *ids, size_t count);
@@ -68,8 +69,8 @@ const char *record_type_name(enum record_type type); /* "text"; "records" for RE
 
 /* The metadata as JSON text. free() releases it. */
 char *stream_info_format(const struct stream_info *info);
-/* The metadata from JSON text. Keys that are not known are dropped; without "all_special_ids" the five of "special_ids" are
- * all. -1: 65, `info` is then to be cleared all the same. */
+/* The metadata from JSON text. Keys that are not known are dropped; without "all_special_ids" the five of
+ * "special_ids" are all. -1: 65, `info` is then to be cleared all the same. */
 int stream_info_parse(const char *text, struct stream_info *info, struct failure *failure);
 
 #endif

@@ -1,5 +1,5 @@
-/* rewrite: windows of shares. While the threads make the lists of one window, task 0 of the same round writes the window
- * before, and task 1 reads the batch after. */
+/* rewrite: windows of shares. While the threads make the lists of one window, task 0 of the same round writes the
+ * window before, and task 1 reads the batch after. */
 #include "record/rewrite.h"
 
 #include <stdlib.h>

@@ -69,8 +69,8 @@ static int read_ids(const struct token_columns *columns, const struct record_row
 	if (read_list(columns, row, columns->input_ids, count, input_ids, failure) < 0)
 		return -1;
 	size_t i = find_outside(input_ids, count, 0, (uint32_t)columns->vocab_size);
-	return i == count ? 0 : fail(failure, EX_DATAERR, "%s: record %" PRId64 ": input_ids[%zu] is %" PRId32 ", outside the"
-		" vocabulary of %" PRId64 " tokens", columns->input, row->ordinal + 1, i, input_ids[i], columns->vocab_size);
+	return i == count ? 0 : fail(failure, EX_DATAERR, "%s: record %" PRId64 ": input_ids[%zu] is %" PRId32 ", outside"
+		" the vocabulary of %" PRId64 " tokens", columns->input, row->ordinal + 1, i, input_ids[i], columns->vocab_size);
 }
 
 static int read_word_ids(const struct token_columns *columns, const struct record_row *row, size_t count,
@@ -78,8 +78,8 @@ static int read_word_ids(const struct token_columns *columns, const struct recor
 	if (read_list(columns, row, columns->word_ids, count, word_ids, failure) < 0)
 		return -1;
 	size_t i = find_outside(word_ids, count, -1, (uint32_t)INT32_MAX + 2);
-	return i == count ? 0 : fail(failure, EX_DATAERR, "%s: record %" PRId64 ": word_ids[%zu] is %" PRId32 " (words count"
-		" from 0)", columns->input, row->ordinal + 1, i, word_ids[i]);
+	return i == count ? 0 : fail(failure, EX_DATAERR, "%s: record %" PRId64 ": word_ids[%zu] is %" PRId32 " (words"
+		" count from 0)", columns->input, row->ordinal + 1, i, word_ids[i]);
 }
 
 static int read_special_mask(const struct token_columns *columns, const struct record_row *row, size_t count,

@@ -28,18 +28,18 @@ struct token_lists {
 	int32_t *special_tokens_mask; /* not 0 at special tokens */
 };
 
-/* Finds `input_ids` and the wanted lists: `word_ids`, which must be there, and `special_tokens_mask` if the stream has it.
- * `vocab_size` becomes that of the stream's metadata. -1: 65, a column is missing or not a list of integers, or the
- * stream's metadata says that its records are masked. */
+/* Finds `input_ids` and the wanted lists: `word_ids`, which must be there, and `special_tokens_mask` if the stream has
+ * it. `vocab_size` becomes that of the stream's metadata. -1: 65, a column is missing or not a list of integers, or
+ * the stream's metadata says that its records are masked. */
 int token_columns_find(const struct reader *reader, unsigned wanted, struct token_columns *columns,
 	struct failure *failure);
 
 /* The number of tokens in a row. */
 size_t token_count(const struct token_columns *columns, const struct record_row *row);
 
-/* Reads the lists of a row into `input_ids` and into `lists`, which begins as zeros and is reused from row to row. -1: 65 for lists of unlike lengths, an id
- * outside the vocabulary, a word id below -1, a null or negative element of special_tokens_mask; the text names the record, counted from 1,
- * and the position, from 0. */
+/* Reads the lists of a row into `input_ids` and into `lists`, which begins as zeros and is reused from row to row. -1:
+ * 65 for lists of unlike lengths, an id outside the vocabulary, a word id below -1, a null or negative element of
+ * special_tokens_mask; the text names the record, counted from 1, and the position, from 0. */
 int token_lists_read(const struct token_columns *columns, const struct record_row *row, int32_t *input_ids,
 	struct token_lists *lists, struct failure *failure);
 

@@ -29,8 +29,8 @@ int stream_info_check_vocabulary(const struct stream_info *info, const struct to
 	vocabulary_fingerprint(tokenizer_vocabulary(tokenizer), fingerprint);
 	if (strcmp(info->vocab_fingerprint, fingerprint) == 0)
 		return 0;
-	return fail(failure, EX_DATAERR, "%s: made with vocabulary %s, but the model's is %s (tokenize with wordpiece --model"
-		" and the model's folder)", input, info->vocab_fingerprint, fingerprint);
+	return fail(failure, EX_DATAERR, "%s: made with vocabulary %s, but the model's is %s (tokenize with wordpiece"
+		" --model and the model's folder)", input, info->vocab_fingerprint, fingerprint);
 }
 
 int stream_info_need_mask(struct stream_info *info, const struct tokenizer *tokenizer, const char *input,
@@ -44,8 +44,8 @@ int stream_info_need_mask(struct stream_info *info, const struct tokenizer *toke
 				" language model)", input);
 	}
 	if (info->mask_id < 0 || info->vocab_size < 0)
-		return fail(failure, EX_DATAERR, "%s: the id of [MASK] and the vocabulary's size are not known (name the model's"
-			" folder with --model)", input);
+		return fail(failure, EX_DATAERR, "%s: the id of [MASK] and the vocabulary's size are not known (name the"
+			" model's folder with --model)", input);
 	if (info->vocab_size > INT32_MAX || info->mask_id >= info->vocab_size)
 		return fail(failure, EX_DATAERR, "%s: the id of [MASK], %" PRId32 ", is outside the vocabulary, of %" PRId64
 			" tokens (name the model's folder with --model)", input, info->mask_id, info->vocab_size);

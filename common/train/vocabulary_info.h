@@ -14,9 +14,9 @@ void stream_info_set_vocabulary(struct stream_info *info, const struct tokenizer
 int stream_info_check_vocabulary(const struct stream_info *info, const struct tokenizer *tokenizer, const char *input,
 	struct failure *failure);
 
-/* For stages that need the id of [MASK]: sets the vocabulary to the tokenizer's, where there is one, and checks what is
- * then known. -1: 65, another vocabulary than the tokenizer's; the id of [MASK] or the size not known, or the id not below
- * the size. */
+/* For stages that need the id of [MASK]: sets the vocabulary to the tokenizer's, where there is one, and checks what
+ * is then known. -1: 65, another vocabulary than the tokenizer's; the id of [MASK] or the size not known, or the id
+ * not below the size. */
 int stream_info_need_mask(struct stream_info *info, const struct tokenizer *tokenizer, const char *input,
 	struct failure *failure);
 
