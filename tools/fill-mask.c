@@ -21,6 +21,7 @@
 #include "corpus/lines.h"
 #include "corpus/source.h"
 #include "model/network.h"
+#include "model/parameters_file.h"
 #include "record/stream.h"
 #include "text/tokenizer.h"
 
@@ -188,8 +189,9 @@ struct filler {
 	int32_t *targets;                /* ids to choose among, ascending; NULL: the whole vocabulary */
 	size_t target_count;
 	int32_t *positions;              /* of the masks */
+	int32_t *places;                 /* 0, 1, 2 ...: of all tokens */
 	float *logits;                   /* [masks, V] */
-	size_t masks, masks_room;
+	size_t masks, masks_capacity;
 	size_t count;                    /* predictions for each mask */
 	struct prediction *predictions;  /* [count] */
 	int32_t *sequence;               /* a text's ids with one mask filled */
@@ -251,18 +253,19 @@ static void compute(struct filler *filler, const char *text, size_t length, cons
 		die(EX_DATAERR, "%s: %s %" PRId64 ": no mask in %s (put %s where a token is to be predicted)", from->name,
 			from->unit, from->number, truncate_texts && encoding->count == limit ? "its first tokens" : "it",
 			vocabulary_token(tokenizer_vocabulary(filler->tokenizer), mask));
-	if (filler->masks > filler->masks_room) {
-		filler->masks_room = filler->masks;
-		filler->positions = grow(filler->positions, filler->masks_room, sizeof *filler->positions);
-		filler->logits = grow(filler->logits, filler->masks_room * filler->config->vocab_size, sizeof *filler->logits);
+	if (filler->masks > filler->masks_capacity) {
+		filler->masks_capacity = filler->masks;
+		filler->positions = grow(filler->positions, filler->masks_capacity, sizeof *filler->positions);
+		filler->logits = grow(filler->logits, filler->masks_capacity * filler->config->vocab_size, sizeof *filler->logits);
 	}
 	size_t found = 0;
 	for (size_t i = 0; i < encoding->count; i++)
 		if (encoding->input_ids[i] == mask)
 			filler->positions[found++] = (int32_t)i;
-	struct network_input input = { .B = 1, .T = encoding->count, .input_ids = encoding->input_ids,
-		.M = filler->masks, .positions = filler->positions };
-	network_logits(filler->network, &input, filler->logits);
+	const int32_t starts[] = { 0, (int32_t)encoding->count }, label_starts[] = { 0, (int32_t)filler->masks };
+	const struct examples one = { .B = 1, .starts = starts, .input_ids = encoding->input_ids, .positions = filler->places,
+		.label_starts = label_starts, .labelled = filler->positions };
+	network_logits(filler->network, &one, filler->logits);
 }
 
 /* The best tokens by softmax of a row of logits; of equals the lower id comes first. */
@@ -363,20 +366,24 @@ int main(int argc, char **argv) {
 	struct tokenizer *tokenizer = tokenizer_load(model, &failure);
 	if (tokenizer == NULL)
 		die_failure(&failure);
-	struct parameters *parameters = parameters_map(model, (uint64_t)seed, &print_warnings, &failure);
+	struct parameters *parameters = parameters_map(model, &masked_lm_head.layout, (uint64_t)seed, &print_warnings,
+		&failure);
 	if (parameters == NULL)
 		die_failure(&failure);
 	check(parameters_check_finite(parameters, model, &failure), &failure);
 	check_vocabulary(tokenizer, &parameters->config);
 
 	struct pool *pool = create_pool(threads);
-	struct filler filler = { .config = &parameters->config, .network = network_create(parameters, pool),
+	struct filler filler = { .config = &parameters->config, .network = network_create(parameters, &masked_lm_head, NULL, pool),
 		.tokenizer = tokenizer, .scratch = tokenizer_scratch_create(), .count = (size_t)top_k };
 	if (target_words != NULL) {
 		find_targets(&filler);
 		filler.count = filler.target_count < filler.count ? filler.target_count : filler.count;
 	}
 	filler.predictions = allocate(filler.count, sizeof *filler.predictions);
+	filler.places = allocate(parameters->config.max_position_embeddings, sizeof *filler.places);
+	for (size_t i = 0; i < parameters->config.max_position_embeddings; i++)
+		filler.places[i] = (int32_t)i;
 
 	struct texts texts;
 	const char *text;
@@ -390,6 +397,7 @@ int main(int argc, char **argv) {
 	close_texts(&texts);
 	free(filler.targets);
 	free(filler.positions);
+	free(filler.places);
 	free(filler.logits);
 	free(filler.predictions);
 	free(filler.sequence);

@@ -8,7 +8,8 @@
 #include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/options.h"
-#include "model/parameters.h"
+#include "model/head.h"
+#include "model/parameters_file.h"
 #include "model/safetensors.h"
 #include "text/tokenizer.h"
 
@@ -319,7 +320,7 @@ static void print_differences(const json_t *comparison) {
 
 static struct parameters *map_model(const char *folder) {
 	struct failure failure;
-	struct parameters *parameters = parameters_map(folder, 0, &print_warnings, &failure);
+	struct parameters *parameters = parameters_map(folder, &masked_lm_head.layout, 0, &print_warnings, &failure);
 	if (parameters == NULL)
 		die_failure(&failure);
 	return parameters;
@@ -350,7 +351,8 @@ int main(int argc, char **argv) {
 	if (diff)
 		return compare_models(argv[operand], argv[operand + 1]);
 	struct failure failure;
-	struct parameters *parameters = parameters_describe(argv[operand], &print_warnings, &failure);
+	struct parameters *parameters = parameters_describe(argv[operand], &masked_lm_head.layout, &print_warnings,
+		&failure);
 	if (parameters == NULL)
 		die_failure(&failure);
 	json_t *description = describe(argv[operand], parameters);

@@ -5,7 +5,8 @@
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "cli/streams.h"
-#include "model/parameters.h"
+#include "model/head.h"
+#include "model/parameters_file.h"
 #include "record/info.h"
 #include "text/tokenizer.h"
 
@@ -74,7 +75,7 @@ int main(int argc, char **argv) {
 			die_failure(&failure);
 		fit_vocabulary(&config, tokenizer);
 	}
-	struct parameters *parameters = parameters_create(&config);
+	struct parameters *parameters = parameters_create(&config, &masked_lm_head.layout);
 	parameters_initialize(parameters, (uint64_t)seed);
 	record_lineage(parameters);
 	save(parameters, tokenizer);

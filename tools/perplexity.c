@@ -14,6 +14,7 @@
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/streams.h"
+#include "model/parameters_file.h"
 #include "train/batches.h"
 #include "train/evaluate.h"
 
@@ -60,18 +61,18 @@ static void print_object(json_t *object) {
 static void print_records(const struct evaluation *evaluation, int64_t first) {
 	for (int64_t i = first; i < evaluation->records; i++) {
 		const struct record_loss *record = &evaluation->record_losses[i];
-		print_object(json_pack("{s:I, s:o, s:I}", "record", (json_int_t)i + 1, "loss", record->masked_tokens == 0
-			? json_null() : number_or_null(record->loss_sum / (double)record->masked_tokens),
-			"masked_tokens", (json_int_t)record->masked_tokens));
+		print_object(json_pack("{s:I, s:o, s:I}", "record", (json_int_t)i + 1, "loss", record->targets == 0
+			? json_null() : number_or_null(record->loss_sum / (double)record->targets),
+			"masked_tokens", (json_int_t)record->targets));
 	}
 }
 
-static void evaluate(struct evaluation *evaluation, struct network *network, struct masked_reader *masked,
+static void evaluate(struct evaluation *evaluation, struct network *network, struct example_reader *examples,
 	int64_t total) {
 	struct failure failure;
 	int64_t before = 0;
 	char loss[32];
-	while (check(evaluation_add_next(evaluation, network, masked, (size_t)batch_size, &failure), &failure) > 0) {
+	while (check(evaluation_add_next(evaluation, network, examples, (size_t)batch_size, &failure), &failure) > 0) {
 		if (per_record)
 			print_records(evaluation, before);
 		before = evaluation->records;
@@ -84,7 +85,7 @@ static void evaluate(struct evaluation *evaluation, struct network *network, str
 static void print_json(const struct evaluation *evaluation, const struct loss_interval *interval) {
 	double loss = evaluation_loss(evaluation), batch_mean_loss = evaluation_batch_mean_loss(evaluation);
 	json_t *object = json_pack("{s:o, s:o, s:I, s:I, s:o, s:o, s:I}", "loss", number_or_null(loss),
-		"perplexity", number_or_null(exp(loss)), "masked_tokens", (json_int_t)evaluation->masked_tokens,
+		"perplexity", number_or_null(exp(loss)), "masked_tokens", (json_int_t)evaluation->targets,
 		"records", (json_int_t)evaluation->records, "batch_mean_loss", number_or_null(batch_mean_loss),
 		"batch_mean_perplexity", number_or_null(exp(batch_mean_loss)), "batch_size", (json_int_t)batch_size);
 	if (resamples > 0)
@@ -100,7 +101,7 @@ static void print_json(const struct evaluation *evaluation, const struct loss_in
 static void print_line(const struct evaluation *evaluation, const struct loss_interval *interval) {
 	double loss = evaluation_loss(evaluation);
 	printf("perplexity %.6g loss %.6f masked_tokens %" PRId64 " records %" PRId64, exp(loss), loss,
-		evaluation->masked_tokens, evaluation->records);
+		evaluation->targets, evaluation->records);
 	if (resamples > 0)
 		printf(" perplexity_low %.6g perplexity_high %.6g", exp(interval->low), exp(interval->high));
 	if (top_k > 0)
@@ -114,7 +115,8 @@ int main(int argc, char **argv) {
 
 	struct reader *reader = open_input_stream(path);
 	int64_t total = reader_total(reader);
-	struct parameters *parameters = parameters_map(model, (uint64_t)seed, &print_warnings, &failure);
+	struct parameters *parameters = parameters_map(model, &masked_lm_head.layout, (uint64_t)seed, &print_warnings,
+		&failure);
 	if (parameters == NULL)
 		die_failure(&failure);
 	check(parameters_check_finite(parameters, model, &failure), &failure);
@@ -123,16 +125,15 @@ int main(int argc, char **argv) {
 			parameters->config.vocab_size);
 	struct tokenizer *tokenizer;
 	check(optional_tokenizer(model, &tokenizer, &failure), &failure);
-	struct masked_reader *masked = batches_open(reader, &parameters->config, tokenizer, &failure);
-	if (masked == NULL)
+	struct example_reader *examples = batches_open(reader, &parameters->config, tokenizer, LABELS_OF_TOKENS, 0, &failure);
+	if (examples == NULL)
 		die_failure(&failure);
 
 	struct pool *pool = create_pool(threads);
-	struct network *network = network_create(parameters, pool);
-	struct evaluation evaluation = { .by_record = per_record || resamples > 0, .top_k = (size_t)top_k,
-		.vocab_size = parameters->config.vocab_size };
-	evaluate(&evaluation, network, masked, total);
-	if (evaluation.masked_tokens == 0)
+	struct network *network = network_create(parameters, &masked_lm_head, NULL, pool);
+	struct evaluation evaluation = { .by_record = per_record || resamples > 0, .top_k = (int32_t)top_k };
+	evaluate(&evaluation, network, examples, total);
+	if (evaluation.targets == 0)
 		die(EX_DATAERR, "%s: no masked tokens in %" PRId64 " records (mask them with wwm-mask or random-mask)",
 			input_name(path), evaluation.records);
 	if (!isfinite(evaluation.loss_sum))
@@ -149,7 +150,7 @@ int main(int argc, char **argv) {
 	evaluation_clear(&evaluation);
 	network_free(network);
 	pool_destroy(pool);
-	masked_reader_close(masked);
+	example_reader_close(examples);
 	tokenizer_free(tokenizer);
 	parameters_free(parameters);
 	return finish_output();

@@ -9,7 +9,7 @@
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/streams.h"
-#include "train/masked_task.h"
+#include "train/head_task.h"
 #include "train/run.h"
 
 static const struct option_entry options[] = {
@@ -60,7 +60,7 @@ int main(int argc, char **argv) {
 	struct losses losses = { NAN, NAN };
 	struct lineage_entry stage = this_stage(run_settings.seed);
 	struct run_job job = { .settings = &run_settings, .options = options, .stage = &stage, .input = input,
-		.task = masked_task_create(), .pool = create_pool(run_settings.threads),
+		.task = head_task_create(&masked_lm_task), .pool = create_pool(run_settings.threads),
 		.caller = { .context = &losses, .print = print_metrics, .progress = show_progress, .request = request,
 			.wake = signals_descriptor(), .warnings = &print_warnings } };
 	int end = check(run_train(&job, &failure), &failure);

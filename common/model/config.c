@@ -11,10 +11,6 @@
 
 static const char *const type_names[] = { [MODEL_DISTILBERT] = "distilbert", [MODEL_BERT] = "bert" };
 
-static const char *const architectures[] = {
-	[MODEL_DISTILBERT] = "DistilBertForMaskedLM", [MODEL_BERT] = "BertForMaskedLM"
-};
-
 /* The limits keep every product of two sizes far below what a size_t holds. */
 static const struct size_key {
 	const char *name[2]; /* by model_type; NULL: the family has no such size */
@@ -39,6 +35,11 @@ static const struct { const char *name; enum activation activation; } activation
 	{ "gelu", ACTIVATION_GELU }, { "gelu_new", ACTIVATION_GELU_NEW }, { "relu", ACTIVATION_RELU },
 	{ "silu", ACTIVATION_SILU }, { "swish", ACTIVATION_SILU },
 };
+
+const char *model_type_prefix(enum model_type type) {
+	static const char *const prefixes[] = { [MODEL_DISTILBERT] = "distilbert.", [MODEL_BERT] = "bert." };
+	return prefixes[type];
+}
 
 const char *model_type_name(enum model_type type) {
 	return type_names[type];
@@ -172,9 +173,11 @@ int config_read(const char *path, struct config *config, struct failure *failure
 	return result;
 }
 
-int config_write(const struct config *config, const char *folder, struct failure *failure) {
+int config_write(const struct config *config, const char *architecture, const char *folder, struct failure *failure) {
 	json_t *json = json_deep_copy(config->json);
-	json_object_set_new(json, "architectures", json_pack("[s]", architectures[config->model_type]));
+	json_object_del(json, "architectures");
+	if (architecture != NULL)
+		json_object_set_new(json, "architectures", json_pack("[s]", architecture));
 	json_object_set_new(json, "dtype", json_string("float32"));
 	json_object_del(json, "torch_dtype"); /* dtype's name before transformers 5 */
 	json_object_set_new(json, "vocab_size", json_integer((json_int_t)config->vocab_size));

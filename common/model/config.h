@@ -37,12 +37,13 @@ struct config {
  * absolute, is_decoder, heads that do not divide the hidden size. -1: 65, 66; *config then owns nothing. */
 int config_read(const char *path, struct config *config, struct failure *failure);
 
-/* Writes config.json into the folder: `json` with `architectures` the masked-language-model class, dtype float32, and
+/* Writes config.json into the folder: `json` with `architectures` as given (NULL: without the key), dtype float32, and
  * vocab_size and tie_word_embeddings as the members say. -1: 73, 74. */
-int config_write(const struct config *config, const char *folder, struct failure *failure);
+int config_write(const struct config *config, const char *architecture, const char *folder, struct failure *failure);
 
 void config_clear(struct config *config);
 
-const char *model_type_name(enum model_type type); /* "distilbert" */
+const char *model_type_name(enum model_type type);   /* "distilbert" */
+const char *model_type_prefix(enum model_type type); /* of the encoder's tensors: "distilbert." */
 
 #endif

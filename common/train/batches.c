@@ -26,29 +26,11 @@ static int check_stream(const struct reader *reader, const struct config *config
 	return 0;
 }
 
-struct masked_reader *batches_open(struct reader *reader, const struct config *config,
-	const struct tokenizer *tokenizer, struct failure *failure) {
+struct example_reader *batches_open(struct reader *reader, const struct config *config, const struct tokenizer *tokenizer,
+	enum label_kind labels, int64_t classes, struct failure *failure) {
 	if (check_stream(reader, config, tokenizer, failure) < 0) {
 		reader_close(reader);
 		return NULL;
 	}
-	return masked_reader_open(reader, (int64_t)config->vocab_size, (int64_t)config->type_vocab_size,
-		(int64_t)config->max_position_embeddings, config->pad_token_id, failure);
-}
-
-struct network_input batch_input(const struct masked_batch *batch) {
-	return (struct network_input){ .B = batch->B, .T = batch->T, .input_ids = batch->input_ids,
-		.attention_mask = batch->attention_mask, .token_type_ids = batch->token_type_ids, .M = batch->M,
-		.positions = batch->positions, .labels = batch->labels };
-}
-
-struct network_input batch_slice(const struct masked_batch *batch, size_t first, size_t count, int32_t *positions) {
-	size_t start = (size_t)batch->record_positions[first], skipped = first * batch->T;
-	size_t M = (size_t)batch->record_positions[first + count] - start;
-	for (size_t m = 0; m < M; m++)
-		positions[m] = batch->positions[start + m] - (int32_t)skipped;
-	return (struct network_input){ .B = count, .T = batch->T, .input_ids = batch->input_ids + skipped,
-		.attention_mask = batch->attention_mask + skipped,
-		.token_type_ids = batch->token_type_ids != NULL ? batch->token_type_ids + skipped : NULL,
-		.M = M, .positions = positions, .labels = batch->labels + start };
+	return example_reader_open(reader, config, labels, classes, failure);
 }

@@ -17,7 +17,8 @@
 #include "base/files.h"
 #include "base/memory.h"
 #include "base/staged.h"
-#include "model/safetensors.h"
+#include "model/parameters_file.h"
+#include "train/optimizer_file.h"
 
 static const char optimizer_file[] = "optimizer.safetensors", model_file[] = "model.safetensors",
 	state_file[] = "trainer_state.json";
@@ -156,25 +157,8 @@ void run_folder_close(struct run_folder *folder) {
 /* ---- saving -------------------------------------------------------------------------------------------- */
 
 static int write_optimizer(const struct saved_run *run, const char *folder, struct failure *failure) {
-	const struct parameters *parameters = run->parameters;
-	const struct optimizer_state *state = optimizer_state(run->optimizer);
-	size_t count = parameters->count;
-	struct tensor_source *tensors = allocate(2 * count, sizeof *tensors);
-	char **names = allocate(2 * count, sizeof *names), *path = format_text("%s/%s", folder, optimizer_file);
-	for (size_t i = 0; i < 2 * count; i++) {
-		const struct parameter *parameter = &parameters->table[i % count];
-		const float *block = i < count ? state->exp_avg : state->exp_avg_sq;
-		names[i] = format_text("%s.%s", i < count ? "exp_avg" : "exp_avg_sq", parameter->name);
-		tensors[i] = (struct tensor_source){ .name = names[i], .dimensions = parameter->dimensions,
-			.shape = { parameter->shape[0], parameter->shape[1] }, .values = block + parameter->offset };
-	}
-	json_t *metadata = json_object();
-	int result = safetensors_write(path, tensors, 2 * count, metadata, failure);
-	json_decref(metadata);
-	for (size_t i = 0; i < 2 * count; i++)
-		free(names[i]);
-	free(names);
-	free(tensors);
+	char *path = format_text("%s/%s", folder, optimizer_file);
+	int result = optimizer_save(run->optimizer, path, failure);
 	free(path);
 	return result;
 }
@@ -383,50 +367,19 @@ int run_folder_complete(const struct run_folder *folder, const struct saved_run 
 	return 1;
 }
 
-/* Every tensor of the table from the file, its name after `prefix`, into a block. */
-static int load_block(const struct safetensors *file, const char *path, const char *prefix,
-	const struct parameters *parameters, float *block, struct failure *failure) {
-	int result = 0;
-	for (size_t i = 0; i < parameters->count && result == 0; i++) {
-		const struct parameter *parameter = &parameters->table[i];
-		char *name = format_text("%s%s", prefix, parameter->name);
-		const struct tensor *tensor = safetensors_find(file, name);
-		if (tensor == NULL || tensor->elements != parameter->elements || tensor->shape[0] != parameter->shape[0])
-			result = fail(failure, EX_DATAERR, "%s: %s is %s (was the run begun from another --model?)", path, name,
-				tensor == NULL ? "missing" : "of another shape");
-		else if ((result = tensor_to_floats(tensor, block + parameter->offset, failure)) == 0)
-			tensor_release(tensor);
-		free(name);
-	}
-	return result;
-}
-
-static int load_weights(const char *folder, struct parameters *parameters, struct failure *failure) {
-	struct safetensors *file = safetensors_open(folder, failure);
-	int result = file == NULL ? -1 : load_block(file, folder, "", parameters, parameters->values, failure);
-	safetensors_close(file);
-	return result;
-}
-
 static int load_optimizer(const char *folder, const struct saved_run *run, struct failure *failure) {
-	struct optimizer_state *state = optimizer_state(run->optimizer);
 	char *path = format_text("%s/%s", folder, optimizer_file);
-	struct safetensors *file = safetensors_open_file(path, failure);
-	int result = file == NULL
-		|| load_block(file, path, "exp_avg.", run->parameters, state->exp_avg, failure) < 0
-		|| load_block(file, path, "exp_avg_sq.", run->parameters, state->exp_avg_sq, failure) < 0 ? -1 : 0;
-	safetensors_close(file);
+	int result = optimizer_load(run->optimizer, path, failure);
 	free(path);
 	return result;
 }
 
 static int load(const char *folder, struct saved_run *run, struct run_state *state, struct failure *failure) {
 	if (check_configuration(folder, run->parameters, failure) < 0
-			|| load_weights(folder, run->parameters, failure) < 0 || load_optimizer(folder, run, failure) < 0) {
+			|| parameters_read(run->parameters, folder, failure) < 0 || load_optimizer(folder, run, failure) < 0) {
 		run_state_clear(state);
 		return -1;
 	}
-	optimizer_state(run->optimizer)->steps = state->step;
 	run_state_clear(run->state);
 	*run->state = *state;
 	return 1;
@@ -465,7 +418,7 @@ int checkpoint_check(const struct run_folder *folder, int64_t step, struct failu
 int checkpoint_load_weights(const struct run_folder *folder, int64_t step, struct parameters *parameters,
 	struct failure *failure) {
 	char *path = checkpoint_path(folder->path, step);
-	int result = checkpoint_check(folder, step, failure) < 0 ? -1 : load_weights(path, parameters, failure);
+	int result = checkpoint_check(folder, step, failure) < 0 ? -1 : parameters_read(parameters, path, failure);
 	free(path);
 	return result;
 }

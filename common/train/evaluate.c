@@ -1,78 +1,54 @@
-/* Sums in double precision, in the order of the batches. */
+/* evaluate: the loss of a model on records with labels. Sums are in double precision, in the order of the batches. */
 #include "train/evaluate.h"
 
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "math/kernels.h"
 #include "math/random.h"
-#include "train/batches.h"
 
-/* Whether fewer than `top_k` logits come before the label's. */
-static bool is_among(const float *logits, size_t V, int32_t label, size_t top_k) {
-	size_t before = 0;
-	for (size_t v = 0; v < V; v++)
-		before += logits[v] > logits[label] || (logits[v] >= logits[label] && (int32_t)v < label);
-	return before < top_k;
-}
-
-/* As network_loss(), and counts the top_k. */
-static double add_with_logits(struct evaluation *evaluation, struct network *network,
-	const struct network_input *input, float *losses) {
-	size_t V = evaluation->vocab_size;
-	float *logits = allocate(input->M * V, sizeof *logits);
-	double sum = 0;
-	network_logits(network, input, logits);
-	for (size_t m = 0; m < input->M; m++) {
-		evaluation->top_k_hits += is_among(logits + m * V, V, input->labels[m], evaluation->top_k);
-		losses[m] = kernels()->cross_entropy(logits + m * V, V, input->labels[m], 0);
-		sum += losses[m];
-	}
-	free(logits);
-	return sum;
-}
-
-static void add_records(struct evaluation *evaluation, const struct network_input *input, const float *losses) {
-	size_t first = (size_t)evaluation->records, records = first + input->B;
+static void add_records(struct evaluation *evaluation, const struct examples *examples, const float *losses) {
+	size_t first = (size_t)evaluation->records, records = first + examples->B;
 	if (records > evaluation->capacity)
 		evaluation->record_losses = grow(evaluation->record_losses, evaluation->capacity = records * 2,
 			sizeof *evaluation->record_losses);
-	for (size_t b = first; b < records; b++)
-		evaluation->record_losses[b] = (struct record_loss){ 0 };
-	for (size_t m = 0; m < input->M; m++) {
-		struct record_loss *record = &evaluation->record_losses[first + (size_t)input->positions[m] / input->T];
-		record->loss_sum += losses[m];
-		record->masked_tokens++;
+	for (size_t b = 0, target = 0; b < examples->B; b++) {
+		struct examples one = examples_slice(examples, b, 1);
+		struct record_loss *record = &evaluation->record_losses[first + b];
+		*record = (struct record_loss){ .targets = (int64_t)examples_targets(&one) };
+		for (int64_t i = 0; i < record->targets; i++)
+			record->loss_sum += (double)losses[target++];
 	}
 }
 
-void evaluation_add(struct evaluation *evaluation, struct network *network, const struct network_input *input) {
-	float *losses = allocate(input->M, sizeof *losses);
-	double sum = evaluation->top_k > 0 ? add_with_logits(evaluation, network, input, losses)
-		: network_loss(network, input, losses);
+void evaluation_add(struct evaluation *evaluation, struct network *network, const struct examples *examples) {
+	size_t targets = examples_targets(examples);
+	float *losses = allocate(targets, sizeof *losses);
+	int32_t *ranks = evaluation->top_k > 0 ? allocate(targets, sizeof *ranks) : NULL;
+	double sum = network_loss(network, examples, losses, ranks);
 	if (evaluation->by_record)
-		add_records(evaluation, input, losses);
+		add_records(evaluation, examples, losses);
+	for (size_t i = 0; ranks != NULL && i < targets; i++)
+		evaluation->top_k_hits += ranks[i] < evaluation->top_k;
 	free(losses);
+	free(ranks);
 	evaluation->loss_sum += sum;
-	evaluation->masked_tokens += (int64_t)input->M;
-	evaluation->records += (int64_t)input->B;
-	if (input->M > 0)
-		evaluation->batch_loss_sum += sum / (double)input->M * (double)input->B;
+	evaluation->targets += (int64_t)targets;
+	evaluation->records += (int64_t)examples->B;
+	if (targets > 0)
+		evaluation->batch_loss_sum += sum / (double)targets * (double)examples->B;
 }
 
-int evaluation_add_next(struct evaluation *evaluation, struct network *network, struct masked_reader *masked,
+int evaluation_add_next(struct evaluation *evaluation, struct network *network, struct example_reader *reader,
 	size_t batch_size, struct failure *failure) {
-	struct masked_batch batch;
-	int got = masked_reader_next(masked, batch_size, &batch, failure);
-	if (got > 0) {
-		struct network_input input = batch_input(&batch);
-		evaluation_add(evaluation, network, &input);
-	}
+	struct example_batch batch;
+	int got = example_reader_next(reader, batch_size, &batch, failure);
+	if (got > 0)
+		evaluation_add(evaluation, network, &batch.examples);
 	return got;
 }
 
 double evaluation_loss(const struct evaluation *evaluation) {
-	return evaluation->masked_tokens > 0 ? evaluation->loss_sum / (double)evaluation->masked_tokens : 0;
+	return evaluation->targets > 0 ? evaluation->loss_sum / (double)evaluation->targets : 0;
 }
 
 double evaluation_batch_mean_loss(const struct evaluation *evaluation) {
@@ -80,7 +56,7 @@ double evaluation_batch_mean_loss(const struct evaluation *evaluation) {
 }
 
 double evaluation_top_k_accuracy(const struct evaluation *evaluation) {
-	return evaluation->masked_tokens > 0 ? (double)evaluation->top_k_hits / (double)evaluation->masked_tokens : 0;
+	return evaluation->targets > 0 ? (double)evaluation->top_k_hits / (double)evaluation->targets : 0;
 }
 
 /* ---- the interval -------------------------------------------------------------------------------------- */
@@ -89,14 +65,14 @@ double evaluation_top_k_accuracy(const struct evaluation *evaluation) {
  * are drawn again. */
 static double resampled_loss(const struct evaluation *evaluation, struct pcg64 *generator) {
 	double loss_sum = 0;
-	int64_t masked_tokens = 0;
-	while (masked_tokens == 0)
+	int64_t targets = 0;
+	while (targets == 0)
 		for (int64_t i = 0; i < evaluation->records; i++) {
 			uint32_t drawn = random_below((uint32_t)(pcg64_next(generator) >> 32), (uint32_t)evaluation->records);
 			loss_sum += evaluation->record_losses[drawn].loss_sum;
-			masked_tokens += evaluation->record_losses[drawn].masked_tokens;
+			targets += evaluation->record_losses[drawn].targets;
 		}
-	return loss_sum / (double)masked_tokens;
+	return loss_sum / (double)targets;
 }
 
 static int compare_numbers(const void *left, const void *right) {

@@ -1,5 +1,7 @@
-/* The table of parameters is cut into slices once; the norm and the update each walk them on the pool. A slice's sum of
- * squares is kept and the sums are added in order, so that the norm does not depend on the number of threads. */
+/* optimizer: AdamW over the tensors that train.
+ *
+ * The tensors are cut into slices; the norm and the update each walk them on the pool. A slice's sum of squares is kept and
+ * the sums are added in order, so that the norm does not depend on the number of threads. */
 #include "train/optimizer.h"
 
 #include <fnmatch.h>
@@ -11,41 +13,21 @@
 
 enum { SLICE_FLOATS = 1 << 16 };
 
-struct slice { size_t offset, count; bool decays; };
+struct slice { const struct parameter *parameter; size_t first, count; };
 
 struct optimizer {
 	struct parameters *parameters;
 	struct optimizer_options options;
 	struct pool *pool;
 	const struct kernels *kernels;
+	bool *trains;                /* [count]: not frozen for good, once its group is thawed */
+	struct blocks *gradients;
 	struct optimizer_state state;
-	struct slice *slices;
+	struct slice *slices;        /* of the tensors that train now, in the order of the table */
 	size_t slice_count, frozen;
 	double *squares;             /* [slice_count] */
-	/* The step at hand. */
-	const float *gradients;
-	struct adamw_step step;
+	struct adamw_step *steps;    /* [group_count] of the step at hand */
 };
-
-static void cut_slices(struct optimizer *optimizer) {
-	const struct parameters *parameters = optimizer->parameters;
-	const char *freeze = optimizer->options.freeze;
-	size_t capacity = 0;
-	for (size_t i = 0; i < parameters->count; i++) {
-		const struct parameter *parameter = &parameters->table[i];
-		if (freeze != NULL && fnmatch(freeze, parameter->name, FNM_EXTMATCH) == 0) {
-			optimizer->frozen++;
-			continue;
-		}
-		for (size_t done = 0; done < parameter->elements; done += SLICE_FLOATS) {
-			size_t left = parameter->elements - done;
-			if (optimizer->slice_count == capacity)
-				optimizer->slices = grow(optimizer->slices, capacity = capacity * 2 + 16, sizeof *optimizer->slices);
-			optimizer->slices[optimizer->slice_count++] = (struct slice){ parameter->offset + done,
-				left < SLICE_FLOATS ? left : SLICE_FLOATS, parameter->decays || optimizer->options.decay_all };
-		}
-	}
-}
 
 struct optimizer *optimizer_create(struct parameters *parameters, const struct optimizer_options *options,
 	struct pool *pool) {
@@ -54,24 +36,63 @@ struct optimizer *optimizer_create(struct parameters *parameters, const struct o
 	optimizer->options = *options;
 	optimizer->pool = pool;
 	optimizer->kernels = kernels();
-	optimizer->state.exp_avg = allocate(parameters->size, sizeof(float));
-	optimizer->state.exp_avg_sq = allocate(parameters->size, sizeof(float));
-	cut_slices(optimizer);
-	optimizer->squares = allocate(optimizer->slice_count, sizeof *optimizer->squares);
+	optimizer->trains = allocate(parameters->count, sizeof *optimizer->trains);
+	for (size_t i = 0; i < parameters->count; i++) {
+		bool frozen = options->freeze != NULL && fnmatch(options->freeze, parameters->table[i].name, FNM_EXTMATCH) == 0;
+		optimizer->frozen += frozen;
+		optimizer->trains[i] = !frozen && !parameters->table[i].is_statistic;
+	}
+	optimizer->gradients = blocks_create(parameters);
+	optimizer->state.exp_avg = blocks_create(parameters);
+	optimizer->state.exp_avg_sq = blocks_create(parameters);
+	optimizer->state.steps = allocate(parameters->group_count, sizeof *optimizer->state.steps);
+	optimizer->steps = allocate(parameters->group_count, sizeof *optimizer->steps);
 	return optimizer;
 }
 
 void optimizer_free(struct optimizer *optimizer) {
 	if (optimizer == NULL)
 		return;
-	free(optimizer->state.exp_avg);
-	free(optimizer->state.exp_avg_sq);
+	blocks_free(optimizer->gradients);
+	blocks_free(optimizer->state.exp_avg);
+	blocks_free(optimizer->state.exp_avg_sq);
+	free(optimizer->state.steps);
+	free(optimizer->steps);
+	free(optimizer->trains);
 	free(optimizer->slices);
 	free(optimizer->squares);
 	free(optimizer);
 }
 
-struct optimizer_state *optimizer_state(struct optimizer *optimizer) {
+static void add_slices(struct optimizer *optimizer, const struct parameter *parameter) {
+	for (size_t first = 0; first < parameter->elements; first += SLICE_FLOATS) {
+		size_t left = parameter->elements - first, count = optimizer->slice_count++;
+		if (count % 64 == 0)
+			optimizer->slices = grow(optimizer->slices, count + 64, sizeof *optimizer->slices);
+		optimizer->slices[count] = (struct slice){ parameter, first, left < SLICE_FLOATS ? left : SLICE_FLOATS };
+	}
+}
+
+static void cut_slices(struct optimizer *optimizer) {
+	optimizer->slice_count = 0;
+	for (size_t i = 0; i < optimizer->parameters->count; i++)
+		if (optimizer->gradients->of[i] != NULL)
+			add_slices(optimizer, &optimizer->parameters->table[i]);
+	optimizer->squares = grow(optimizer->squares, optimizer->slice_count, sizeof *optimizer->squares);
+}
+
+void optimizer_thaw(struct optimizer *optimizer, size_t group) {
+	blocks_add_group(optimizer->gradients, group, optimizer->trains);
+	blocks_add_group(optimizer->state.exp_avg, group, optimizer->trains);
+	blocks_add_group(optimizer->state.exp_avg_sq, group, optimizer->trains);
+	cut_slices(optimizer);
+}
+
+struct blocks *optimizer_gradients(struct optimizer *optimizer) {
+	return optimizer->gradients;
+}
+
+const struct optimizer_state *optimizer_state(struct optimizer *optimizer) {
 	return &optimizer->state;
 }
 
@@ -79,11 +100,15 @@ size_t optimizer_frozen(const struct optimizer *optimizer) {
 	return optimizer->frozen;
 }
 
+static float *slice_of(const struct blocks *blocks, const struct slice *slice) {
+	return blocks_of(blocks, slice->parameter) + slice->first;
+}
+
 static void square_slice(void *context, size_t index, int worker) {
 	struct optimizer *optimizer = context;
 	const struct slice *slice = &optimizer->slices[index];
 	(void)worker;
-	optimizer->squares[index] = optimizer->kernels->sum_of_squares(optimizer->gradients + slice->offset, slice->count);
+	optimizer->squares[index] = optimizer->kernels->sum_of_squares(slice_of(optimizer->gradients, slice), slice->count);
 }
 
 static double global_norm(struct optimizer *optimizer) {
@@ -97,12 +122,13 @@ static double global_norm(struct optimizer *optimizer) {
 static void update_slice(void *context, size_t index, int worker) {
 	struct optimizer *optimizer = context;
 	const struct slice *slice = &optimizer->slices[index];
-	struct adamw_step step = optimizer->step;
+	struct adamw_step step = optimizer->steps[slice->parameter->group];
 	(void)worker;
-	if (!slice->decays)
+	if (!slice->parameter->decays && !optimizer->options.decay_all)
 		step.weight_decay = 0;
-	optimizer->kernels->adamw(optimizer->parameters->values + slice->offset, optimizer->state.exp_avg + slice->offset,
-		optimizer->state.exp_avg_sq + slice->offset, optimizer->gradients + slice->offset, slice->count, &step);
+	optimizer->kernels->adamw(parameter_values(optimizer->parameters, slice->parameter) + slice->first,
+		slice_of(optimizer->state.exp_avg, slice), slice_of(optimizer->state.exp_avg_sq, slice),
+		slice_of(optimizer->gradients, slice), slice->count, &step);
 }
 
 /* As clip_grad_norm_: max_norm / (norm + 1e-6), never above 1. */
@@ -110,14 +136,10 @@ static double clip_factor(double norm, double max_norm) {
 	return max_norm > 0 ? fmin(1, max_norm / (norm + 1e-6)) : 1;
 }
 
-double optimizer_step(struct optimizer *optimizer, const float *gradients, double learning_rate) {
+static struct adamw_step group_step(const struct optimizer *optimizer, size_t group, double learning_rate, double scale) {
 	const struct optimizer_options *options = &optimizer->options;
-	optimizer->gradients = gradients;
-	double norm = global_norm(optimizer);
-	if (!isfinite(norm))
-		return norm;
-	double t = (double)++optimizer->state.steps;
-	optimizer->step = (struct adamw_step){
+	double t = (double)optimizer->state.steps[group];
+	return (struct adamw_step){
 		.learning_rate = learning_rate,
 		.beta1 = options->beta1,
 		.beta2 = options->beta2,
@@ -125,8 +147,19 @@ double optimizer_step(struct optimizer *optimizer, const float *gradients, doubl
 		.weight_decay = options->weight_decay,
 		.bias_correction1 = 1 - pow(options->beta1, t),
 		.bias_correction2 = 1 - pow(options->beta2, t),
-		.gradient_scale = clip_factor(norm, options->max_grad_norm),
+		.gradient_scale = scale,
 	};
+}
+
+double optimizer_step(struct optimizer *optimizer, const double *learning_rates) {
+	double norm = global_norm(optimizer);
+	if (!isfinite(norm))
+		return norm;
+	double scale = clip_factor(norm, optimizer->options.max_grad_norm);
+	for (size_t g = 0; g < optimizer->parameters->group_count; g++) {
+		optimizer->state.steps[g] += optimizer->gradients->groups[g] != NULL;
+		optimizer->steps[g] = group_step(optimizer, g, learning_rates[g], scale);
+	}
 	pool_run(optimizer->pool, optimizer->slice_count, update_slice, optimizer);
 	return norm;
 }

@@ -47,16 +47,17 @@ static json_t *begin_line(const struct run *run) {
 static int log_step(struct run *run, double rate, double norm, struct failure *failure) {
 	struct run_state *state = &run->state;
 	double now = seconds(), steps = (double)state->interval_steps;
+	const char *const *names = run->job->task->part_names;
 	json_t *line = begin_line(run);
-	json_object_set_new(line, "loss", json_real(state->interval.loss / steps));
-	for (size_t i = 0; i < LOSS_TERMS && run->job->task->terms[i] != NULL; i++)
-		json_object_set_new(line, run->job->task->terms[i], json_real(state->interval.terms[i] / steps));
+	json_object_set_new(line, "loss", json_real(state->interval.value / steps));
+	for (size_t i = 0; names != NULL && i < LOSS_PARTS && names[i] != NULL; i++)
+		json_object_set_new(line, names[i], json_real(state->interval.parts[i] / steps));
 	json_object_set_new(line, "learning_rate", json_real(rate));
 	json_object_set_new(line, "grad_norm", json_real(norm));
 	json_array_append_new(state->log_history, json_copy(line));
 	double rate_of_tokens = (double)run->interval_tokens / fmax(now - run->interval_start, 1e-9);
 	json_object_set_new(line, "tokens_per_second", json_real(round(rate_of_tokens * 10) / 10));
-	state->interval = (struct step_loss){ 0 };
+	state->interval = (struct loss){ 0 };
 	state->interval_steps = 0;
 	run->interval_start = now;
 	run->interval_tokens = 0;
@@ -65,14 +66,14 @@ static int log_step(struct run *run, double rate, double norm, struct failure *f
 
 /* ---- evaluation ---------------------------------------------------------------------------------------- */
 
-static int evaluate_all(struct run *run, struct masked_reader *records, struct failure *failure) {
+static int evaluate_all(struct run *run, struct example_reader *records, struct failure *failure) {
 	const struct task *task = run->job->task;
-	struct masked_batch batch;
+	struct example_batch batch;
 	int got;
 	do {
-		got = masked_reader_next(records, (size_t)run->settings->eval_batch_size, &batch, failure);
+		got = example_reader_next(records, (size_t)run->settings->eval_batch_size, &batch, failure);
 		if (got > 0)
-			task->evaluate(task->context, &batch);
+			task->evaluate(task->context, &batch.examples);
 	} while (!asked_to_stop(run) && got > 0);
 	return run->stop ? 0 : got < 0 ? -1 : 1;
 }
@@ -80,11 +81,11 @@ static int evaluate_all(struct run *run, struct masked_reader *records, struct f
 int run_evaluate(struct run *run, json_t *line, double *loss, struct failure *failure) {
 	const struct task *task = run->job->task;
 	int descriptor;
-	struct masked_reader *records = run_open_eval(run, &descriptor, failure);
+	struct example_reader *records = run_open_eval(run, &descriptor, failure);
 	if (records == NULL)
 		return -1;
 	int result = evaluate_all(run, records, failure);
-	masked_reader_close(records);
+	example_reader_close(records);
 	close(descriptor);
 	*loss = task->end_evaluation(task->context, line);
 	if (result > 0 && !isfinite(*loss))
@@ -121,7 +122,7 @@ static int evaluate(struct run *run, struct failure *failure) {
 }
 
 /* Whether the step just taken is one to evaluate after. */
-static bool is_evaluation_due(const struct run *run, const struct masked_batch *batch) {
+static bool is_evaluation_due(const struct run *run, const struct example_batch *batch) {
 	const struct run_settings *settings = run->settings;
 	int64_t step = run->state.step;
 	return settings->eval != NULL && ((settings->eval_steps > 0 && step % settings->eval_steps == 0)
@@ -183,10 +184,10 @@ static bool is_zero(const float *values, size_t count) {
 
 /* A whole tensor without a gradient is one that the loss does not reach. */
 static void warn_of_zero_gradients(const struct run *run) {
-	const struct parameters *parameters = run->saved.parameters;
-	for (size_t i = 0; i < parameters->count; i++) {
-		const struct parameter *parameter = &parameters->table[i];
-		if (is_zero(run->gradients + parameter->offset, parameter->elements))
+	const struct blocks *gradients = optimizer_gradients(run->saved.optimizer);
+	for (size_t i = 0; i < gradients->parameters->count; i++) {
+		const struct parameter *parameter = &gradients->parameters->table[i];
+		if (gradients->of[i] != NULL && is_zero(gradients->of[i], parameter->elements))
 			warn(run->job->caller.warnings, "step 1: the gradient of %s is 0 throughout (nothing in the batch reaches it)",
 				parameter->name);
 	}
@@ -194,55 +195,67 @@ static void warn_of_zero_gradients(const struct run *run) {
 
 static int fail_not_finite(const struct run *run, double loss, struct failure *failure) {
 	size_t element;
-	const struct parameter *bad = parameters_not_finite(run->saved.parameters, run->gradients, &element);
+	const struct parameter *bad = blocks_not_finite(optimizer_gradients(run->saved.optimizer), &element);
 	return fail(failure, EX_DATAERR, "step %" PRId64 ": the %s is not finite, first in the gradient of %s (lower --lr, "
 		"or check the model's weights)", run->state.step + 1, isfinite(loss) ? "gradient" : "loss",
 		bad != NULL ? bad->name : "all tensors together");
 }
 
+static void add_loss(struct loss *sum, struct loss loss) {
+	sum->value += loss.value;
+	for (size_t i = 0; i < LOSS_PARTS; i++)
+		sum->parts[i] += loss.parts[i];
+}
+
 /* The gradients of one step's records, --batch-size at a time. False: the caller wants to stop. */
-static bool compute_gradients(struct run *run, const struct masked_batch *batch, struct step_loss *loss) {
+static bool compute_gradients(struct run *run, const struct examples *step, struct loss *loss) {
 	const struct task *task = run->job->task;
 	const struct run_settings *settings = run->settings;
+	struct blocks *gradients = optimizer_gradients(run->saved.optimizer);
 	struct micro_batch part = { .pass = (uint64_t)(run->state.step * settings->gradient_accumulation_steps) };
-	for (; part.first < batch->B; part.first += part.count, part.pass++) {
-		size_t left = batch->B - part.first, most = (size_t)settings->batch_size;
+	blocks_zero(gradients, run->job->pool);
+	for (; part.first < step->B; part.first += part.count, part.pass++) {
+		size_t left = step->B - part.first, most = (size_t)settings->batch_size;
 		if (asked_to_stop(run))
 			return false;
 		part.count = left < most ? left : most;
-		task->compute_gradients(task->context, batch, &part, run->gradients, loss);
+		add_loss(loss, task->compute_gradients(task->context, step, &part, gradients));
 	}
 	return true;
 }
 
-static void count_step(struct run *run, const struct masked_batch *batch, const struct step_loss *loss) {
+static void count_step(struct run *run, const struct example_batch *batch, const struct loss *loss) {
 	struct run_state *state = &run->state;
 	state->step++;
 	state->epoch = batch->epoch;
-	state->records = batch->first_record + (int64_t)batch->B;
-	state->digest = masked_reader_digest(run->records);
-	state->interval.loss += loss->loss;
-	for (size_t i = 0; i < LOSS_TERMS; i++)
-		state->interval.terms[i] += loss->terms[i];
+	state->records = batch->first_record + (int64_t)batch->examples.B;
+	state->digest = example_reader_digest(run->records);
+	add_loss(&state->interval, *loss);
 	state->interval_steps++;
 	state->evaluation_due = is_evaluation_due(run, batch);
 	run->interval_tokens += batch->tokens;
 }
 
-static int take_step(struct run *run, const struct masked_batch *batch, struct failure *failure) {
+static double update(struct run *run, double rate) {
+	for (size_t g = 0; g < run->saved.parameters->group_count; g++)
+		run->rates[g] = rate;
+	return optimizer_step(run->saved.optimizer, run->rates);
+}
+
+static int take_step(struct run *run, const struct example_batch *batch, struct failure *failure) {
 	const struct run_settings *settings = run->settings;
 	const struct task *task = run->job->task;
 	struct run_state *state = &run->state;
-	struct step_loss loss = { 0 };
+	struct loss loss = { 0 };
 	double rate = settings->lr * schedule_factor(&run->schedule, state->step);
-	size_t targets = task->count_targets(task->context, batch);
-	if (!compute_gradients(run, batch, &loss))
+	size_t targets = task->count_targets(task->context, &batch->examples);
+	if (!compute_gradients(run, &batch->examples, &loss))
 		return 0;
 	if (state->step == 0 && targets > 0)
 		warn_of_zero_gradients(run);
-	double norm = isfinite(loss.loss) ? optimizer_step(run->saved.optimizer, run->gradients, rate) : NAN;
+	double norm = isfinite(loss.value) ? update(run, rate) : NAN;
 	if (!isfinite(norm))
-		return fail_not_finite(run, loss.loss, failure);
+		return fail_not_finite(run, loss.value, failure);
 	count_step(run, batch, &loss);
 	run->targets += (int64_t)targets;
 	bool logged = state->step % settings->logging_steps == 0 || batch->epoch_ends || state->step == settings->max_steps;
@@ -270,11 +283,11 @@ static int check_length(const struct run *run, int got, struct failure *failure)
 	return got;
 }
 
-static int next_batch(struct run *run, struct masked_batch *batch, struct failure *failure) {
+static int next_batch(struct run *run, struct example_batch *batch, struct failure *failure) {
 	const struct run_settings *settings = run->settings;
 	if (run->state.step == settings->max_steps)
 		return 0;
-	int got = masked_reader_next(run->records, (size_t)(settings->batch_size * settings->gradient_accumulation_steps),
+	int got = example_reader_next(run->records, (size_t)(settings->batch_size * settings->gradient_accumulation_steps),
 		batch, failure);
 	return asked_to_stop(run) ? 0 : got < 0 ? -1 : check_length(run, got, failure);
 }
@@ -291,7 +304,7 @@ static bool is_out_of_patience(const struct run *run) {
 
 static int train(struct run *run, struct failure *failure) {
 	const struct run_caller *caller = &run->job->caller;
-	struct masked_batch batch;
+	struct example_batch batch;
 	run->interval_start = seconds();
 	int result = run->state.step > 0 ? follow_up(run, failure) : 1;
 	while (result > 0 && !is_out_of_patience(run) && (result = next_batch(run, &batch, failure)) > 0) {

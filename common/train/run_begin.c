@@ -15,13 +15,13 @@
 
 /* ---- evaluation ---------------------------------------------------------------------------------------- */
 
-struct masked_reader *run_open_eval(struct run *run, int *descriptor, struct failure *failure) {
+struct example_reader *run_open_eval(struct run *run, int *descriptor, struct failure *failure) {
 	const struct task *task = run->job->task;
 	*descriptor = open_file(run->settings->eval, failure);
 	if (*descriptor < 0)
 		return NULL;
 	struct reader *reader = reader_open(*descriptor, run->settings->eval, failure);
-	struct masked_reader *records = reader == NULL ? NULL
+	struct example_reader *records = reader == NULL ? NULL
 		: task->open_records(task->context, reader, run->tokenizer, failure);
 	if (records == NULL)
 		close(*descriptor);
@@ -33,7 +33,7 @@ static int check_eval(struct run *run, struct failure *failure) {
 	const struct task *task = run->job->task;
 	const char *path = run->settings->eval;
 	struct stat status;
-	struct masked_batch batch;
+	struct example_batch batch;
 	size_t targets = 0;
 	int descriptor, got;
 	if (path == NULL)
@@ -41,13 +41,13 @@ static int check_eval(struct run *run, struct failure *failure) {
 	if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
 		return fail(failure, EX_USAGE, "--eval %s: not a regular file, which can be read again for each evaluation "
 			"(write the records to a file)", path);
-	struct masked_reader *records = run_open_eval(run, &descriptor, failure);
+	struct example_reader *records = run_open_eval(run, &descriptor, failure);
 	if (records == NULL)
 		return -1;
 	while ((got = run_check_stop(run, failure)) == 0
-			&& (got = masked_reader_next(records, (size_t)run->settings->eval_batch_size, &batch, failure)) > 0)
-		targets += task->count_targets(task->context, &batch);
-	masked_reader_close(records);
+			&& (got = example_reader_next(records, (size_t)run->settings->eval_batch_size, &batch, failure)) > 0)
+		targets += task->count_targets(task->context, &batch.examples);
+	example_reader_close(records);
 	close(descriptor);
 	if (got == 0 && targets == 0)
 		return fail(failure, EX_DATAERR, "--eval %s: no %s (%s)", path, task->targets, task->targets_hint);
@@ -146,7 +146,9 @@ static int load_model(struct run *run, struct failure *failure) {
 	if (settings->optimizer.freeze != NULL && optimizer_frozen(run->saved.optimizer) == 0)
 		return fail(failure, EX_USAGE, "--freeze %s: no tensor is called that (model-info lists them)",
 			settings->optimizer.freeze);
-	run->gradients = allocate(parameters->size, sizeof *run->gradients);
+	run->rates = allocate(parameters->group_count, sizeof *run->rates);
+	for (size_t g = 0; g < parameters->group_count; g++)
+		optimizer_thaw(run->saved.optimizer, g);
 	return 0;
 }
 
@@ -190,15 +192,15 @@ static int check_same_run(const struct run *run, json_t *expected, int64_t total
 /* Takes from the input what the run took before, and makes sure that it is the same. */
 static int skip_input(struct run *run, struct failure *failure) {
 	enum { RECORDS = 256 };
-	struct masked_batch batch;
+	struct example_batch batch;
 	int64_t left = run->state.records;
 	int got = 1;
-	while (left > 0 && (got = run_check_stop(run, failure)) == 0 && (got = masked_reader_next(run->records, (size_t)(left < RECORDS ? left : RECORDS), &batch,
-			failure)) > 0)
-		left -= (int64_t)batch.B;
+	while (left > 0 && (got = run_check_stop(run, failure)) == 0 && (got = example_reader_next(run->records,
+			(size_t)(left < RECORDS ? left : RECORDS), &batch, failure)) > 0)
+		left -= (int64_t)batch.examples.B;
 	if (got < 0)
 		return -1;
-	uint32_t digest = masked_reader_digest(run->records);
+	uint32_t digest = example_reader_digest(run->records);
 	return left == 0 && digest == run->state.digest ? 0
 		: fail(failure, EX_DATAERR, "%s: is not what the run in %s was made from (its first %" PRId64 " records are crc32:%08"
 			PRIx32 ", and were crc32:%08" PRIx32 "; give the same input, or choose another --out)",
@@ -293,13 +295,13 @@ int run_begin(struct run *run, struct failure *failure) {
 
 void run_release(struct run *run) {
 	const struct task *task = run->job->task;
-	masked_reader_close(run->records);
+	example_reader_close(run->records);
 	if (run->descriptor > STDIN_FILENO)
 		close(run->descriptor);
 	run_folder_close(run->folder);
 	run_state_clear(&run->state);
 	optimizer_free(run->saved.optimizer);
 	tokenizer_free(run->tokenizer);
-	free(run->gradients);
+	free(run->rates);
 	task->release(task->context);
 }

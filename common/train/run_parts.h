@@ -2,7 +2,6 @@
 #ifndef CLOZE_TRAIN_RUN_PARTS_H
 #define CLOZE_TRAIN_RUN_PARTS_H
 
-#include "record/masked.h"
 #include "train/checkpoint.h"
 #include "train/run.h"
 
@@ -13,9 +12,9 @@ struct run {
 	struct run_folder *folder;
 	struct tokenizer *tokenizer;
 	struct saved_run saved;       /* what a checkpoint holds: the above, the parameters, the optimizer */
-	float *gradients;             /* a block like parameters->values */
+	double *rates;                /* [group_count] learning rates of the step at hand */
 	struct schedule schedule;
-	struct masked_reader *records;
+	struct example_reader *records;
 	int descriptor;               /* of the input; -1: not open */
 	int64_t steps;                /* that the input makes, as it was counted or as its metadata tells; -1: not known */
 	bool needs_steps;             /* the schedule depends on their number */
@@ -45,7 +44,7 @@ int run_check_stop(struct run *run, struct failure *failure);
 int run_woken(void *run, struct failure *failure);
 
 /* Opens --eval as the task reads it; the caller closes both. NULL: 65, 66. */
-struct masked_reader *run_open_eval(struct run *run, int *descriptor, struct failure *failure);
+struct example_reader *run_open_eval(struct run *run, int *descriptor, struct failure *failure);
 
 /* Evaluates on --eval, with the figures into `line` and the loss into *loss. Returns 1; 0: stopped by request; -1. */
 int run_evaluate(struct run *run, json_t *line, double *loss, struct failure *failure);

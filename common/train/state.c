@@ -60,13 +60,17 @@ static json_t *control_members(const struct run_state *state) {
 }
 
 static json_t *own_members(const struct run_state *state) {
-	const double *terms = state->interval.terms;
-	return json_pack("{s:I, s:I, s:b, s:b, s:b, s:f, s:[f, f, f, f], s:I, s:f, s:I, s:I, s:I, s:O, s:O}", "records", (json_int_t)state->records,
-		"digest", (json_int_t)state->digest, "complete", (int)state->complete, "stopped", (int)state->stopped, "evaluation_due",
-		(int)state->evaluation_due, "interval_loss", state->interval.loss,
-		"interval_terms", terms[0], terms[1], terms[2], terms[3], "interval_steps", (json_int_t)state->interval_steps, "last_loss", state->last_loss, "last_step",
-		(json_int_t)state->last_step, "best_saved", (json_int_t)state->best_saved, "evaluations_since_best",
-		(json_int_t)state->evaluations_since_best, "options", state->options, "files", state->files);
+	json_t *parts = json_array();
+	for (size_t i = 0; i < LOSS_PARTS; i++)
+		json_array_append_new(parts, json_real(state->interval.parts[i]));
+	return json_pack("{s:I, s:I, s:b, s:b, s:b, s:f, s:o, s:I, s:f, s:I, s:I, s:I, s:O, s:O}",
+		"records", (json_int_t)state->records, "digest", (json_int_t)state->digest, "complete", (int)state->complete,
+		"stopped", (int)state->stopped, "evaluation_due", (int)state->evaluation_due,
+		"interval_loss", state->interval.value, "interval_parts", parts,
+		"interval_steps", (json_int_t)state->interval_steps, "last_loss", state->last_loss,
+		"last_step", (json_int_t)state->last_step, "best_saved", (json_int_t)state->best_saved,
+		"evaluations_since_best", (json_int_t)state->evaluations_since_best, "options", state->options,
+		"files", state->files);
 }
 
 int run_state_write(const struct run_state *state, const char *folder, struct failure *failure) {
@@ -135,12 +139,12 @@ static void read_reference_members(struct members *members, struct run_state *st
 	state->best_step = whole(members, "best_global_step", 1, state->step);
 }
 
-static void read_terms(struct members *members, double *terms) {
-	const json_t *array = member(members, "interval_terms", JSON_ARRAY);
-	for (size_t i = 0; i < LOSS_TERMS; i++)
-		terms[i] = json_real_value(json_array_get(array, i));
-	if (array != NULL && json_array_size(array) != LOSS_TERMS)
-		refuse(members, "interval_terms", "has not %d numbers", LOSS_TERMS);
+static void read_parts(struct members *members, double *parts) {
+	const json_t *array = member(members, "interval_parts", JSON_ARRAY);
+	for (size_t i = 0; i < LOSS_PARTS; i++)
+		parts[i] = json_real_value(json_array_get(array, i));
+	if (array != NULL && json_array_size(array) != LOSS_PARTS)
+		refuse(members, "interval_parts", "has not %d numbers", LOSS_PARTS);
 }
 
 static void read_own_members(struct members *members, struct run_state *state) {
@@ -149,8 +153,8 @@ static void read_own_members(struct members *members, struct run_state *state) {
 	state->complete = json_is_true(member(members, "complete", JSON_TRUE));
 	state->stopped = json_is_true(member(members, "stopped", JSON_TRUE));
 	state->evaluation_due = json_is_true(member(members, "evaluation_due", JSON_TRUE));
-	state->interval.loss = real(members, "interval_loss");
-	read_terms(members, state->interval.terms);
+	state->interval.value = real(members, "interval_loss");
+	read_parts(members, state->interval.parts);
 	state->interval_steps = whole(members, "interval_steps", 0, state->step);
 	state->last_loss = real(members, "last_loss");
 	state->last_step = whole(members, "last_step", 0, state->step);

@@ -12,24 +12,20 @@
 #include <jansson.h>
 
 #include "base/failure.h"
-
-enum { LOSS_TERMS = 4 };
-
-/* The loss of a step, and terms of it that are shown beside it: distillation's cross-entropy, for one. */
-struct step_loss { double loss, terms[LOSS_TERMS]; };
+#include "model/head.h"
 
 struct run_state {
 	int64_t step;            /* optimizer steps taken */
 	int64_t total;           /* the run's steps; -1: not known */
 	int32_t epoch;           /* of the last step's first record */
 	int64_t records;         /* taken from the input stream */
-	uint32_t digest;         /* of those: masked_reader_digest() */
+	uint32_t digest;         /* of those: example_reader_digest() */
 	bool complete;           /* the run has ended as it was to */
 	bool stopped;            /* saved because the run ended before that */
 	bool evaluation_due;     /* the last step is one to evaluate after, and that has not been done */
 
 	/* What the next line of metrics sums up: the losses of the interval's steps. */
-	struct step_loss interval;
+	struct loss interval;
 	int64_t interval_steps;
 
 	/* Evaluations: the best so far, how many have gone by since, and the last. Steps are 0 before the first. */

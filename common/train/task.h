@@ -1,13 +1,11 @@
 /* task: what a run trains a model to do, as a few functions. A run (train/run.h) knows no head: it asks the task to load
  * the model, to open streams of records, and to turn a micro-batch into gradients or an evaluation into numbers.
  *
- * To write a new *-step tool: fill a struct task, as train/masked_task.c does, and hand it to run_train(). `context` is
- * the task's own memory, passed to each function. The functions are called in the order in which they stand here, from
- * open_records() on as often as the run needs. */
+ * A *-step tool makes one of a head by train/head_task.h. `context` is the task's own memory, passed to each function. The
+ * functions are called in the order in which they stand here, from open_records() on as often as the run needs. */
 #ifndef CLOZE_TRAIN_TASK_H
 #define CLOZE_TRAIN_TASK_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,11 +13,11 @@
 
 #include "base/failure.h"
 #include "base/pool.h"
-#include "model/parameters.h"
-#include "record/masked.h"
+#include "model/blocks.h"
+#include "model/head.h"
 #include "text/tokenizer.h"
+#include "train/example_reader.h"
 #include "train/run_options.h"
-#include "train/state.h"
 
 /* Part of a step: records `first` to first + count - 1 of its batch, computed at a time. */
 struct micro_batch {
@@ -31,8 +29,7 @@ struct task {
 	void *context;
 	const char *targets;      /* what the loss is a mean over, for messages: "masked tokens" */
 	const char *targets_hint; /* what to do where a stream has none: "mask the records with wwm-mask" */
-	const char *terms[LOSS_TERMS]; /* names of the terms that the metrics show beside the loss ("loss_ce"), NULL after the
-	                                  last */
+	const char *const *part_names; /* [LOSS_PARTS] of the parts of the loss that the metrics show ("loss_ce"); NULL: none */
 
 	/* Loads the model of settings->model and prepares to compute with it on the pool, which is borrowed. The result is
 	 * the task's, and stays until release(). NULL: 65, 66. */
@@ -41,20 +38,19 @@ struct task {
 
 	/* Takes over a reader and checks that its records are for this task and this model, whose tokenizer is NULL where the
 	 * folder has none. NULL: 65. */
-	struct masked_reader *(*open_records)(void *context, struct reader *reader, const struct tokenizer *tokenizer,
+	struct example_reader *(*open_records)(void *context, struct reader *reader, const struct tokenizer *tokenizer,
 		struct failure *failure);
 
-	/* The number of targets in a batch. */
-	size_t (*count_targets)(void *context, const struct masked_batch *batch);
+	/* The number of targets among the examples. */
+	size_t (*count_targets)(void *context, const struct examples *examples);
 
-	/* The derivative of the loss of a whole step, `batch`, as far as it comes from the records of one micro-batch, into
-	 * `gradients`, a block like parameters->values; after a step's first micro-batch (part->first > 0) it is added to what
-	 * is there. Adds to *loss what the micro-batch contributes to the step's loss and to each of its terms. */
-	void (*compute_gradients)(void *context, const struct masked_batch *batch, const struct micro_batch *part,
-		float *gradients, struct step_loss *loss);
+	/* Adds to `gradients` the derivative of the loss of a whole step, `step`, as far as it comes from the records of one
+	 * micro-batch, and returns what that contributes to the step's loss. */
+	struct loss (*compute_gradients)(void *context, const struct examples *step, const struct micro_batch *part,
+		const struct blocks *gradients);
 
 	/* Evaluates a batch, and adds it to the sums of the evaluation at hand. */
-	void (*evaluate)(void *context, const struct masked_batch *batch);
+	void (*evaluate)(void *context, const struct examples *examples);
 
 	/* Ends the evaluation: adds its figures to a line of metrics ("eval_loss" first; a number that is not finite is null),
 	 * sets the sums back to nothing, and returns the loss, by which the best evaluation is known. */

@@ -64,7 +64,7 @@ mv moved elsewhere
 status 'a folder that was moved goes on' 0 train elsewhere/there --resume "${saving[@]}" --threads 3 train.arrows
 is 'and ends bit-identical on other threads' "$(weights elsewhere/there)" "$whole"
 like 'the evaluation is run again beside the saved one' "$err_text" \
-	"step 8: eval_loss is $(jq -r 'select(.eval_loss and .step == 8).eval_loss' whole.jsonl)[0-9]*, saved was "
+	"step 8: eval_loss is $(printf %.9g "$(jq -r 'select(.eval_loss and .step == 8).eval_loss' whole.jsonl)"), saved was "
 
 begin torn
 head -c 1000 whole/checkpoint-8/optimizer.safetensors > torn/checkpoint-8/optimizer.safetensors
@@ -120,10 +120,11 @@ status 'of a complete run too' 65 train whole --resume --model edited "${saving[
 # A best checkpoint that is gone: the run still makes a model, the best from there on.
 best=(--save-steps 4 --eval eval.arrows --load-best-model-at-end --lr 0.1 --warmup-steps 0 --lr-scheduler-type constant)
 status 'a run whose evaluations get worse' 65 train gone "${best[@]}" --max-steps 16 cut.arrows
-is 'its best is not the last' "$(jq .best_global_step gone/checkpoint-15/trainer_state.json)" 8
-rm -r gone/checkpoint-8
+step=$(jq .best_global_step gone/checkpoint-15/trainer_state.json)
+is 'its best is not the last' "$((step < 15))" 1
+rm -r "gone/checkpoint-$step"
 status 'a best checkpoint that is gone' 0 train gone "${best[@]}" --max-steps 16 --resume train.arrows
-like 'is told of' "$err_text" 'the best evaluation so far, of step 8, is forgotten: gone/checkpoint-8/'
+like 'is told of' "$err_text" "the best evaluation so far, of step $step, is forgotten: gone/checkpoint-$step/"
 is 'the best since is written' "$(jq .best_global_step gone/trainer_state.json)" 16
 
 # --out that cannot be written is found before the first step.

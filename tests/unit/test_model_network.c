@@ -1,5 +1,5 @@
-/* The network against a plain one: loops in double precision that compute every position, with the same coins. Each
- * derivative is held against a central difference of the plain network's loss. */
+/* The network against a plain one: loops in double precision that compute every row of every layer, with the same coins.
+ * Each derivative is held against a central difference of the plain network's loss. */
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -8,19 +8,24 @@
 
 #include "test.h"
 
-#include "base/memory.h"
-#include "math/random.h"
-#include "model/network.h"
+#include "networks.h"
 
 /* ---- the plain network --------------------------------------------------------------------------------- */
 
 struct plain {
 	const struct parameters *p;
-	const struct network_input *input;
-	const double *w;              /* the block, in double precision */
+	const struct examples *examples;
+	double *w;                    /* the block, in double precision */
+	const int32_t *wanted;        /* [R] the rows that go on in the last layer; NULL: all */
+	size_t R;
 	float hidden_dropout, attention_dropout;
 	uint64_t seed, pass;
 };
+
+/* The numbers of a tensor. */
+static const double *of(const struct plain *plain, enum role role, size_t place) {
+	return plain->w + parameters_find(plain->p, role, place)->offset;
+}
 
 /* y[n, o] = sum over i of x[n, i] w[o, i], + b[o]. */
 static void plain_dense(double *y, const double *x, const double *w, const double *b, size_t N, size_t O, size_t I) {
@@ -64,46 +69,71 @@ static double plain_coin(const struct plain *plain, float probability, uint32_t 
 	return (double)one;
 }
 
-/* Row of position n in the last layer, which has the labelled ones only; -1: not there. */
-static ptrdiff_t labelled_row(const struct network_input *input, size_t n) {
-	for (size_t m = 0; m < input->M; m++)
-		if ((size_t)input->positions[m] == n)
-			return (ptrdiff_t)m;
-	return -1;
+/* How many rows below row n go on. In the last layer those are the wanted ones. */
+static size_t rows_before(const struct plain *plain, size_t n, bool last) {
+	size_t before = 0;
+	if (!last || plain->wanted == NULL)
+		return n;
+	while (before < plain->R && (size_t)(plain->wanted[before] - plain->examples->starts[0]) < n)
+		before++;
+	return before;
+}
+
+static bool goes_on(const struct plain *plain, size_t n, bool last) {
+	return rows_before(plain, n + 1, last) > rows_before(plain, n, last);
 }
 
 static void plain_hidden_dropout(const struct plain *plain, double *x, uint32_t site, bool last) {
-	size_t C = plain->p->config.hidden_size, N = plain->input->B * plain->input->T;
-	for (size_t n = 0; n < N; n++) {
-		ptrdiff_t row = last ? labelled_row(plain->input, n) : (ptrdiff_t)n;
-		for (size_t c = 0; row >= 0 && c < C; c++)
-			x[n * C + c] *= plain_coin(plain, plain->hidden_dropout, site, (size_t)row * C + c);
+	size_t C = plain->p->config.hidden_size, N = examples_rows(plain->examples);
+	for (size_t n = 0; n < N; n++)
+		for (size_t c = 0; goes_on(plain, n, last) && c < C; c++)
+			x[n * C + c] *= plain_coin(plain, plain->hidden_dropout, site, rows_before(plain, n, last) * C + c);
+}
+
+/* The rows of the record that row n belongs to: [first, end). */
+struct rows { size_t first, end; };
+
+static struct rows record_of(const struct examples *examples, size_t n) {
+	const int32_t *start = examples->starts;
+	while ((size_t)(start[1] - examples->starts[0]) <= n)
+		start++;
+	return (struct rows){ (size_t)(start[0] - examples->starts[0]), (size_t)(start[1] - examples->starts[0]) };
+}
+
+/* The probabilities p[t] with which one head of a query attends to the rows t of its record. */
+static void plain_probabilities(const struct plain *plain, double *p, const double *query, const double *keys,
+	struct rows record) {
+	size_t C = plain->p->config.hidden_size, D = C / plain->p->config.num_attention_heads;
+	double sum = 0;
+	for (size_t t = record.first; t < record.end; t++) {
+		double score = 0;
+		for (size_t d = 0; d < D; d++)
+			score += query[d] * keys[t * C + d];
+		bool attended = plain->examples->attended == NULL || plain->examples->attended[t];
+		sum += p[t] = attended ? exp(score / sqrt((double)D)) : 0;
 	}
+	for (size_t t = record.first; t < record.end; t++)
+		p[t] /= sum;
 }
 
 static void plain_attention(const struct plain *plain, double *context, const double *q, const double *k,
-	const double *v, uint32_t site, bool last) {
+	const double *v, size_t layer) {
 	size_t C = plain->p->config.hidden_size, H = plain->p->config.num_attention_heads, D = C / H;
-	size_t B = plain->input->B, T = plain->input->T, R = last ? plain->input->M : B * T;
-	double *p = calloc(T, sizeof *p);
-	for (size_t n = 0; n < B * T; n++)
-		for (size_t h = 0; h < H; h++) {
-			size_t b = n / T;
-			double sum = 0;
-			for (size_t t = 0; t < T; t++) {
-				double score = 0;
+	size_t N = examples_rows(plain->examples), longest = examples_longest(plain->examples);
+	bool last = layer == plain->p->config.num_hidden_layers - 1;
+	size_t R = rows_before(plain, N, last);
+	double *p = calloc(N, sizeof *p);
+	memset(context, 0, N * C * sizeof *context);
+	for (size_t n = 0; n < N; n++)
+		for (size_t h = 0; h < H && goes_on(plain, n, last); h++) {
+			struct rows record = record_of(plain->examples, n);
+			size_t length = record.end - record.first, first_query = rows_before(plain, record.first, last);
+			size_t coin = (h * R + first_query) * longest + (rows_before(plain, n, last) - first_query) * length;
+			plain_probabilities(plain, p, q + n * C + h * D, k + h * D, record);
+			for (size_t t = record.first; t < record.end; t++, coin++)
 				for (size_t d = h * D; d < (h + 1) * D; d++)
-					score += q[n * C + d] * k[(b * T + t) * C + d];
-				bool kept = plain->input->attention_mask == NULL || plain->input->attention_mask[b * T + t];
-				sum += p[t] = kept ? exp(score / sqrt((double)D)) : 0;
-			}
-			ptrdiff_t row = last ? labelled_row(plain->input, n) : (ptrdiff_t)n;
-			for (size_t d = h * D; d < (h + 1) * D; d++)
-				context[n * C + d] = 0;
-			for (size_t t = 0; row >= 0 && t < T; t++)
-				for (size_t d = h * D; d < (h + 1) * D; d++)
-					context[n * C + d] += p[t] / sum * v[(b * T + t) * C + d]
-						* plain_coin(plain, plain->attention_dropout, site, (h * R + (size_t)row) * T + t);
+					context[n * C + d] += p[t] * v[t * C + d]
+						* plain_coin(plain, plain->attention_dropout, (uint32_t)(1 + 3 * layer), coin);
 		}
 	free(p);
 }
@@ -111,103 +141,149 @@ static void plain_attention(const struct plain *plain, double *context, const do
 /* One layer, x in place. `s` is scratch of 5 N C + N F. */
 static void plain_layer(const struct plain *plain, size_t l, double *x, double *s) {
 	const struct config *config = &plain->p->config;
-	const struct layer_offsets *at = &plain->p->layers[l];
-	size_t C = config->hidden_size, F = config->intermediate_size, N = plain->input->B * plain->input->T;
+	size_t C = config->hidden_size, F = config->intermediate_size, N = examples_rows(plain->examples);
 	double *q = s, *k = q + N * C, *v = k + N * C, *context = v + N * C, *y = context + N * C, *f = y + N * C;
-	const double *w = plain->w;
 	bool last = l == config->num_hidden_layers - 1;
 	uint32_t site = (uint32_t)(1 + 3 * l);
 	double eps = (double)config->layer_norm_eps;
-	plain_dense(q, x, w + at->qkv_weight, w + at->qkv_bias, N, C, C);
-	plain_dense(k, x, w + at->qkv_weight + C * C, w + at->qkv_bias + C, N, C, C);
-	plain_dense(v, x, w + at->qkv_weight + 2 * C * C, w + at->qkv_bias + 2 * C, N, C, C);
-	plain_attention(plain, context, q, k, v, site, last);
-	plain_dense(y, context, w + at->attention_output_weight, w + at->attention_output_bias, N, C, C);
+	plain_dense(q, x, of(plain, ROLE_QUERY_WEIGHT, l), of(plain, ROLE_QUERY_BIAS, l), N, C, C);
+	plain_dense(k, x, of(plain, ROLE_KEY_WEIGHT, l), of(plain, ROLE_KEY_BIAS, l), N, C, C);
+	plain_dense(v, x, of(plain, ROLE_VALUE_WEIGHT, l), of(plain, ROLE_VALUE_BIAS, l), N, C, C);
+	plain_attention(plain, context, q, k, v, l);
+	plain_dense(y, context, of(plain, ROLE_ATTENTION_OUTPUT_WEIGHT, l), of(plain, ROLE_ATTENTION_OUTPUT_BIAS, l), N, C, C);
 	if (config->model_type == MODEL_BERT)
 		plain_hidden_dropout(plain, y, site + 1, last);
 	for (size_t i = 0; i < N * C; i++)
 		y[i] += x[i];
-	plain_norm(y, w + at->attention_norm_weight, w + at->attention_norm_bias, N, C, eps);
-	plain_dense(f, y, w + at->intermediate_weight, w + at->intermediate_bias, N, F, C);
+	plain_norm(y, of(plain, ROLE_ATTENTION_NORM_WEIGHT, l), of(plain, ROLE_ATTENTION_NORM_BIAS, l), N, C, eps);
+	plain_dense(f, y, of(plain, ROLE_INTERMEDIATE_WEIGHT, l), of(plain, ROLE_INTERMEDIATE_BIAS, l), N, F, C);
 	for (size_t i = 0; i < N * F; i++)
 		f[i] = plain_activation(config->hidden_act, f[i]);
-	plain_dense(x, f, w + at->output_weight, w + at->output_bias, N, C, F);
+	plain_dense(x, f, of(plain, ROLE_OUTPUT_WEIGHT, l), of(plain, ROLE_OUTPUT_BIAS, l), N, C, F);
 	plain_hidden_dropout(plain, x, site + 2, last);
 	for (size_t i = 0; i < N * C; i++)
 		x[i] += y[i];
-	plain_norm(x, w + at->output_norm_weight, w + at->output_norm_bias, N, C, eps);
+	plain_norm(x, of(plain, ROLE_OUTPUT_NORM_WEIGHT, l), of(plain, ROLE_OUTPUT_NORM_BIAS, l), N, C, eps);
 }
 
-/* The mean loss over the labelled positions. */
-static double plain_loss(const struct plain *plain) {
-	const struct parameters *p = plain->p;
-	const struct config *config = &p->config;
-	const struct network_input *input = plain->input;
-	size_t C = config->hidden_size, V = config->vocab_size, N = input->B * input->T;
-	const double *w = plain->w;
-	double *x = calloc(N * C, sizeof *x), *y = calloc(N * C, sizeof *y), *z = calloc(V, sizeof *z);
-	double *scratch = calloc(N * (5 * C + config->intermediate_size), sizeof *scratch);
+/* x [N, C]: what the encoder puts out. free() releases it. */
+static double *plain_encode(const struct plain *plain) {
+	const struct examples *examples = plain->examples;
+	const struct config *config = &plain->p->config;
+	size_t C = config->hidden_size, N = examples_rows(examples);
+	double *x = calloc(N * C, sizeof *x), *scratch = calloc(N * (5 * C + config->intermediate_size), sizeof *scratch);
 	for (size_t n = 0; n < N; n++)
 		for (size_t c = 0; c < C; c++) {
-			x[n * C + c] = w[p->word_embeddings + (size_t)input->input_ids[n] * C + c]
-				+ w[p->position_embeddings + n % input->T * C + c];
-			size_t type = input->token_type_ids != NULL ? (size_t)input->token_type_ids[n] : 0;
+			size_t type = examples->token_type_ids != NULL ? (size_t)examples->token_type_ids[n] : 0;
+			x[n * C + c] = of(plain, ROLE_WORD_EMBEDDINGS, 0)[(size_t)examples->input_ids[n] * C + c]
+				+ of(plain, ROLE_POSITION_EMBEDDINGS, 0)[(size_t)examples->positions[n] * C + c];
 			if (config->type_vocab_size > 0)
-				x[n * C + c] += w[p->token_type_embeddings + type * C + c];
+				x[n * C + c] += of(plain, ROLE_TOKEN_TYPE_EMBEDDINGS, 0)[type * C + c];
 		}
-	plain_norm(x, w + p->embedding_norm_weight, w + p->embedding_norm_bias, N, C, (double)config->layer_norm_eps);
+	plain_norm(x, of(plain, ROLE_EMBEDDING_NORM_WEIGHT, 0), of(plain, ROLE_EMBEDDING_NORM_BIAS, 0), N, C,
+		(double)config->layer_norm_eps);
 	plain_hidden_dropout(plain, x, 0, false);
 	for (size_t l = 0; l < config->num_hidden_layers; l++)
 		plain_layer(plain, l, x, scratch);
-	plain_dense(y, x, w + p->head_weight, w + p->head_bias, N, C, C);
-	for (size_t i = 0; i < N * C; i++)
-		y[i] = plain_activation(config->hidden_act, y[i]);
-	plain_norm(y, w + p->head_norm_weight, w + p->head_norm_bias, N, C, (double)config->layer_norm_eps);
-	double loss = 0;
-	for (size_t m = 0; m < input->M; m++) {
-		plain_dense(z, y + (size_t)input->positions[m] * C, w + p->decoder_weight, w + p->decoder_bias, 1, V, C);
-		double sum = 0;
-		for (size_t i = 0; i < V; i++)
-			sum += exp(z[i]);
-		loss += (log(sum) - z[input->labels[m]]) / (double)input->M;
-	}
-	free(x);
-	free(y);
-	free(z);
 	free(scratch);
+	return x;
+}
+
+/* ---- plain heads --------------------------------------------------------------------------------------- */
+
+/* Cross-entropy at label m, from y [N, C]. */
+static double plain_cross_entropy(const struct plain *plain, const double *y, size_t m) {
+	const struct examples *examples = plain->examples;
+	size_t C = plain->p->config.hidden_size, V = plain->p->config.vocab_size;
+	size_t row = (size_t)(examples->labelled[m] - examples->starts[0]);
+	const double *decoder = parameters_find(plain->p, ROLE_HEAD, DECODER_WEIGHT) != NULL
+		? of(plain, ROLE_HEAD, DECODER_WEIGHT) : of(plain, ROLE_WORD_EMBEDDINGS, 0);
+	double *z = calloc(V, sizeof *z), sum = 0;
+	plain_dense(z, y + row * C, decoder, of(plain, ROLE_HEAD, DECODER_BIAS), 1, V, C);
+	for (size_t i = 0; i < V; i++)
+		sum += exp(z[i]);
+	double loss = log(sum) - z[examples->labels[m]];
+	free(z);
 	return loss;
 }
 
-/* ---- models and batches -------------------------------------------------------------------------------- */
-
-static struct config tiny_config(enum model_type type) {
-	struct config config = { .model_type = type, .vocab_size = 19, .max_position_embeddings = 7,
-		.type_vocab_size = type == MODEL_BERT ? 2 : 0, .hidden_size = 6, .num_hidden_layers = 2,
-		.num_attention_heads = 2, .intermediate_size = 10, .hidden_act = ACTIVATION_GELU, .layer_norm_eps = 1e-12f,
-		.initializer_range = 0.02f, .tie_word_embeddings = true, .json = json_object() };
-	return config;
+/* The mean over the labelled tokens. */
+static double plain_masked_lm(const struct plain *plain, const double *x) {
+	const struct config *config = &plain->p->config;
+	size_t C = config->hidden_size, N = examples_rows(plain->examples), M = examples_labels(plain->examples);
+	double *y = calloc(N * C, sizeof *y), loss = 0;
+	plain_dense(y, x, of(plain, ROLE_HEAD, TRANSFORM_WEIGHT), of(plain, ROLE_HEAD, TRANSFORM_BIAS), N, C, C);
+	for (size_t i = 0; i < N * C; i++)
+		y[i] = plain_activation(config->hidden_act, y[i]);
+	plain_norm(y, of(plain, ROLE_HEAD, HEAD_NORM_WEIGHT), of(plain, ROLE_HEAD, HEAD_NORM_BIAS), N, C,
+		(double)config->layer_norm_eps);
+	for (size_t m = 0; m < M; m++)
+		loss += plain_cross_entropy(plain, y, m) / (double)M;
+	free(y);
+	return loss;
 }
 
-/* Every number random, norms around 1. */
-static struct parameters *random_model(struct config config) {
-	struct parameters *p = parameters_create(&config);
-	for (size_t i = 0; i < p->count; i++) {
-		const struct parameter *parameter = &p->table[i];
-		random_normal(3, i, 0.4f, p->values + parameter->offset, parameter->elements);
-		for (size_t j = 0; parameter->dimensions == 1 && strstr(parameter->name, "orm.weight") != NULL
-			&& j < parameter->elements; j++)
-			p->values[parameter->offset + j] += 1;
-	}
-	return p;
+static double plain_probe(const struct plain *plain, const double *x) {
+	const double *w = of(plain, ROLE_HEAD, 0);
+	size_t C = plain->p->config.hidden_size, N = examples_rows(plain->examples);
+	double loss = 0;
+	for (size_t n = 0; n < N; n++)
+		for (size_t c = 0; c < C && goes_on(plain, n, true); c++)
+			loss += probe_factor(plain->examples, n, c) * w[c] * x[n * C + c];
+	return loss / (double)rows_before(plain, N, true);
 }
 
-/* Three records of six positions; the second is padded, and the third has one label. */
-static const int32_t tiny_ids[] = { 5, 3, 8, 3, 17, 2, 7, 9, 3, 1, 0, 0, 4, 6, 3, 18, 11, 2 };
-static const uint8_t tiny_mask[] = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1, 1, 1 };
-static const int32_t tiny_positions[] = { 1, 3, 4, 6, 8, 14 };
+/* A head, and what is plain of it. */
+enum wants { WANTS_LABELLED, WANTS_ALL, WANTS_FIRST };
+struct head_case {
+	const struct head_class *class;
+	struct probe_options options;
+	enum wants wants;
+	double (*loss)(const struct plain *plain, const double *x);
+};
+static const struct head_case masked_lm = { &masked_lm_head, { false }, WANTS_LABELLED, plain_masked_lm };
+static const struct head_case all_rows = { &probe_head, { false }, WANTS_ALL, plain_probe };
+static const struct head_case first_rows = { &probe_head, { true }, WANTS_FIRST, plain_probe };
+
+static void plain_want(struct plain *plain, enum wants wants) {
+	const struct examples *examples = plain->examples;
+	plain->wanted = wants == WANTS_ALL ? NULL : wants == WANTS_FIRST ? examples->starts : examples->labelled;
+	plain->R = wants == WANTS_FIRST ? examples->B : examples_labels(examples);
+}
+
+static double plain_loss(const struct plain *plain, const struct head_case *head) {
+	double *x = plain_encode(plain), loss = head->loss(plain, x);
+	free(x);
+	return loss;
+}
+
+/* ---- batches ------------------------------------------------------------------------------------------- */
+
+/* Three records of 6, 4 and 6 tokens; the third has one label. */
+static const int32_t tiny_starts[] = { 0, 6, 10, 16 };
+static const int32_t tiny_ids[] = { 5, 3, 8, 3, 17, 2, 7, 9, 3, 1, 4, 6, 3, 18, 11, 2 };
+static const int32_t tiny_places[] = { 0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 0, 1, 2, 3, 4, 5 };
+static const int32_t tiny_types[] = { 0, 0, 0, 1, 1, 1, 0, 1, 1, 1, 1, 0, 1, 0, 0, 1 };
+static const int32_t tiny_label_starts[] = { 0, 3, 5, 6 };
+static const int32_t tiny_labelled[] = { 1, 3, 4, 6, 8, 12 };
 static const int32_t tiny_labels[] = { 6, 12, 17, 0, 18, 9 };
-static const struct network_input tiny_input = { .B = 3, .T = 6, .input_ids = tiny_ids, .attention_mask = tiny_mask,
-	.M = 6, .positions = tiny_positions, .labels = tiny_labels };
+static const struct examples tiny = { .B = 3, .starts = tiny_starts, .input_ids = tiny_ids, .positions = tiny_places,
+	.label_starts = tiny_label_starts, .labelled = tiny_labelled, .labels = tiny_labels };
+
+/* Records of 1, 5, 3, 7 and 1 tokens, with holes in their positions. Of the second the last two tokens have a label, but are
+ * not attended to; the third has no label and begins at position 3; the fourth has labels at all but its first token, which
+ * is not attended to. */
+static const int32_t ragged_starts[] = { 0, 1, 6, 9, 16, 17 };
+static const int32_t ragged_ids[] = { 7, 5, 3, 8, 3, 17, 2, 7, 9, 0, 3, 1, 4, 6, 3, 18, 7 };
+static const int32_t ragged_places[] = { 0, 0, 1, 2, 4, 6, 3, 4, 5, 0, 1, 2, 3, 4, 5, 6, 2 };
+static const int32_t ragged_types[] = { 1, 0, 0, 1, 1, 1, 0, 0, 1, 0, 1, 0, 1, 0, 0, 1, 0 };
+static const uint8_t ragged_attended[] = { 1, 1, 1, 1, 0, 0, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1 };
+static const int32_t ragged_label_starts[] = { 0, 1, 4, 4, 10, 10 };
+static const int32_t ragged_labelled[] = { 0, 2, 4, 5, 10, 11, 12, 13, 14, 15 };
+static const int32_t ragged_labels[] = { 3, 6, 12, 17, 0, 18, 9, 1, 2, 2 };
+static const struct examples ragged = { .B = 5, .starts = ragged_starts, .input_ids = ragged_ids,
+	.positions = ragged_places, .attended = ragged_attended, .label_starts = ragged_label_starts,
+	.labelled = ragged_labelled, .labels = ragged_labels };
 
 static double *doubles(const float *x, size_t count) {
 	double *y = calloc(count, sizeof *y);
@@ -219,15 +295,15 @@ static double *doubles(const float *x, size_t count) {
 /* ---- gradients ----------------------------------------------------------------------------------------- */
 
 /* Each tensor's derivatives, element by element; the difference is relative to the tensor's largest. */
-static void check_tensor(const struct plain *plain, double *w, const struct parameter *parameter,
+static void check_tensor(const struct plain *plain, const struct head_case *head, const struct parameter *parameter,
 	const float *gradients) {
-	double largest = 0, worst = 0;
-	for (size_t i = parameter->offset; i < parameter->offset + parameter->elements; i++) {
+	double largest = 0, worst = 0, *w = plain->w + parameter->offset;
+	for (size_t i = 0; i < parameter->elements; i++) {
 		const double h = 1e-5, kept = w[i];
 		w[i] = kept + h;
-		double above = plain_loss(plain);
+		double above = plain_loss(plain, head);
 		w[i] = kept - h;
-		double derivative = (above - plain_loss(plain)) / (2 * h);
+		double derivative = (above - plain_loss(plain, head)) / (2 * h);
 		w[i] = kept;
 		largest = fmax(largest, fabs(derivative));
 		worst = fmax(worst, fabs((double)gradients[i] - derivative));
@@ -239,49 +315,47 @@ static void check_tensor(const struct plain *plain, double *w, const struct para
 	}
 }
 
-static void check_gradients(struct config config, const struct network_input *input, float hidden, float attention) {
-	struct parameters *p = random_model(config);
-	struct pool *pool = pool_create(2, &(struct failure){ 0 });
-	struct network *network = network_create(p, pool);
-	float *gradients = allocate(p->size, sizeof *gradients);
-	double *w = doubles(p->values, p->size);
-	struct plain plain = { p, input, w, hidden, attention, 77, 5 };
-	memset(gradients, 0x7f, p->size * sizeof *gradients);
-	network_set_dropout(network, hidden, attention, plain.seed);
-	double tokens = (double)input->M, sum = network_gradients(network, input, plain.pass, tokens, false, gradients);
-	assert_true(fabs(sum / tokens - plain_loss(&plain)) < 1e-5);
-	for (size_t i = 0; i < p->count; i++)
-		check_tensor(&plain, w, &p->table[i], gradients);
-	free(w);
-	free(gradients);
-	network_free(network);
-	pool_destroy(pool);
-	parameters_free(p);
+static void check_head(struct config config, const struct head_case *head, const struct examples *examples, float hidden,
+	float attention) {
+	struct trained trained = make_trained(config, head->class, &head->options, 2);
+	struct plain plain = { .p = trained.p, .examples = examples, .w = doubles(trained.p->values, trained.p->size),
+		.hidden_dropout = hidden, .attention_dropout = attention, .seed = 77, .pass = 5 };
+	plain_want(&plain, head->wants);
+	network_set_dropout(trained.network, hidden, attention, plain.seed);
+	double loss = gradients_of(&trained, examples, plain.pass);
+	assert_true(fabs(loss - plain_loss(&plain, head)) < 1e-5);
+	for (size_t i = 0; i < trained.p->count; i++)
+		check_tensor(&plain, head, &trained.p->table[i], trained.gradients->of[i]);
+	free(plain.w);
+	free_trained(&trained);
+}
+
+static void check_gradients(struct config config, const struct examples *examples, float hidden, float attention) {
+	check_head(config, &masked_lm, examples, hidden, attention);
 }
 
 static void distilbert_gradients(void **state) {
 	(void)state;
-	check_gradients(tiny_config(MODEL_DISTILBERT), &tiny_input, 0, 0);
+	check_gradients(tiny_config(MODEL_DISTILBERT), &tiny, 0, 0);
 }
 
 static void bert_gradients(void **state) {
 	(void)state;
-	check_gradients(tiny_config(MODEL_BERT), &tiny_input, 0, 0);
+	check_gradients(tiny_config(MODEL_BERT), &tiny, 0, 0);
 }
 
 static void gradients_of_both_token_types(void **state) {
 	(void)state;
-	static const int32_t types[] = { 0, 0, 0, 1, 1, 1, 0, 1, 1, 1, 0, 0, 1, 0, 1, 0, 0, 1 };
-	struct network_input input = tiny_input;
-	input.token_type_ids = types;
-	check_gradients(tiny_config(MODEL_BERT), &input, 0, 0);
-	check_gradients(tiny_config(MODEL_BERT), &input, 0.3f, 0.2f);
+	struct examples examples = tiny;
+	examples.token_type_ids = tiny_types;
+	check_gradients(tiny_config(MODEL_BERT), &examples, 0, 0);
+	check_gradients(tiny_config(MODEL_BERT), &examples, 0.3f, 0.2f);
 }
 
 static void gradients_with_dropout(void **state) {
 	(void)state;
-	check_gradients(tiny_config(MODEL_DISTILBERT), &tiny_input, 0.3f, 0.2f);
-	check_gradients(tiny_config(MODEL_BERT), &tiny_input, 0.3f, 0.2f);
+	check_gradients(tiny_config(MODEL_DISTILBERT), &tiny, 0.3f, 0.2f);
+	check_gradients(tiny_config(MODEL_BERT), &tiny, 0.3f, 0.2f);
 }
 
 static void gradients_of_each_activation(void **state) {
@@ -289,7 +363,7 @@ static void gradients_of_each_activation(void **state) {
 	for (int act = ACTIVATION_GELU_NEW; act <= ACTIVATION_SILU; act++) {
 		struct config config = tiny_config(MODEL_BERT);
 		config.hidden_act = (enum activation)act;
-		check_gradients(config, &tiny_input, 0, 0);
+		check_gradients(config, &tiny, 0, 0);
 	}
 }
 
@@ -299,21 +373,61 @@ static void gradients_of_separate_decoder_and_one_layer(void **state) {
 	config.tie_word_embeddings = false;
 	config.num_hidden_layers = 1;
 	config.pad_token_id = -1;
-	check_gradients(config, &tiny_input, 0.1f, 0);
+	check_gradients(config, &tiny, 0.1f, 0);
 }
 
 /* The second record has no label, the third has all. */
 static void gradients_of_uneven_labels(void **state) {
 	(void)state;
-	static const int32_t positions[] = { 0, 12, 13, 14, 15, 16, 17 }, labels[] = { 1, 2, 3, 4, 5, 6, 7 };
-	struct network_input input = tiny_input;
-	input.M = 7;
-	input.positions = positions;
-	input.labels = labels;
-	input.attention_mask = NULL;
+	static const int32_t label_starts[] = { 0, 1, 1, 7 };
+	static const int32_t labelled[] = { 0, 10, 11, 12, 13, 14, 15 }, labels[] = { 1, 2, 3, 4, 5, 6, 7 };
+	struct examples examples = tiny;
+	examples.label_starts = label_starts;
+	examples.labelled = labelled;
+	examples.labels = labels;
 	struct config config = tiny_config(MODEL_DISTILBERT);
 	config.pad_token_id = -1;
-	check_gradients(config, &input, 0, 0.1f);
+	check_gradients(config, &examples, 0, 0.1f);
+}
+
+/* Records of unlike lengths, with and without tokens that are not attended to, and token types. */
+static void gradients_of_ragged_records(void **state) {
+	(void)state;
+	for (int variant = 0; variant < 8; variant++) {
+		struct config config = tiny_config(variant & 4 ? MODEL_BERT : MODEL_DISTILBERT);
+		struct examples examples = ragged;
+		config.pad_token_id = -1;
+		examples.attended = variant & 1 ? ragged_attended : NULL;
+		examples.token_type_ids = variant & 4 ? ragged_types : NULL;
+		check_gradients(config, &examples, variant & 2 ? 0.3f : 0, variant & 2 ? 0.2f : 0);
+	}
+}
+
+/* A head may want every row of the last layer, or the first of each record. */
+static void gradients_of_other_heads(void **state) {
+	(void)state;
+	for (int variant = 0; variant < 4; variant++) {
+		struct config config = tiny_config(variant & 2 ? MODEL_BERT : MODEL_DISTILBERT);
+		float dropped = variant & 1 ? 0.2f : 0;
+		config.pad_token_id = -1;
+		check_head(config, &all_rows, &ragged, dropped, dropped);
+		config.json = json_object();
+		check_head(config, &first_rows, &ragged, dropped, dropped);
+	}
+}
+
+/* Attention has nothing to choose from. */
+static void gradients_of_records_of_one_token(void **state) {
+	(void)state;
+	static const int32_t starts[] = { 0, 1, 2, 3 }, label_starts[] = { 0, 1, 1, 2 }, labelled[] = { 0, 2 };
+	const struct examples examples = { .B = 3, .starts = starts, .input_ids = tiny_ids, .positions = tiny_places,
+		.label_starts = label_starts, .labelled = labelled, .labels = tiny_labels };
+	for (int dropout = 0; dropout < 2; dropout++) {
+		struct config config = tiny_config(MODEL_BERT);
+		check_gradients(config, &examples, dropout ? 0.3f : 0, dropout ? 0.2f : 0);
+		config.json = json_object();
+		check_head(config, &all_rows, &examples, dropout ? 0.3f : 0, dropout ? 0.2f : 0);
+	}
 }
 
 /* nn.Embedding's padding_idx: where the padding token is read, its embedding learns nothing. */
@@ -321,120 +435,99 @@ static void padding_embedding_learns_nothing(void **state) {
 	(void)state;
 	struct config config = tiny_config(MODEL_BERT);
 	config.tie_word_embeddings = false;
-	struct network_input input = tiny_input;
-	input.attention_mask = NULL;
-	struct parameters *p = random_model(config);
-	struct pool *pool = pool_create(1, &(struct failure){ 0 });
-	struct network *network = network_create(p, pool);
-	float *gradients = allocate(p->size, sizeof *gradients);
-	network_gradients(network, &input, 0, 6, false, gradients);
+	struct batch_arrays arrays = copy_examples(&tiny);
+	arrays.input_ids[9] = arrays.input_ids[5] = config.pad_token_id = 0;
+	struct trained trained = make_trained(config, &masked_lm_head, NULL, 1);
+	gradients_of(&trained, &arrays.examples, 0);
+	const float *words = blocks_of(trained.gradients, parameters_find(trained.p, ROLE_WORD_EMBEDDINGS, 0));
 	for (size_t c = 0; c < config.hidden_size; c++) {
-		assert_true(gradients[p->word_embeddings + c] == 0);
-		assert_true(gradients[p->word_embeddings + 3 * config.hidden_size + c] != 0);
+		assert_true(words[c] == 0);
+		assert_true(words[3 * config.hidden_size + c] != 0);
 	}
-	free(gradients);
-	network_free(network);
-	pool_destroy(pool);
-	parameters_free(p);
+	free_trained(&trained);
+	free_arrays(&arrays);
 }
 
 static void no_labels(void **state) {
 	(void)state;
-	struct parameters *p = random_model(tiny_config(MODEL_BERT));
-	struct pool *pool = pool_create(2, &(struct failure){ 0 });
-	struct network *network = network_create(p, pool);
-	float *gradients = allocate(p->size, sizeof *gradients);
-	struct network_input input = tiny_input;
-	input.M = 0;
-	memset(gradients, 0x7f, p->size * sizeof *gradients);
-	assert_true(network_gradients(network, &input, 0, 0, false, gradients) == 0);
-	for (size_t i = 0; i < p->size; i++)
-		assert_true(gradients[i] == 0);
-	gradients[3] = 5;
-	assert_true(network_gradients(network, &input, 0, 0, true, gradients) == 0);
-	assert_true(gradients[3] == 5);
-	assert_true(network_loss(network, &input, NULL) == 0);
-	free(gradients);
-	network_free(network);
-	pool_destroy(pool);
-	parameters_free(p);
+	static const int32_t none[] = { 0, 0, 0, 0 };
+	struct trained trained = make_trained(tiny_config(MODEL_BERT), &masked_lm_head, NULL, 2);
+	struct examples examples = tiny;
+	examples.label_starts = none;
+	const struct totals totals = totals_of(trained.network, &examples);
+	assert_true(totals.of[0] == 0);
+	assert_true(network_gradients(trained.network, &examples, 0, &totals, trained.gradients).value == 0);
+	for (size_t g = 0; g < trained.p->group_count; g++)
+		for (size_t i = 0; i < trained.gradients->sizes[g]; i++)
+			assert_true(trained.gradients->groups[g][i] == 0);
+	trained.gradients->groups[0][3] = 5;
+	assert_true(network_gradients(trained.network, &examples, 0, &totals, trained.gradients).value == 0);
+	assert_true(trained.gradients->groups[0][3] == 5);
+	assert_true(network_loss(trained.network, &examples, NULL, NULL) == 0);
+	examples.label_starts = NULL;
+	assert_int_equal(examples_labels(&examples), 0);
+	assert_true(network_loss(trained.network, &examples, NULL, NULL) == 0);
+	free_trained(&trained);
 }
 
 /* ---- what results may not depend on -------------------------------------------------------------------- */
 
-/* A batch with several blocks of everything that is cut into blocks, 600 labels among it. */
-enum { B = 20, T = 60, M = 600, V = 300, LONG_C = 72 };
-
-/* It, and a network to take it. */
-struct larger {
-	int32_t ids[B * T], types[B * T], positions[M], labels[M];
-	uint8_t mask[B * T];
-	struct network_input input;
-	struct parameters *parameters;
-	struct pool *pool;
-	struct network *network;
-};
-
-static struct config larger_config(void) {
-	struct config config = tiny_config(MODEL_BERT);
-	config.vocab_size = V;
-	config.max_position_embeddings = T;
-	config.hidden_size = LONG_C;
-	config.num_attention_heads = 3;
-	config.intermediate_size = 130;
-	return config;
+static double norm_of(const float *x, size_t count) {
+	return sqrt(kernels()->sum_of_squares(x, count));
 }
 
-static struct larger *make_larger(int threads) {
-	struct larger *larger = allocate(1, sizeof *larger);
-	for (size_t n = 0; n < B * T; n++) {
-		larger->ids[n] = (int32_t)((n * 7919 + 13) % V);
-		larger->mask[n] = n / T % 3 != 1 || n % T < 47;
-		larger->types[n] = n % T > n / T;
-	}
-	for (size_t m = 0; m < M; m++) {
-		larger->positions[m] = (int32_t)(2 * m);
-		larger->labels[m] = (int32_t)((m * 104729 + 5) % V);
-	}
-	larger->input = (struct network_input){ .B = B, .T = T, .input_ids = larger->ids, .attention_mask = larger->mask,
-		.token_type_ids = larger->types, .M = M, .positions = larger->positions, .labels = larger->labels };
-	larger->parameters = random_model(larger_config());
-	larger->pool = pool_create(threads, &(struct failure){ 0 });
-	larger->network = network_create(larger->parameters, larger->pool);
+/* A network to take the larger batch, and that batch. */
+struct larger {
+	struct batch_arrays arrays;
+	struct examples examples;
+	struct trained trained;
+};
+
+static struct larger make_larger(int threads) {
+	struct larger larger = { .arrays = larger_batch(),
+		.trained = make_trained(larger_config(MODEL_BERT), &masked_lm_head, NULL, threads) };
+	larger.examples = larger.arrays.examples;
 	return larger;
 }
 
 static void free_larger(struct larger *larger) {
-	network_free(larger->network);
-	pool_destroy(larger->pool);
-	parameters_free(larger->parameters);
-	free(larger);
+	free_trained(&larger->trained);
+	free_arrays(&larger->arrays);
 }
 
-/* The gradients that so many threads give, *bytes of them, and their loss. free() releases them. */
-static float *gradients_on(int threads, enum precision precision, double *loss, size_t *bytes) {
-	struct larger *larger = make_larger(threads);
-	float *gradients = allocate(larger->parameters->size, sizeof *gradients);
-	network_set_dropout(larger->network, 0.1f, 0.1f, 1);
-	network_set_precision(larger->network, precision);
-	*loss = network_gradients(larger->network, &larger->input, 3, M, false, gradients);
-	*bytes = larger->parameters->size * sizeof *gradients;
-	free_larger(larger);
-	return gradients;
+/* More blocks, for other gradients. blocks_free() releases them. */
+static struct blocks *other_gradients(const struct trained *trained) {
+	struct blocks *blocks = blocks_create(trained->p);
+	blocks_add_all(blocks);
+	return blocks;
+}
+
+static void assert_same_blocks(const struct blocks *a, const struct blocks *b) {
+	for (size_t g = 0; g < a->parameters->group_count; g++) {
+		assert_int_equal(a->sizes[g], b->sizes[g]);
+		assert_memory_equal(a->groups[g], b->groups[g], a->sizes[g] * sizeof(float));
+	}
 }
 
 static void check_threads(enum precision precision) {
-	static const int threads[] = { 2, 3, 8 };
-	double loss, other;
-	size_t bytes;
-	float *first = gradients_on(1, precision, &loss, &bytes);
+	static const int threads[] = { 1, 2, 3, 8 };
+	struct larger first;
+	double loss = 0;
 	for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
-		float *gradients = gradients_on(threads[i], precision, &other, &bytes);
-		assert_true(other == loss);
-		assert_memory_equal(gradients, first, bytes);
-		free(gradients);
+		struct larger larger = make_larger(threads[i]);
+		network_set_dropout(larger.trained.network, 0.1f, 0.1f, 1);
+		network_set_precision(larger.trained.network, precision);
+		double got = gradients_of(&larger.trained, &larger.examples, 3);
+		if (i == 0) {
+			first = larger;
+			loss = got;
+			continue;
+		}
+		assert_true(got == loss);
+		assert_same_blocks(larger.trained.gradients, first.trained.gradients);
+		free_larger(&larger);
 	}
-	free(first);
+	free_larger(&first);
 }
 
 static void threads_change_no_bit(void **state) {
@@ -446,23 +539,31 @@ static void threads_change_no_bit(void **state) {
 /* A stream may say of every token that it is of type 0, or leave that out. */
 static void zero_types_change_no_bit(void **state) {
 	(void)state;
-	struct larger *larger = make_larger(2);
-	struct network_input input = larger->input;
-	struct parameters *p = larger->parameters;
-	struct network *network = larger->network;
-	float *without = allocate(p->size, sizeof *without), *zero = allocate(p->size, sizeof *zero);
-	memset(larger->types, 0, sizeof larger->types);
-	double loss = network_gradients(network, &input, 0, M, false, zero);
-	input.token_type_ids = NULL;
-	assert_true(network_gradients(network, &input, 0, M, false, without) == loss);
-	assert_memory_equal(zero, without, p->size * sizeof *zero);
-	free(without);
-	free(zero);
-	free_larger(larger);
+	struct larger larger = make_larger(2);
+	struct blocks *kept = larger.trained.gradients, *without = other_gradients(&larger.trained);
+	memset(larger.arrays.token_type_ids, 0, examples_rows(&larger.examples) * sizeof *larger.arrays.token_type_ids);
+	double loss = gradients_of(&larger.trained, &larger.examples, 0);
+	larger.examples.token_type_ids = NULL;
+	larger.trained.gradients = without;
+	assert_true(gradients_of(&larger.trained, &larger.examples, 0) == loss);
+	assert_same_blocks(kept, without);
+	blocks_free(kept);
+	free_larger(&larger);
 }
 
-static double norm_of(const float *x, size_t count) {
-	return sqrt(kernels()->sum_of_squares(x, count));
+/* Likewise that every token is attended to. */
+static void full_attention_changes_no_bit(void **state) {
+	(void)state;
+	struct larger larger = make_larger(2);
+	struct blocks *kept = larger.trained.gradients, *without = other_gradients(&larger.trained);
+	memset(larger.arrays.attended, 1, examples_rows(&larger.examples));
+	double loss = gradients_of(&larger.trained, &larger.examples, 0);
+	larger.examples.attended = NULL;
+	larger.trained.gradients = without;
+	assert_true(gradients_of(&larger.trained, &larger.examples, 0) == loss);
+	assert_same_blocks(kept, without);
+	blocks_free(kept);
+	free_larger(&larger);
 }
 
 /* With 8 bits in each factor: every tensor's gradient is off by something, but by no more than a few parts in a hundred
@@ -470,128 +571,204 @@ static double norm_of(const float *x, size_t count) {
  * small, as in a model that has just been initialized, or errors would grow from layer to layer. */
 static void bf16_is_near_fp32(void **state) {
 	(void)state;
-	struct larger *larger = make_larger(2);
-	struct network_input input = larger->input;
-	struct parameters *p = larger->parameters;
-	struct network *network = larger->network;
+	struct larger larger = make_larger(2);
+	const struct parameters *p = larger.trained.p;
+	struct network *network = larger.trained.network;
+	struct blocks *fp32 = larger.trained.gradients, *bf16 = other_gradients(&larger.trained);
 	for (size_t i = 0; i < p->count; i++)
 		for (size_t j = 0; p->table[i].dimensions == 2 && j < p->table[i].elements; j++)
-			p->values[p->table[i].offset + j] *= 0.1f;
-	float *fp32 = allocate(p->size, sizeof *fp32), *bf16 = allocate(p->size, sizeof *bf16);
-	double loss = network_gradients(network, &input, 0, M, false, fp32), whole = norm_of(fp32, p->size);
+			parameter_values(p, &p->table[i])[j] *= 0.1f;
+	double loss = gradients_of(&larger.trained, &larger.examples, 0), squares = 0;
+	for (size_t i = 0; i < p->count; i++)
+		squares += pow(norm_of(fp32->of[i], p->table[i].elements), 2);
 	network_set_precision(network, PRECISION_BF16);
-	double rounded = network_gradients(network, &input, 0, M, false, bf16);
+	larger.trained.gradients = bf16;
+	double rounded = gradients_of(&larger.trained, &larger.examples, 0);
 	assert_true(rounded != loss && fabs(rounded / loss - 1) < 1e-2);
-	assert_true(fabs(network_loss(network, &input, NULL) / loss - 1) < 1e-2);
+	double evaluated = network_loss(network, &larger.examples, NULL, NULL) / LARGER_M;
+	assert_true(fabs(evaluated / loss - 1) < 1e-2);
 	for (size_t i = 0; i < p->count; i++) {
-		const struct parameter *parameter = &p->table[i];
-		float *ours = bf16 + parameter->offset;
-		double norm = norm_of(fp32 + parameter->offset, parameter->elements);
-		for (size_t j = 0; j < parameter->elements; j++)
-			ours[j] -= fp32[parameter->offset + j];
-		double error = norm_of(ours, parameter->elements);
-		if (!(error > 0 && error <= 0.03 * norm + 1e-4 * whole)) {
-			print_error("%s: off by %g, norm %g of %g\n", parameter->name, error, norm, whole);
+		double norm = norm_of(fp32->of[i], p->table[i].elements);
+		for (size_t j = 0; j < p->table[i].elements; j++)
+			bf16->of[i][j] -= fp32->of[i][j];
+		double error = norm_of(bf16->of[i], p->table[i].elements);
+		if (!(error > 0 && error <= 0.03 * norm + 1e-4 * sqrt(squares))) {
+			print_error("%s: off by %g, norm %g of %g\n", p->table[i].name, error, norm, sqrt(squares));
 			assert_true(false);
 		}
 	}
 	network_set_precision(network, PRECISION_FP32);
-	assert_true(network_gradients(network, &input, 0, M, false, bf16) == loss);
-	assert_memory_equal(bf16, fp32, p->size * sizeof *fp32);
-	free(fp32);
-	free(bf16);
-	free_larger(larger);
+	assert_true(gradients_of(&larger.trained, &larger.examples, 0) == loss);
+	assert_same_blocks(bf16, fp32);
+	blocks_free(fp32);
+	free_larger(&larger);
 }
 
-/* Each record alone, without its padding, and all together; and after a training pass, and with other steps. */
+/* Takes the tokens that are not attended to, and have a label alone, out of a copy of one record. */
+static void drop_unattended(struct batch_arrays *record) {
+	int32_t rows = 0, labels = 0;
+	for (int32_t n = 0, m = 0; n < record->starts[1]; n++) {
+		bool has_label = m < record->label_starts[1] && record->labelled[m] == n;
+		m += has_label;
+		if (!record->attended[n])
+			continue;
+		if (has_label) {
+			record->labelled[labels] = rows;
+			record->labels[labels++] = record->labels[m - 1];
+		}
+		record->input_ids[rows] = record->input_ids[n];
+		record->positions[rows] = record->positions[n];
+		record->token_type_ids[rows++] = record->token_type_ids[n];
+	}
+	record->starts[1] = rows;
+	record->label_starts[1] = labels;
+	record->examples.attended = NULL;
+}
+
+/* Each record alone, without the tokens that no other attends to, and all together; and after a training pass. */
 static void batching_changes_no_loss(void **state) {
 	(void)state;
-	struct larger *larger = make_larger(2);
-	struct network_input input = larger->input;
-	struct parameters *p = larger->parameters;
-	struct network *network = larger->network;
-	float *gradients = allocate(p->size, sizeof *gradients), losses[M];
-	double loss = network_loss(network, &input, losses), sum = 0;
-	network_gradients(network, &input, 0, M, false, gradients);
-	assert_true(network_loss(network, &input, NULL) == loss);
-	for (size_t b = 0; b < B; b++) {
-		size_t first = b * M / B, count = M / B;
-		int32_t positions[M / B];
-		for (size_t m = 0; m < count; m++)
-			positions[m] = larger->positions[first + m] - (int32_t)(b * T);
-		struct network_input one = { .B = 1, .T = T, .input_ids = larger->ids + b * T,
-			.attention_mask = larger->mask + b * T, .token_type_ids = larger->types + b * T, .M = count,
-			.positions = positions, .labels = larger->labels + first };
-		if (b % 3 == 1) {
-			one.T = 47;
-			one.attention_mask = NULL;
-			while (one.M > 0 && positions[one.M - 1] >= 47)
-				one.M--;
-			for (size_t m = one.M; m < count; m++)
-				sum += (double)losses[first + m];
-		}
-		float alone[M / B];
-		sum += network_loss(network, &one, alone);
-		for (size_t m = 0; m < one.M; m++)
-			assert_true(fabs((double)alone[m] - (double)losses[first + m]) < 1e-4);
+	struct larger larger = make_larger(2);
+	struct network *network = larger.trained.network;
+	float losses[LARGER_M], alone[LARGER_T];
+	double loss = network_loss(network, &larger.examples, losses, NULL), sum = 0;
+	gradients_of(&larger.trained, &larger.examples, 0);
+	assert_true(network_loss(network, &larger.examples, NULL, NULL) == loss);
+	for (size_t b = 0; b < LARGER_B; b++) {
+		struct examples part = examples_slice(&larger.examples, b, 1);
+		struct batch_arrays record = copy_examples(&part);
+		const float *together = losses + larger.examples.label_starts[b];
+		drop_unattended(&record);
+		assert_int_equal(examples_rows(&record.examples), b % 3 == 1 ? LARGER_ATTENDED : LARGER_T);
+		sum += network_loss(network, &record.examples, alone, NULL);
+		size_t M = examples_labels(&record.examples);
+		for (size_t m = 0; m < M; m++)
+			assert_true(fabs((double)alone[m] - (double)together[m]) < 1e-4);
+		for (size_t m = M; m < examples_labels(&part); m++)
+			sum += (double)together[m];
+		free_arrays(&record);
 	}
 	assert_true(fabs(sum - loss) < 1e-6 * loss);
-	free(gradients);
-	free_larger(larger);
+	free_larger(&larger);
 }
 
-/* A batch in four passes, of 150 labels each, whose gradients add up to that of the whole. */
+/* A batch in four passes, whose gradients add up to that of the whole. */
 static void passes_add_up(void **state) {
 	(void)state;
 	enum { PASSES = 4 };
-	struct larger *larger = make_larger(2);
-	struct network_input input = larger->input;
-	struct parameters *p = larger->parameters;
-	struct network *network = larger->network;
-	float *whole = allocate(p->size, sizeof *whole), *sum = allocate(p->size, sizeof *sum);
-	double loss = network_gradients(network, &input, 0, M, false, whole), losses = 0;
-	input.B = B / PASSES;
-	input.M = M / PASSES;
-	memset(sum, 0x7f, p->size * sizeof *sum);
-	for (int pass = 0; pass < PASSES; pass++) {
-		losses += network_gradients(network, &input, 0, M, pass > 0, sum);
-		input.input_ids += B / PASSES * T;
-		input.attention_mask += B / PASSES * T;
-		input.token_type_ids += B / PASSES * T;
-		input.labels += M / PASSES; /* the positions are evenly spaced */
+	struct larger larger = make_larger(2);
+	const struct parameters *p = larger.trained.p;
+	struct blocks *whole = larger.trained.gradients, *sum = other_gradients(&larger.trained);
+	const struct totals totals = totals_of(larger.trained.network, &larger.examples);
+	assert_true(totals.of[0] == LARGER_M);
+	double loss = gradients_of(&larger.trained, &larger.examples, 0), losses = 0;
+	for (size_t pass = 0; pass < PASSES; pass++) {
+		const struct examples part = examples_slice(&larger.examples, pass * LARGER_B / PASSES, LARGER_B / PASSES);
+		losses += network_gradients(larger.trained.network, &part, 0, &totals, sum).value;
 	}
 	assert_true(fabs(losses - loss) < 1e-6 * loss);
-	for (size_t i = 0; i < p->size; i++)
-		sum[i] -= whole[i];
 	for (size_t i = 0; i < p->count; i++) {
-		const struct parameter *t = &p->table[i];
-		double error = norm_of(sum + t->offset, t->elements), norm = norm_of(whole + t->offset, t->elements);
-		assert_true(error <= 1e-5 * norm + 1e-6);
+		size_t elements = p->table[i].elements;
+		for (size_t j = 0; j < elements; j++)
+			sum->of[i][j] -= whole->of[i][j];
+		assert_true(norm_of(sum->of[i], elements) <= 1e-5 * norm_of(whole->of[i], elements) + 1e-6);
 	}
-	free(whole);
-	free(sum);
-	free_larger(larger);
+	blocks_free(sum);
+	free_larger(&larger);
 }
 
-static void logits_give_the_losses(void **state) {
-	(void)state;
-	struct parameters *p = random_model(tiny_config(MODEL_DISTILBERT));
-	struct pool *pool = pool_create(2, &(struct failure){ 0 });
-	struct network *network = network_create(p, pool);
-	enum { TINY_V = 19 };
-	float losses[6], logits[6 * TINY_V];
-	network_loss(network, &tiny_input, losses);
-	network_logits(network, &tiny_input, logits);
-	for (size_t m = 0; m < 6; m++) {
-		double sum = 0;
-		for (size_t v = 0; v < TINY_V; v++)
-			sum += exp((double)logits[m * TINY_V + v]);
-		double loss = log(sum) - (double)logits[m * TINY_V + (size_t)tiny_labels[m]];
-		assert_true(fabs(loss - (double)losses[m]) < 1e-5);
+/* Records 3 up to 9, and 2 up to 5 of those, once in the arrays of the whole batch and once copied to arrays of their own. */
+static void check_slices(const struct head_case *head, enum precision precision) {
+	struct batch_arrays arrays = larger_batch();
+	struct trained trained = make_trained(larger_config(MODEL_BERT), head->class, &head->options, 2);
+	struct blocks *of_slice = trained.gradients, *of_copy = other_gradients(&trained);
+	struct examples slice = examples_slice(&arrays.examples, 3, 7);
+	network_set_dropout(trained.network, 0.1f, 0.1f, 1);
+	network_set_precision(trained.network, precision);
+	for (int cut = 0; cut < 2; cut++, slice = examples_slice(&slice, 2, 4)) {
+		struct batch_arrays copy = copy_examples(&slice);
+		assert_int_equal(examples_rows(&slice), copy.starts[slice.B]);
+		assert_int_equal(examples_longest(&slice), examples_longest(&copy.examples));
+		trained.gradients = of_slice;
+		double loss = gradients_of(&trained, &slice, 4);
+		trained.gradients = of_copy;
+		assert_true(gradients_of(&trained, &copy.examples, 4) == loss);
+		assert_same_blocks(of_slice, of_copy);
+		float losses[LARGER_B * LARGER_T], copied[LARGER_B * LARGER_T];
+		size_t items = head->wants == WANTS_LABELLED ? examples_labels(&slice) : head->wants == WANTS_FIRST ? slice.B
+			: examples_rows(&slice);
+		assert_true(network_loss(trained.network, &slice, losses, NULL)
+			== network_loss(trained.network, &copy.examples, copied, NULL));
+		assert_memory_equal(losses, copied, items * sizeof *losses);
+		free_arrays(&copy);
 	}
-	network_free(network);
-	pool_destroy(pool);
-	parameters_free(p);
+	blocks_free(of_slice);
+	free_trained(&trained);
+	free_arrays(&arrays);
+}
+
+static void slices_are_batches(void **state) {
+	(void)state;
+	check_slices(&masked_lm, PRECISION_FP32);
+	check_slices(&masked_lm, PRECISION_BF16);
+	check_slices(&all_rows, PRECISION_FP32);
+	check_slices(&all_rows, PRECISION_BF16);
+	check_slices(&first_rows, PRECISION_FP32);
+}
+
+/* ---- logits -------------------------------------------------------------------------------------------- */
+
+/* Of the labelled tokens of a tiny model of 19 words: their logits, [M, V], against losses and ranks. */
+static void check_logits(const struct trained *trained, const struct examples *examples) {
+	enum { V = 19, MAX_M = 16 };
+	float losses[MAX_M], logits[MAX_M * V];
+	int32_t ranks[MAX_M];
+	network_loss(trained->network, examples, losses, ranks);
+	network_logits(trained->network, examples, logits);
+	for (size_t m = 0; m < examples_labels(examples); m++) {
+		const float *z = logits + m * V;
+		int32_t label = examples->labels[m], rank = 0;
+		double sum = 0;
+		for (int32_t v = 0; v < V; v++) {
+			sum += exp((double)z[v]);
+			rank += z[v] > z[label] || (!(z[v] < z[label]) && v < label);
+		}
+		double loss = log(sum) - (double)z[label];
+		assert_true(fabs(loss - (double)losses[m]) < 1e-5);
+		assert_int_equal(ranks[m], rank);
+	}
+}
+
+static void logits_give_losses_and_ranks(void **state) {
+	(void)state;
+	for (int type = MODEL_DISTILBERT; type <= MODEL_BERT; type++) {
+		struct trained trained = make_trained(tiny_config((enum model_type)type), &masked_lm_head, NULL, 2);
+		check_logits(&trained, &tiny);
+		check_logits(&trained, &ragged);
+		free_trained(&trained);
+	}
+}
+
+/* Of equal logits those of lower ids come first: every third word here is like every other third one. */
+static void equal_logits_rank_by_id(void **state) {
+	(void)state;
+	struct trained trained = make_trained(tiny_config(MODEL_BERT), &masked_lm_head, NULL, 1);
+	const struct parameters *p = trained.p;
+	size_t C = p->config.hidden_size, V = p->config.vocab_size;
+	float *words = parameter_values(p, parameters_find(p, ROLE_WORD_EMBEDDINGS, 0));
+	float *bias = parameter_values(p, parameters_find(p, ROLE_HEAD, DECODER_BIAS));
+	for (size_t v = 3; v < V; v++) {
+		memcpy(words + v * C, words + v % 3 * C, C * sizeof *words);
+		bias[v] = bias[v % 3];
+	}
+	check_logits(&trained, &ragged);
+	memset(words, 0, V * C * sizeof *words);
+	memset(bias, 0, V * sizeof *bias);
+	int32_t ranks[16];
+	network_loss(trained.network, &ragged, NULL, ranks);
+	for (size_t m = 0; m < examples_labels(&ragged); m++)
+		assert_int_equal(ranks[m], ragged_labels[m]);
+	free_trained(&trained);
 }
 
 int main(void) {
@@ -603,14 +780,20 @@ int main(void) {
 		cmocka_unit_test(gradients_of_each_activation),
 		cmocka_unit_test(gradients_of_separate_decoder_and_one_layer),
 		cmocka_unit_test(gradients_of_uneven_labels),
+		cmocka_unit_test(gradients_of_ragged_records),
+		cmocka_unit_test(gradients_of_other_heads),
+		cmocka_unit_test(gradients_of_records_of_one_token),
 		cmocka_unit_test(padding_embedding_learns_nothing),
 		cmocka_unit_test(no_labels),
 		cmocka_unit_test(threads_change_no_bit),
 		cmocka_unit_test(zero_types_change_no_bit),
+		cmocka_unit_test(full_attention_changes_no_bit),
 		cmocka_unit_test(bf16_is_near_fp32),
 		cmocka_unit_test(batching_changes_no_loss),
 		cmocka_unit_test(passes_add_up),
-		cmocka_unit_test(logits_give_the_losses),
+		cmocka_unit_test(slices_are_batches),
+		cmocka_unit_test(logits_give_losses_and_ranks),
+		cmocka_unit_test(equal_logits_rank_by_id),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* The table of parameters: its layout, new values, and checkpoints in the forms that transformers saves, which the
- * fixtures hold with equal values. */
+/* The table of parameters: its layout, roles and groups, new values, and checkpoints in the forms that transformers saves,
+ * which the fixtures hold with equal values. */
 #include "test.h"
 #include "warned.h"
 
@@ -12,7 +12,8 @@
 #include "base/files.h"
 #include "base/memory.h"
 #include "cli/cli.h"
-#include "model/parameters.h"
+#include "model/head.h"
+#include "model/parameters_file.h"
 #include "model/safetensors.h"
 
 #define FIXTURES "tests/fixtures/model/"
@@ -39,7 +40,7 @@ static int remove_folder(void **state) {
 static struct parameters *load_noting(const char *path, uint64_t seed, char **said, struct failure *failure) {
 	struct warned warned = { 0 };
 	const struct warnings warnings = warnings_to(&warned);
-	struct parameters *parameters = parameters_load(path, seed, &warnings, failure);
+	struct parameters *parameters = parameters_load(path, &masked_lm_head.layout, seed, &warnings, failure);
 	*said = warned.text != NULL ? warned.text : copy_text("");
 	return parameters;
 }
@@ -59,15 +60,15 @@ static struct parameters *create(const char *path) {
 	struct config config;
 	struct failure failure;
 	assert_int_equal(config_read(path, &config, &failure), 0);
-	return parameters_create(&config);
+	return parameters_create(&config, &masked_lm_head.layout);
 }
 
-static const struct parameter *find(const struct parameters *parameters, const char *name) {
-	for (size_t i = 0; i < parameters->count; i++)
-		if (strcmp(parameters->table[i].name, name) == 0)
-			return &parameters->table[i];
-	fail_msg("%s is not in the table", name);
-	return NULL;
+/* The tensors of a masked language model's head, as it numbers them. */
+enum { TRANSFORM_WEIGHT, TRANSFORM_BIAS, HEAD_NORM_WEIGHT, HEAD_NORM_BIAS, DECODER_WEIGHT, DECODER_BIAS };
+
+/* The values of such a tensor. */
+static float *head_values(const struct parameters *parameters, size_t number) {
+	return parameter_values(parameters, parameters_find(parameters, ROLE_HEAD, number));
 }
 
 static void layout(void **state) {
@@ -78,7 +79,7 @@ static void layout(void **state) {
 		struct failure failure;
 		assert_int_equal(config_read(paths[p], &config, &failure), 0);
 		config.hidden_size = 6; /* C^2 is no multiple of 16 */
-		struct parameters *parameters = parameters_create(&config);
+		struct parameters *parameters = parameters_create(&config, &masked_lm_head.layout);
 		size_t end = 0, total = 0;
 		for (size_t i = 0; i < parameters->count; i++) {
 			const struct parameter *parameter = &parameters->table[i];
@@ -93,52 +94,144 @@ static void layout(void **state) {
 		}
 		assert_int_equal(parameters->size, (end + 15) / 16 * 16);
 		assert_int_equal(parameters_total(parameters), total);
-		assert_int_equal(parameters->decoder_weight, parameters->word_embeddings);
+		assert_null(parameters_find(parameters, ROLE_HEAD, DECODER_WEIGHT)); /* it is the word embeddings */
 		assert_int_equal((uintptr_t)parameters->values % 64, 0);
 		parameters_free(parameters);
 	}
 }
 
-static void offsets_name_their_parameters(void **state) {
+/* Ranges that follow each other and cover the table, and with it the block. */
+static void groups_cover_the_table(void **state) {
+	(void)state;
+	static const char *const paths[] = { FIXTURES "bert/config.json", FIXTURES "distilbert/config.json" };
+	static const char *const names[] = { "embeddings", "layer.0", "layer.1", "head" };
+	for (size_t p = 0; p < 2; p++) {
+		struct parameters *parameters = create(paths[p]);
+		assert_int_equal(parameters->group_count, 4);
+		assert_int_equal(layer_group(1), 2);
+		assert_int_equal(head_group(parameters), 3);
+		size_t end = 0;
+		for (size_t g = 0; g < 4; g++) {
+			const struct group *group = &parameters->groups[g];
+			assert_string_equal(group->name, names[g]);
+			assert_int_equal(group->first, end);
+			assert_true(group->end > group->first);
+			for (size_t i = group->first; i < group->end; i++) {
+				const struct parameter *parameter = &parameters->table[i];
+				bool layer = parameter->role >= ROLE_QUERY_WEIGHT && parameter->role <= ROLE_OUTPUT_NORM_BIAS;
+				assert_int_equal(parameter->group, g);
+				assert_int_equal(layer, g == 1 || g == 2);
+				assert_int_equal(parameter->role == ROLE_HEAD, g == 3);
+				assert_int_equal(layer ? layer_group(parameter->place) : g, g);
+				assert_true(i == 0 || parameter->offset > parameters->table[i - 1].offset);
+			}
+			end = group->end;
+		}
+		assert_int_equal(end, parameters->count);
+		parameters_free(parameters);
+	}
+}
+
+/* A head of the test's own: the table knows no head but by its layout. */
+static size_t list_two(const struct config *config, struct head_tensor tensors[MAX_HEAD_TENSORS]) {
+	tensors[1] = (struct head_tensor){ .name = "scorer.weight", .rows = 3, .columns = config->hidden_size,
+		.fill = FILL_NORMAL, .decays = true };
+	tensors[2] = (struct head_tensor){ .name = "scorer.running_mean", .rows = 5, .fill = FILL_ONES, .is_statistic = true };
+	return 3;
+}
+
+static void another_head(void **state) {
+	(void)state;
+	static const char *const none[] = { NULL };
+	static const struct head_layout scorer = { .task = "scorer", .left_aside = none, .tensors = list_two };
+	struct config config;
+	struct failure failure;
+	assert_int_equal(config_read(FIXTURES "bert/config.json", &config, &failure), 0);
+	struct parameters *parameters = parameters_create(&config, &scorer), *encoder = create(FIXTURES "bert/config.json");
+	const struct parameter *weight = parameters_find(parameters, ROLE_HEAD, 1);
+	const struct parameter *mean = parameters_find(parameters, ROLE_HEAD, 2);
+	assert_null(parameters_find(parameters, ROLE_HEAD, 0));
+	assert_null(parameters_find(parameters, ROLE_HEAD, 3));
+	assert_null(parameters_find(parameters, ROLE_HEAD, MAX_HEAD_TENSORS));
+	assert_string_equal(weight->name, "scorer.weight");
+	assert_string_equal(mean->name, "scorer.running_mean");
+	assert_int_equal(mean - weight, 1);
+	assert_true(weight->decays && !weight->is_statistic && !mean->decays && mean->is_statistic);
+	size_t head = parameters->groups[head_group(parameters)].first;
+	assert_ptr_equal(weight, &parameters->table[head]);
+	size_t total = 3 * parameters->config.hidden_size;
+	for (size_t i = 0; i < head; i++) { /* the encoder's part is the same with any head, and so are its new values */
+		assert_string_equal(parameters->table[i].name, encoder->table[i].name);
+		assert_int_equal(parameters->table[i].offset, encoder->table[i].offset);
+		total += parameters->table[i].elements;
+	}
+	assert_int_equal(parameters_total(parameters), total); /* no statistics */
+	parameters_initialize(parameters, 1);
+	parameters_initialize(encoder, 1);
+	assert_memory_equal(parameters->values, encoder->values, weight->offset * sizeof(float));
+	assert_float_equal(parameter_values(parameters, mean)[4], 1, 0);
+	parameters_free(encoder);
+	parameters_free(parameters);
+}
+
+static void assert_role(const struct parameters *parameters, enum role role, size_t place, const char *name) {
+	const struct parameter *parameter = parameters_find(parameters, role, place);
+	if (parameter == NULL || strcmp(parameter->name, name) != 0)
+		fail_msg("role %d of %zu: %s, expected %s", (int)role, place, parameter != NULL ? parameter->name : "none", name);
+	assert_int_equal(parameter->role, role);
+	assert_int_equal(parameter->place, place);
+}
+
+static void roles_name_their_parameters(void **state) {
 	(void)state;
 	struct parameters *bert = create(FIXTURES "bert/config.json"), *distil = create(FIXTURES "distilbert/config.json");
-	const struct layer_offsets *b = &bert->layers[1], *d = &distil->layers[1];
-	const struct { size_t bert, distil; const char *bert_name, *distil_name; } modules[] = {
-		{ b->attention_output_weight, d->attention_output_weight, "attention.output.dense.weight",
-			"attention.out_lin.weight" },
-		{ b->attention_output_bias, d->attention_output_bias, "attention.output.dense.bias",
-			"attention.out_lin.bias" },
-		{ b->attention_norm_weight, d->attention_norm_weight, "attention.output.LayerNorm.weight",
-			"sa_layer_norm.weight" },
-		{ b->attention_norm_bias, d->attention_norm_bias, "attention.output.LayerNorm.bias", "sa_layer_norm.bias" },
-		{ b->intermediate_weight, d->intermediate_weight, "intermediate.dense.weight", "ffn.lin1.weight" },
-		{ b->intermediate_bias, d->intermediate_bias, "intermediate.dense.bias", "ffn.lin1.bias" },
-		{ b->output_weight, d->output_weight, "output.dense.weight", "ffn.lin2.weight" },
-		{ b->output_bias, d->output_bias, "output.dense.bias", "ffn.lin2.bias" },
-		{ b->output_norm_weight, d->output_norm_weight, "output.LayerNorm.weight", "output_layer_norm.weight" },
-		{ b->output_norm_bias, d->output_norm_bias, "output.LayerNorm.bias", "output_layer_norm.bias" },
-		{ b->qkv_weight, d->qkv_weight, "attention.self.query.weight", "attention.q_lin.weight" },
-		{ b->qkv_weight + 64, d->qkv_weight + 64, "attention.self.key.weight", "attention.k_lin.weight" },
-		{ b->qkv_weight + 128, d->qkv_weight + 128, "attention.self.value.weight", "attention.v_lin.weight" },
-		{ b->qkv_bias, d->qkv_bias, "attention.self.query.bias", "attention.q_lin.bias" },
-		{ b->qkv_bias + 8, d->qkv_bias + 8, "attention.self.key.bias", "attention.k_lin.bias" },
-		{ b->qkv_bias + 16, d->qkv_bias + 16, "attention.self.value.bias", "attention.v_lin.bias" },
+	static const struct { enum role role; const char *bert_name, *distil_name; } modules[] = {
+		{ ROLE_ATTENTION_OUTPUT_WEIGHT, "attention.output.dense.weight", "attention.out_lin.weight" },
+		{ ROLE_ATTENTION_OUTPUT_BIAS, "attention.output.dense.bias", "attention.out_lin.bias" },
+		{ ROLE_ATTENTION_NORM_WEIGHT, "attention.output.LayerNorm.weight", "sa_layer_norm.weight" },
+		{ ROLE_ATTENTION_NORM_BIAS, "attention.output.LayerNorm.bias", "sa_layer_norm.bias" },
+		{ ROLE_INTERMEDIATE_WEIGHT, "intermediate.dense.weight", "ffn.lin1.weight" },
+		{ ROLE_INTERMEDIATE_BIAS, "intermediate.dense.bias", "ffn.lin1.bias" },
+		{ ROLE_OUTPUT_WEIGHT, "output.dense.weight", "ffn.lin2.weight" },
+		{ ROLE_OUTPUT_BIAS, "output.dense.bias", "ffn.lin2.bias" },
+		{ ROLE_OUTPUT_NORM_WEIGHT, "output.LayerNorm.weight", "output_layer_norm.weight" },
+		{ ROLE_OUTPUT_NORM_BIAS, "output.LayerNorm.bias", "output_layer_norm.bias" },
+		{ ROLE_QUERY_WEIGHT, "attention.self.query.weight", "attention.q_lin.weight" },
+		{ ROLE_KEY_WEIGHT, "attention.self.key.weight", "attention.k_lin.weight" },
+		{ ROLE_VALUE_WEIGHT, "attention.self.value.weight", "attention.v_lin.weight" },
+		{ ROLE_QUERY_BIAS, "attention.self.query.bias", "attention.q_lin.bias" },
+		{ ROLE_KEY_BIAS, "attention.self.key.bias", "attention.k_lin.bias" },
+		{ ROLE_VALUE_BIAS, "attention.self.value.bias", "attention.v_lin.bias" },
 	};
-	for (size_t i = 0; i < sizeof modules / sizeof *modules; i++) {
-		char *name = format_text("bert.encoder.layer.1.%s", modules[i].bert_name);
-		assert_int_equal(find(bert, name)->offset, modules[i].bert);
+	for (size_t i = 0; i < 2 * sizeof modules / sizeof *modules; i++) {
+		size_t layer = i % 2;
+		char *name = format_text("bert.encoder.layer.%zu.%s", layer, modules[i / 2].bert_name);
+		assert_role(bert, modules[i / 2].role, layer, name);
 		free(name);
-		name = format_text("distilbert.transformer.layer.1.%s", modules[i].distil_name);
-		assert_int_equal(find(distil, name)->offset, modules[i].distil);
+		name = format_text("distilbert.transformer.layer.%zu.%s", layer, modules[i / 2].distil_name);
+		assert_role(distil, modules[i / 2].role, layer, name);
 		free(name);
 	}
-	assert_int_equal(find(bert, "bert.embeddings.token_type_embeddings.weight")->offset, bert->token_type_embeddings);
-	assert_int_equal(find(bert, "cls.predictions.transform.dense.weight")->offset, bert->head_weight);
-	assert_int_equal(find(bert, "cls.predictions.transform.LayerNorm.bias")->offset, bert->head_norm_bias);
-	assert_int_equal(find(bert, "cls.predictions.bias")->offset, bert->decoder_bias);
-	assert_int_equal(find(distil, "vocab_transform.bias")->offset, distil->head_bias);
-	assert_int_equal(find(distil, "vocab_layer_norm.weight")->offset, distil->head_norm_weight);
-	assert_int_equal(find(distil, "vocab_projector.bias")->offset, distil->decoder_bias);
+	/* side by side, as one product takes them */
+	size_t C = bert->config.hidden_size, query = parameters_find(bert, ROLE_QUERY_WEIGHT, 1)->offset;
+	assert_int_equal(parameters_find(bert, ROLE_KEY_WEIGHT, 1)->offset, query + C * C);
+	assert_int_equal(parameters_find(bert, ROLE_VALUE_WEIGHT, 1)->offset, query + 2 * C * C);
+	query = parameters_find(bert, ROLE_QUERY_BIAS, 1)->offset;
+	assert_int_equal(parameters_find(bert, ROLE_KEY_BIAS, 1)->offset, query + C);
+	assert_int_equal(parameters_find(bert, ROLE_VALUE_BIAS, 1)->offset, query + 2 * C);
+
+	assert_role(bert, ROLE_WORD_EMBEDDINGS, 0, "bert.embeddings.word_embeddings.weight");
+	assert_role(bert, ROLE_POSITION_EMBEDDINGS, 0, "bert.embeddings.position_embeddings.weight");
+	assert_role(bert, ROLE_TOKEN_TYPE_EMBEDDINGS, 0, "bert.embeddings.token_type_embeddings.weight");
+	assert_role(bert, ROLE_EMBEDDING_NORM_WEIGHT, 0, "bert.embeddings.LayerNorm.weight");
+	assert_role(distil, ROLE_EMBEDDING_NORM_BIAS, 0, "distilbert.embeddings.LayerNorm.bias");
+	assert_null(parameters_find(distil, ROLE_TOKEN_TYPE_EMBEDDINGS, 0));
+	assert_role(bert, ROLE_HEAD, TRANSFORM_WEIGHT, "cls.predictions.transform.dense.weight");
+	assert_role(bert, ROLE_HEAD, HEAD_NORM_BIAS, "cls.predictions.transform.LayerNorm.bias");
+	assert_role(bert, ROLE_HEAD, DECODER_BIAS, "cls.predictions.bias");
+	assert_role(distil, ROLE_HEAD, TRANSFORM_BIAS, "vocab_transform.bias");
+	assert_role(distil, ROLE_HEAD, HEAD_NORM_WEIGHT, "vocab_layer_norm.weight");
+	assert_role(distil, ROLE_HEAD, DECODER_BIAS, "vocab_projector.bias");
 	parameters_free(bert);
 	parameters_free(distil);
 }
@@ -192,7 +285,7 @@ static void saved_and_loaded(void **state) {
 
 static struct parameters *map(const char *path) {
 	struct failure failure = { 0 };
-	struct parameters *parameters = parameters_map(path, 7, NULL, &failure);
+	struct parameters *parameters = parameters_map(path, &masked_lm_head.layout, 7, NULL, &failure);
 	if (parameters == NULL)
 		fail_msg("%s: %s", path, failure.text);
 	assert_int_equal(parameters_check_finite(parameters, path, &failure), 0);
@@ -208,12 +301,12 @@ static void assert_same_values(const struct parameters *mapped, const struct par
 		assert_string_equal(a->dtype, b->dtype);
 		assert_int_equal(a->initialized, b->initialized);
 		assert_memory_equal(mapped->values + a->offset, loaded->values + b->offset, a->elements * sizeof(float));
-		if (a->role != NULL)
-			assert_int_equal(*a->role, a->offset);
-		else /* query, key and value adjoin */
+		assert_ptr_equal(parameters_find(mapped, a->role, a->place), a);
+		if (i > 0 && parameter_adjoins_next(&a[-1])) /* query, key and value do */
 			assert_int_equal(a->offset, a[-1].offset + a[-1].elements);
 	}
-	assert_int_equal(mapped->decoder_weight == mapped->word_embeddings, loaded->decoder_weight == loaded->word_embeddings);
+	assert_int_equal(parameters_find(mapped, ROLE_HEAD, DECODER_WEIGHT) == NULL,
+		parameters_find(loaded, ROLE_HEAD, DECODER_WEIGHT) == NULL);
 	assert_int_equal(parameters_total(mapped), parameters_total(loaded));
 }
 
@@ -237,7 +330,8 @@ static void mapped(void **state) {
 	for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
 		struct parameters *loaded = load(forms[i].path), *file = map(forms[i].path);
 		assert_same_values(file, loaded);
-		struct parameters *described = parameters_describe(forms[i].path, NULL, &(struct failure){ 0 });
+		struct parameters *described = parameters_describe(forms[i].path, &masked_lm_head.layout, NULL,
+			&(struct failure){ 0 });
 		assert_non_null(described);
 		assert_null(described->values);
 		assert_int_equal(described->count, loaded->count);
@@ -310,15 +404,17 @@ static void new_values(void **state) {
 		for (size_t k = 0; k < parameter->elements; k++)
 			if (parameter->dimensions == 1)
 				assert_float_equal(values[k], (norm ? 1.0f : 0.0f), 0);
-			else if (parameter->offset == one->word_embeddings && k / one->config.hidden_size == 3)
+			else if (parameter->role == ROLE_WORD_EMBEDDINGS && k / one->config.hidden_size == 3)
 				assert_float_equal(values[k], 0, 0); /* the padding token's */
 			else
 				sum += values[k] / 0.02, squares += values[k] / 0.02 * (values[k] / 0.02), count++;
 	}
 	assert_true(fabs(sum / (double)count) < 5 / sqrt((double)count));
 	assert_true(fabs(squares / (double)count - 1) < 5 * sqrt(2 / (double)count));
-	assert_true(memcmp(one->values + one->layers[0].output_weight, one->values + one->layers[1].output_weight,
-		sizeof(float)) != 0); /* no two tensors alike */
+	const struct parameter *first = parameters_find(one, ROLE_OUTPUT_WEIGHT, 0);
+	const struct parameter *second = parameters_find(one, ROLE_OUTPUT_WEIGHT, 1);
+	/* no two tensors alike */
+	assert_true(memcmp(parameter_values(one, first), parameter_values(one, second), sizeof(float)) != 0);
 	parameters_free(one);
 	parameters_free(same);
 	parameters_free(other);
@@ -329,7 +425,7 @@ static void sinusoidal_positions(void **state) {
 	struct parameters *parameters = create(FIXTURES "distilbert/config.json");
 	json_object_set_new(parameters->config.json, "sinusoidal_pos_embds", json_true());
 	parameters_initialize(parameters, 1);
-	const float *positions = parameters->values + parameters->position_embeddings;
+	const float *positions = parameter_values(parameters, parameters_find(parameters, ROLE_POSITION_EMBEDDINGS, 0));
 	for (size_t c = 0; c < 8; c++)
 		assert_float_equal(positions[c], (c % 2), 0);
 	/* numpy: sin(3 / 10000 ** (4 / 8)), cos(3 / 10000 ** (4 / 8)) */
@@ -353,7 +449,7 @@ static void put_renamed(char *(*rename)(const char *name)) {
 			sources[count++] = (struct tensor_source){ name, parameter->dimensions,
 				{ parameter->shape[0], parameter->shape[1] }, parameters->values + parameter->offset };
 	}
-	assert_int_equal(config_write(&parameters->config, folder, &failure), 0);
+	assert_int_equal(config_write(&parameters->config, "BertForMaskedLM", folder, &failure), 0);
 	char *path = format_text("%s/model.safetensors", folder);
 	assert_int_equal(safetensors_write(path, sources, count, NULL, &failure), 0);
 	free(path);
@@ -417,9 +513,9 @@ static void missing_head(void **state) {
 		bool differs = memcmp(one->values + parameter->offset, other->values + parameter->offset,
 			parameter->elements * sizeof(float)) != 0;
 		assert_int_equal(parameter->initialized, head);
-		assert_int_equal(differs, parameter->offset == one->head_weight);
+		assert_int_equal(differs, parameter == parameters_find(one, ROLE_HEAD, TRANSFORM_WEIGHT));
 	}
-	struct parameters *file = parameters_map(folder, 7, NULL, &failure);
+	struct parameters *file = parameters_map(folder, &masked_lm_head.layout, 7, NULL, &failure);
 	assert_non_null(file);
 	assert_same_values(file, one);
 	parameters_free(file);
@@ -491,16 +587,16 @@ static void refused_by_name(void **state) {
 		"[12, 8]");
 	struct parameters *parameters = load(FIXTURES "distilbert");
 	struct failure failure;
-	parameters->values[parameters->head_bias + 3] = NAN;
+	head_values(parameters, TRANSFORM_BIAS)[3] = NAN;
 	assert_int_equal(parameters_save(parameters, folder, &failure), 0);
 	assert_refused("tensor vocab_transform.bias: element 3 is nan");
-	struct parameters *file = parameters_map(folder, 0, NULL, &failure);
+	struct parameters *file = parameters_map(folder, &masked_lm_head.layout, 0, NULL, &failure);
 	assert_non_null(file);
 	assert_int_equal(parameters_check_finite(file, folder, &failure), -1);
 	assert_int_equal(failure.status, EX_DATAERR);
 	assert_non_null(strstr(failure.text, "tensor vocab_transform.bias: element 3 is nan"));
 	parameters_free(file);
-	parameters->values[parameters->head_bias + 3] = -INFINITY;
+	head_values(parameters, TRANSFORM_BIAS)[3] = -INFINITY;
 	assert_int_equal(parameters_save(parameters, folder, &failure), 0);
 	assert_refused("tensor vocab_transform.bias: element 3 is -inf");
 	parameters_free(parameters);
@@ -518,10 +614,10 @@ static void untied(void **state) {
 		assert_int_equal(config_read(families[f].path, &config, &failure), 0);
 		json_object_set_new(config.json, "tie_word_embeddings", json_false());
 		config.tie_word_embeddings = false;
-		struct parameters *parameters = parameters_create(&config);
-		assert_true(parameters->decoder_weight != parameters->word_embeddings);
+		struct parameters *parameters = parameters_create(&config, &masked_lm_head.layout);
+		assert_non_null(parameters_find(parameters, ROLE_HEAD, DECODER_WEIGHT));
 		parameters_initialize(parameters, 2);
-		parameters->values[parameters->decoder_bias] = 5;
+		head_values(parameters, DECODER_BIAS)[0] = 5;
 		assert_int_equal(parameters_save(parameters, folder, &failure), 0);
 		struct safetensors *file = safetensors_open(folder, &failure);
 		assert_non_null(file);
@@ -541,7 +637,9 @@ static void untied(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(layout),
-		cmocka_unit_test(offsets_name_their_parameters),
+		cmocka_unit_test(groups_cover_the_table),
+		cmocka_unit_test(another_head),
+		cmocka_unit_test(roles_name_their_parameters),
 		cmocka_unit_test(forms_of_one_model),
 		cmocka_unit_test(saved_and_loaded),
 		cmocka_unit_test(mapped),

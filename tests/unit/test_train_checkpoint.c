@@ -14,6 +14,7 @@
 #include "base/staged.h"
 #include "cli/cli.h"
 #include "math/random.h"
+#include "model/head.h"
 #include "train/checkpoint.h"
 
 static char scratch[] = "/tmp/cloze-checkpoint.XXXXXX";
@@ -34,7 +35,7 @@ static int empty_scratch(void **state) {
 	return remove_scratch(state) || mkdir(scratch, 0700) != 0 || chdir(scratch) != 0;
 }
 
-/* A run of a small model, its numbers made from `seed`; seed 0: all zero. */
+/* A run of a small model, its numbers made from `seed`; seed 0: all zero, and no group trains yet. */
 struct fixture { struct saved_run run; struct run_state state; struct pool *pool; };
 
 /* The configuration below as config.json has it. */
@@ -53,16 +54,25 @@ static void set_up(struct fixture *fixture, enum model_type type, size_t layers,
 		.type_vocab_size = type == MODEL_BERT ? 2 : 0, .hidden_size = 12, .num_hidden_layers = layers,
 		.num_attention_heads = 2, .intermediate_size = 7, .layer_norm_eps = 1e-12f, .tie_word_embeddings = true,
 		.json = config_json(type, layers) };
-	struct parameters *p = parameters_create(&config);
+	struct parameters *p = parameters_create(&config, &masked_lm_head.layout);
 	fixture->pool = pool_create(1, &(struct failure){ 0 });
 	fixture->run = (struct saved_run){ .parameters = p, .optimizer = optimizer_create(p, &adamw, fixture->pool),
 		.state = &fixture->state };
 	run_state_init(&fixture->state);
-	struct optimizer_state *moments = optimizer_state(fixture->run.optimizer);
-	float *blocks[] = { p->values, moments->exp_avg, moments->exp_avg_sq };
-	for (size_t b = 0; b < 3 && seed > 0; b++)
-		for (size_t i = 0; i < p->count; i++)
-			random_normal(seed + b, i, 0.5f, blocks[b] + p->table[i].offset, p->table[i].elements);
+	const struct optimizer_state *moments = optimizer_state(fixture->run.optimizer);
+	for (size_t g = 0; g < p->group_count && seed > 0; g++)
+		optimizer_thaw(fixture->run.optimizer, g);
+	for (size_t i = 0; i < p->count && seed > 0; i++) {
+		float *const tensors[] = { parameter_values(p, &p->table[i]), moments->exp_avg->of[i], moments->exp_avg_sq->of[i] };
+		for (size_t t = 0; t < 3; t++)
+			random_normal(seed + t, i, 0.5f, tensors[t], p->table[i].elements);
+	}
+}
+
+static void set_steps(struct fixture *fixture, int64_t steps) {
+	fixture->state.step = steps;
+	for (size_t g = 0; g < fixture->run.parameters->group_count; g++)
+		optimizer_state(fixture->run.optimizer)->steps[g] = steps;
 }
 
 static void tear_down(struct fixture *fixture) {
@@ -77,10 +87,14 @@ static void expect_equal(const struct fixture *a, const struct fixture *b) {
 	size_t size = a->run.parameters->size;
 	assert_int_equal(size, b->run.parameters->size);
 	assert_memory_equal(a->run.parameters->values, b->run.parameters->values, size * sizeof(float));
-	assert_memory_equal(left->exp_avg, right->exp_avg, size * sizeof(float));
-	assert_memory_equal(left->exp_avg_sq, right->exp_avg_sq, size * sizeof(float));
+	for (size_t g = 0; g < a->run.parameters->group_count; g++) {
+		size_t bytes = left->exp_avg->sizes[g] * sizeof(float);
+		assert_true(bytes > 0 && bytes == right->exp_avg->sizes[g] * sizeof(float));
+		assert_memory_equal(left->exp_avg->groups[g], right->exp_avg->groups[g], bytes);
+		assert_memory_equal(left->exp_avg_sq->groups[g], right->exp_avg_sq->groups[g], bytes);
+		assert_int_equal(right->steps[g], b->state.step);
+	}
 	assert_int_equal(a->state.step, b->state.step);
-	assert_int_equal(right->steps, b->state.step);
 }
 
 static struct run_folder *open_folder(bool replace, bool resume) {
@@ -95,7 +109,7 @@ static void save_steps(struct run_folder *folder, struct fixture *fixture, int64
 	const int64_t *steps) {
 	struct failure failure;
 	for (size_t i = 0; i < count; i++) {
-		fixture->state.step = steps[i];
+		set_steps(fixture, steps[i]);
 		fixture->state.records = steps[i] * 2;
 		assert_int_equal(checkpoint_save(folder, &fixture->run, limit, &failure), 0);
 	}

@@ -7,16 +7,19 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "model/parameters_file.h"
 #include "train/evaluate.h"
 
-enum { B = 3, T = 6, M = 7 };
+enum { B = 3, M = 7, MASKED_LM_DECODER_BIAS = 5 };
 
-/* Three records; the second has no label. */
-static const int32_t input_ids[B * T] = { 2, 4, 9, 40, 41, 3, 2, 50, 51, 52, 3, 0, 2, 4, 4, 60, 4, 3 };
-static const uint8_t attention_mask[B * T] = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1 };
-static const int32_t positions[M] = { 1, 2, 4, 13, 14, 15, 16 }, labels[M] = { 40, 41, 42, 43, 44, 60, 89 };
-static const struct network_input input = { .B = B, .T = T, .input_ids = input_ids, .attention_mask = attention_mask,
-	.M = M, .positions = positions, .labels = labels };
+/* Three records of 6, 5 and 6 tokens; the second has no label. */
+static const int32_t starts[B + 1] = { 0, 6, 11, 17 };
+static const int32_t input_ids[] = { 2, 4, 9, 40, 41, 3, 2, 50, 51, 52, 3, 2, 4, 4, 60, 4, 3 };
+static const int32_t positions[] = { 0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 5 };
+static const int32_t label_starts[B + 1] = { 0, 3, 3, 7 };
+static const int32_t labelled[M] = { 1, 2, 4, 12, 13, 14, 15 }, labels[M] = { 40, 41, 42, 43, 44, 60, 89 };
+static const struct examples examples = { .B = B, .starts = starts, .input_ids = input_ids, .positions = positions,
+	.label_starts = label_starts, .labelled = labelled, .labels = labels };
 
 static void assert_near(double value, double expected, double tolerance) {
 	if (!(fabs(value - expected) <= tolerance))
@@ -30,11 +33,11 @@ static struct network *network;
 static int make_network(void **state) {
 	struct failure failure;
 	(void)state;
-	parameters = parameters_load("tests/fixtures/train/distilbert", 0, NULL, &failure);
+	parameters = parameters_load("tests/fixtures/train/distilbert", &masked_lm_head.layout, 0, NULL, &failure);
 	if (parameters == NULL)
 		return -1;
 	pool = pool_create(2, &(struct failure){ 0 });
-	network = network_create(parameters, pool);
+	network = network_create(parameters, &masked_lm_head, NULL, pool);
 	return 0;
 }
 
@@ -49,22 +52,21 @@ static int free_network(void **state) {
 static void by_record(void **state) {
 	(void)state;
 	struct evaluation evaluation = { .by_record = true }, plain = { 0 };
-	const struct network_input last = { .B = 1, .T = T, .input_ids = input_ids + 2 * T, .M = 4,
-		.positions = (int32_t[]){ 1, 2, 3, 4 }, .labels = labels + 3 };
+	const struct examples last = examples_slice(&examples, 2, 1); /* the third record again */
 	float losses[M];
-	network_loss(network, &input, losses);
-	evaluation_add(&evaluation, network, &input);
-	evaluation_add(&evaluation, network, &last); /* the third record again */
-	evaluation_add(&plain, network, &input);
+	network_loss(network, &examples, losses, NULL);
+	evaluation_add(&evaluation, network, &examples);
+	evaluation_add(&evaluation, network, &last);
+	evaluation_add(&plain, network, &examples);
 	evaluation_add(&plain, network, &last);
 	assert_int_equal(evaluation.records, 4);
-	assert_int_equal(evaluation.masked_tokens, 11);
+	assert_int_equal(evaluation.targets, 11);
 	const struct record_loss *records = evaluation.record_losses;
-	assert_int_equal(records[0].masked_tokens, 3);
+	assert_int_equal(records[0].targets, 3);
 	assert_near(records[0].loss_sum, losses[0] + losses[1] + losses[2], 1e-5);
-	assert_int_equal(records[1].masked_tokens, 0);
+	assert_int_equal(records[1].targets, 0);
 	assert_near(records[1].loss_sum, 0, 0);
-	assert_int_equal(records[2].masked_tokens, 4);
+	assert_int_equal(records[2].targets, 4);
 	assert_near(records[2].loss_sum, losses[3] + losses[4] + losses[5] + losses[6], 1e-5);
 	assert_near(records[3].loss_sum, records[2].loss_sum, 1e-4);
 	assert_near(evaluation_loss(&evaluation), (records[0].loss_sum + 2 * records[2].loss_sum) / 11, 1e-5);
@@ -88,15 +90,15 @@ static void top_k(void **state) {
 	(void)state;
 	size_t V = parameters->config.vocab_size;
 	float *logits = allocate(M * V, sizeof *logits);
-	network_logits(network, &input, logits);
+	network_logits(network, &examples, logits);
 	int64_t before = 0;
 	for (size_t k = 1; k <= V; k++) {
-		struct evaluation evaluation = { .top_k = k, .vocab_size = V }, plain = { 0 };
+		struct evaluation evaluation = { .top_k = (int32_t)k }, plain = { 0 };
 		int64_t hits = 0;
 		for (size_t m = 0; m < M; m++)
 			hits += place(logits + m * V, V, labels[m]) < k;
-		evaluation_add(&evaluation, network, &input);
-		evaluation_add(&plain, network, &input);
+		evaluation_add(&evaluation, network, &examples);
+		evaluation_add(&plain, network, &examples);
 		assert_int_equal(evaluation.top_k_hits, hits);
 		assert_near(evaluation_top_k_accuracy(&evaluation), (double)hits / M, 1e-15);
 		assert_near(evaluation_loss(&evaluation), evaluation_loss(&plain), 1e-6);
@@ -111,15 +113,16 @@ static void top_k(void **state) {
 static void top_k_of_equals(void **state) {
 	(void)state;
 	size_t V = parameters->config.vocab_size, C = parameters->config.hidden_size;
-	float *words = parameters->values + parameters->word_embeddings;
+	float *words = parameter_values(parameters, parameters_find(parameters, ROLE_WORD_EMBEDDINGS, 0));
 	float *saved = allocate(V * C, sizeof *saved);
 	memcpy(saved, words, V * C * sizeof *words);
 	memset(words, 0, V * C * sizeof *words);
-	float *bias = parameters->values + parameters->decoder_bias, *saved_bias = allocate(V, sizeof *bias);
+	float *bias = parameter_values(parameters, parameters_find(parameters, ROLE_HEAD, MASKED_LM_DECODER_BIAS));
+	float *saved_bias = allocate(V, sizeof *bias);
 	memcpy(saved_bias, bias, V * sizeof *bias);
 	memset(bias, 0, V * sizeof *bias);
-	struct evaluation evaluation = { .top_k = 42, .vocab_size = V };
-	evaluation_add(&evaluation, network, &input);
+	struct evaluation evaluation = { .top_k = 42 };
+	evaluation_add(&evaluation, network, &examples);
 	assert_int_equal(evaluation.top_k_hits, 2); /* labels 40 and 41 */
 	assert_near(evaluation_loss(&evaluation), log((double)V), 1e-5);
 	memcpy(words, saved, V * C * sizeof *words);
@@ -136,17 +139,17 @@ static void interval_of_chance(void **state) {
 	uint64_t bits = 1;
 	for (size_t i = 0; i < RECORDS; i++) { /* one to three tokens of a loss in [0, 1), one number a record */
 		bits = bits * 6364136223846793005 + 1442695040888963407;
-		records[i].masked_tokens = 1 + (int64_t)(i % 3);
-		records[i].loss_sum = (double)records[i].masked_tokens * (double)(bits >> 40) / (1 << 24);
+		records[i].targets = 1 + (int64_t)(i % 3);
+		records[i].loss_sum = (double)records[i].targets * (double)(bits >> 40) / (1 << 24);
 		evaluation.loss_sum += records[i].loss_sum;
-		evaluation.masked_tokens += records[i].masked_tokens;
+		evaluation.targets += records[i].targets;
 	}
 	double loss = evaluation_loss(&evaluation), squares = 0;
 	for (size_t i = 0; i < RECORDS; i++) { /* the variance of a ratio of sums, by linearization */
-		double rest = records[i].loss_sum - loss * (double)records[i].masked_tokens;
+		double rest = records[i].loss_sum - loss * (double)records[i].targets;
 		squares += rest * rest;
 	}
-	double error = sqrt(squares) / (double)evaluation.masked_tokens;
+	double error = sqrt(squares) / (double)evaluation.targets;
 	struct loss_interval interval = evaluation_interval(&evaluation, 4000, 3);
 	assert_near(interval.low, loss - 1.96 * error, 0.15 * error);
 	assert_near(interval.high, loss + 1.96 * error, 0.15 * error);
@@ -161,7 +164,7 @@ static void interval_of_chance(void **state) {
 static void interval_of_few(void **state) {
 	(void)state;
 	struct record_loss records[8] = { { 3, 2 } };
-	struct evaluation evaluation = { .records = 1, .record_losses = records, .loss_sum = 3, .masked_tokens = 2 };
+	struct evaluation evaluation = { .records = 1, .record_losses = records, .loss_sum = 3, .targets = 2 };
 	for (; evaluation.records <= 8; evaluation.records += 7) {
 		struct loss_interval interval = evaluation_interval(&evaluation, 100, 1);
 		assert_near(interval.low, 1.5, 1e-12);

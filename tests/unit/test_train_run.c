@@ -106,35 +106,36 @@ static struct parameters *load(void *context, const struct run_settings *setting
 		.json = json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:f, s:f}", "model_type", "distilbert", "vocab_size", 40,
 			"max_position_embeddings", 8, "dim", 4, "n_layers", 1, "n_heads", 1, "hidden_dim", 4, "dropout", 0.0,
 			"attention_dropout", 0.0) };
-	return stub->parameters = parameters_create(&config);
+	return stub->parameters = parameters_create(&config, &masked_lm_head.layout);
 }
 
-static struct masked_reader *open_records(void *context, struct reader *reader, const struct tokenizer *tokenizer,
+static struct example_reader *open_records(void *context, struct reader *reader, const struct tokenizer *tokenizer,
 	struct failure *failure) {
-	(void)context, (void)tokenizer;
-	return masked_reader_open(reader, 40, 0, 8, 0, failure);
+	const struct stub *stub = context;
+	(void)tokenizer;
+	return example_reader_open(reader, &stub->parameters->config, LABELS_OF_TOKENS, 0, failure);
 }
 
-static size_t count_targets(void *context, const struct masked_batch *batch) {
+static size_t count_targets(void *context, const struct examples *examples) {
 	(void)context;
-	return batch->M;
+	return examples_labels(examples);
 }
 
-/* Gradients of 1 for every number, a loss of 1 for a step, of which a tenth is the term. */
-static void compute_gradients(void *context, const struct masked_batch *batch, const struct micro_batch *part,
-	float *gradients, struct step_loss *loss) {
+/* Gradients of 1 for every number, a loss of 1 for a step, of which a tenth is a part. */
+static struct loss compute_gradients(void *context, const struct examples *step, const struct micro_batch *part,
+	const struct blocks *gradients) {
 	struct stub *stub = context;
-	double share = (double)part->count / (double)batch->B;
-	for (size_t i = 0; i < stub->parameters->size; i++)
-		gradients[i] = (float)share + (part->first > 0 ? gradients[i] : 0);
+	double share = (double)part->count / (double)step->B;
+	for (size_t g = 0; g < stub->parameters->group_count; g++)
+		for (size_t i = 0; i < gradients->sizes[g]; i++)
+			gradients->groups[g][i] += (float)share;
 	stub->micro_batches++;
-	loss->loss += part->pass == stub->bad_pass ? NAN : share;
-	loss->terms[0] += share / 10;
+	return (struct loss){ part->pass == stub->bad_pass ? NAN : share, { share / 10 } };
 }
 
-static void evaluate(void *context, const struct masked_batch *batch) {
+static void evaluate(void *context, const struct examples *examples) {
 	struct stub *stub = context;
-	stub->evaluated += batch->B;
+	stub->evaluated += examples->B;
 }
 
 static double end_evaluation(void *context, json_t *line) {
@@ -217,7 +218,7 @@ static int run_on(struct fixture *fixture, const char *input) {
 		OPTION_END
 	};
 	stub->task = (struct task){ .context = stub, .targets = "labels", .targets_hint = "label them",
-		.terms = { "loss_tenth" }, .load = load, .open_records = open_records, .count_targets = count_targets,
+		.part_names = (const char *const[LOSS_PARTS]){ "loss_tenth" }, .load = load, .open_records = open_records, .count_targets = count_targets,
 		.compute_gradients = compute_gradients, .evaluate = evaluate, .end_evaluation = end_evaluation,
 		.release = release };
 	struct lineage_entry stage = { "test", "0", json_array(), 42 };
@@ -329,7 +330,7 @@ static void tells_that_the_input_ended(void **state) {
 	}
 }
 
-static void prints_the_terms_of_the_loss(void **state) {
+static void prints_the_parts_of_the_loss(void **state) {
 	(void)state;
 	struct fixture fixture;
 	set_up(&fixture);
@@ -490,7 +491,7 @@ int main(void) {
 		cmocka_unit_test_setup(ends_steps_with_epochs, empty_scratch),
 		cmocka_unit_test_setup(refuses_a_promise_not_kept, empty_scratch),
 		cmocka_unit_test_setup(tells_that_the_input_ended, empty_scratch),
-		cmocka_unit_test_setup(prints_the_terms_of_the_loss, empty_scratch),
+		cmocka_unit_test_setup(prints_the_parts_of_the_loss, empty_scratch),
 		cmocka_unit_test_setup(evaluates_when_asked, empty_scratch),
 		cmocka_unit_test_setup(saves_before_it_fails, empty_scratch),
 		cmocka_unit_test_setup(saves_before_an_evaluation_fails, empty_scratch),

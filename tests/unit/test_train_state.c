@@ -31,8 +31,8 @@ static void make_state(struct run_state *state) {
 	state->records = 56;
 	state->digest = 0xfedcba98;
 	state->complete = state->stopped = state->evaluation_due = true;
-	state->interval.loss = 0.1 + 0.2;
-	state->interval.terms[LOSS_TERMS - 1] = 1.0 / 7;
+	state->interval.value = 0.1 + 0.2;
+	state->interval.parts[LOSS_PARTS - 1] = 1.0 / 7;
 	state->interval_steps = 3;
 	state->best_loss = 1.0 / 3;
 	state->best_step = 5;
@@ -153,8 +153,8 @@ static void refuses_what_was_changed(void **state) {
 		{ true, "complete", "1", "complete is of another type" },
 		{ true, "complete", "false", "crc32 is not that" },
 		{ true, "interval_loss", "0.3", "crc32 is not that" },
-		{ true, "interval_terms", "[]", "interval_terms has not 4 numbers" },
-		{ true, "interval_terms", "[0.0, 0.0, 0.0, 0.0]", "crc32 is not that" },
+		{ true, "interval_parts", "[]", "interval_parts has not 3 numbers" },
+		{ true, "interval_parts", "[0.0, 0.0, 0.0]", "crc32 is not that" },
 		{ true, "interval_steps", "8", "interval_steps is 8" },
 		{ true, "last_step", "8", "last_step is 8" },
 		{ true, "best_saved", "-1", "best_saved is -1" },

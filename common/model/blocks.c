@@ -1,0 +1,102 @@
+/* blocks: a number for each number of the tensors that train: gradients, the optimizer's moments. */
+#include "model/blocks.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+struct blocks *blocks_create(const struct parameters *parameters) {
+	struct blocks *blocks = allocate(1, sizeof *blocks);
+	blocks->parameters = parameters;
+	blocks->of = allocate(parameters->count, sizeof *blocks->of);
+	blocks->groups = allocate(parameters->group_count, sizeof *blocks->groups);
+	blocks->sizes = allocate(parameters->group_count, sizeof *blocks->sizes);
+	return blocks;
+}
+
+void blocks_free(struct blocks *blocks) {
+	if (blocks == NULL)
+		return;
+	for (size_t g = 0; g < blocks->parameters->group_count; g++)
+		free(blocks->groups[g]);
+	free(blocks->of);
+	free(blocks->groups);
+	free(blocks->sizes);
+	free(blocks);
+}
+
+/* The offset of each tensor of the group that trains, into `offsets` [count]. Returns the floats of them all. */
+static size_t place_tensors(const struct parameters *parameters, size_t group, const bool *trains, size_t *offsets) {
+	size_t end = 0;
+	for (size_t i = parameters->groups[group].first; i < parameters->groups[group].end; i++) {
+		if (!trains[i])
+			continue;
+		bool adjoins = i > 0 && trains[i - 1] && parameter_adjoins_next(&parameters->table[i - 1]);
+		offsets[i] = adjoins ? end : align_floats(end);
+		end = offsets[i] + parameters->table[i].elements;
+	}
+	return align_floats(end);
+}
+
+void blocks_add_group(struct blocks *blocks, size_t group, const bool *trains) {
+	const struct parameters *parameters = blocks->parameters;
+	size_t *offsets = allocate(parameters->count, sizeof *offsets);
+	size_t size = place_tensors(parameters, group, trains, offsets);
+	if (size > 0 && blocks->groups[group] == NULL) {
+		blocks->sizes[group] = size;
+		blocks->groups[group] = allocate(size, sizeof(float));
+		for (size_t i = parameters->groups[group].first; i < parameters->groups[group].end; i++)
+			if (trains[i])
+				blocks->of[i] = blocks->groups[group] + offsets[i];
+	}
+	free(offsets);
+}
+
+void blocks_add_all(struct blocks *blocks) {
+	const struct parameters *parameters = blocks->parameters;
+	bool *trains = allocate(parameters->count, sizeof *trains);
+	for (size_t i = 0; i < parameters->count; i++)
+		trains[i] = !parameters->table[i].is_statistic;
+	for (size_t g = 0; g < parameters->group_count; g++)
+		blocks_add_group(blocks, g, trains);
+	free(trains);
+}
+
+enum { PIECE = 1 << 16 }; /* floats of a task */
+
+struct zeroing { float *block; size_t size; };
+
+static void zero_piece(void *context, size_t index, int worker) {
+	const struct zeroing *zeroing = context;
+	size_t first = index * PIECE, left = zeroing->size - first;
+	(void)worker;
+	memset(zeroing->block + first, 0, (left < PIECE ? left : PIECE) * sizeof(float));
+}
+
+void blocks_zero(struct blocks *blocks, struct pool *pool) {
+	for (size_t g = 0; g < blocks->parameters->group_count; g++) {
+		struct zeroing zeroing = { blocks->groups[g], blocks->sizes[g] };
+		pool_run(pool, (zeroing.size + PIECE - 1) / PIECE, zero_piece, &zeroing);
+	}
+}
+
+float *blocks_of(const struct blocks *blocks, const struct parameter *parameter) {
+	return parameter != NULL ? blocks->of[parameter - blocks->parameters->table] : NULL;
+}
+
+size_t blocks_lowest_group(const struct blocks *blocks) {
+	size_t group = 0;
+	while (group < blocks->parameters->group_count && blocks->groups[group] == NULL)
+		group++;
+	return group;
+}
+
+const struct parameter *blocks_not_finite(const struct blocks *blocks, size_t *element) {
+	for (size_t i = 0; i < blocks->parameters->count; i++) {
+		const struct parameter *parameter = &blocks->parameters->table[i];
+		if (blocks->of[i] != NULL && (*element = find_not_finite(blocks->of[i], parameter->elements)) < parameter->elements)
+			return parameter;
+	}
+	return NULL;
+}

@@ -1,0 +1,142 @@
+/* encoder_attention: attention (Vaswani et al. 2017), a head of a record at a time, in a thread's own scratch: neither the
+ * scores nor the probabilities of a whole batch are ever in memory. The backward pass computes them anew. Products are in
+ * single precision always. */
+#include "model/encoder_parts.h"
+
+#include <math.h>
+#include <string.h>
+
+struct attention {
+	struct encoder *encoder;
+	const struct layer *layer;
+	struct matrix dcontext;
+	const struct attention_gradients *gradients;
+};
+
+/* What one task works on: head h of record b. D channels a head, Q queries, T keys. */
+struct attention_head {
+	size_t D, Q, T;
+	size_t first_query, first_key, first_channel;
+	struct matrix queries, keys, values, context;
+	const uint8_t *keep;
+	float scale;
+	struct dropout dropout;
+	size_t first_coin;
+	struct matrix probabilities, other;  /* [Q, T] */
+};
+
+/* Which of the layer's queries are the record's: all its rows, or those that are wanted. */
+static void find_queries(const struct attention *attention, size_t b, struct attention_head *head) {
+	const struct wanted *wanted = attention->layer->wanted;
+	const int32_t *starts = wanted != NULL ? wanted->starts : attention->encoder->examples->starts;
+	head->first_query = (size_t)(starts[b] - starts[0]);
+	head->Q = (size_t)(starts[b + 1] - starts[b]);
+}
+
+static struct attention_head head_at(const struct attention *attention, size_t index, int worker) {
+	const struct encoder *encoder = attention->encoder;
+	const struct layer *layer = attention->layer;
+	const struct examples *examples = encoder->examples;
+	size_t H = encoder->H, D = encoder->C / H, longest = encoder->longest;
+	size_t b = index / H, h = index % H;
+	struct attention_head head = { .D = D, .T = (size_t)(examples->starts[b + 1] - examples->starts[b]),
+		.first_key = (size_t)(examples->starts[b] - examples->starts[0]), .first_channel = h * D,
+		.scale = 1 / sqrtf((float)D) };
+	find_queries(attention, b, &head);
+	head.queries = matrix_at(layer->queries, head.first_query, head.first_channel);
+	head.keys = matrix_at(layer->keys, head.first_key, head.first_channel);
+	head.values = matrix_at(layer->values, head.first_key, head.first_channel);
+	head.context = matrix_at(layer->context, head.first_query, head.first_channel);
+	head.keep = examples->attended != NULL ? examples->attended + head.first_key : NULL;
+	head.dropout = attention_dropout(encoder->compute, layer->site);
+	head.first_coin = (h * layer->R + head.first_query) * longest;
+	head.probabilities = (struct matrix){ .fp32 = encoder->scores + (size_t)worker * 2 * longest * longest,
+		.stride = head.T };
+	head.other = matrix_at(head.probabilities, head.T, 0);
+	return head;
+}
+
+static void compute_probabilities(const struct attention *attention, const struct attention_head *head) {
+	multiply(&(struct product){ head->Q, head->T, head->D, .a = head->queries, .b = head->keys, .transpose_b = true,
+		.c = head->probabilities.fp32, .ldc = head->T });
+	attention->encoder->compute->kernels->softmax(head->probabilities.fp32, head->Q, head->T, head->T, head->scale,
+		head->keep);
+}
+
+static void attend(void *context, size_t index, int worker) {
+	const struct attention *attention = context;
+	const struct compute *compute = attention->encoder->compute;
+	const struct attention_head head = head_at(attention, index, worker);
+	if (head.Q == 0)
+		return;
+	compute_probabilities(attention, &head);
+	if (head.dropout.probability > 0)
+		compute->kernels->dropout_add(head.probabilities.fp32, NULL, head.Q * head.T, &head.dropout, head.first_coin);
+	multiply(&(struct product){ head.Q, head.D, head.T, .a = head.probabilities, .b = head.values,
+		.c = head.context.fp32, .ldc = head.context.stride });
+	round_rows(compute, head.context, 0, head.Q, head.D);
+}
+
+void attention_forward(struct encoder *encoder, const struct layer *layer) {
+	struct attention attention = { .encoder = encoder, .layer = layer };
+	pool_run(encoder->compute->pool, encoder->examples->B * encoder->H, attend, &attention);
+}
+
+/* ---- backward ------------------------------------------------------------------------------------------ */
+
+/* From dcontext to dvalues, and to the gradient of the scores, in `other`. */
+static void probabilities_backward(const struct attention *attention, const struct attention_head *head,
+	struct matrix dcontext, struct matrix dvalues) {
+	const struct kernels *kernels = attention->encoder->compute->kernels;
+	const size_t Q = head->Q, T = head->T;
+	float *other = head->other.fp32;
+	struct matrix dropped = head->probabilities;
+	if (head->dropout.probability > 0) {
+		memcpy(other, head->probabilities.fp32, Q * T * sizeof *other);
+		kernels->dropout_add(other, NULL, Q * T, &head->dropout, head->first_coin);
+		dropped = head->other;
+	}
+	multiply(&(struct product){ T, head->D, Q, .a = dropped, .transpose_a = true, .b = dcontext, .c = dvalues.fp32,
+		.ldc = dvalues.stride });
+	multiply(&(struct product){ Q, T, head->D, .a = dcontext, .b = head->values, .transpose_b = true, .c = other,
+		.ldc = T });
+	if (head->dropout.probability > 0)
+		kernels->dropout_backward(other, other, Q * T, &head->dropout, head->first_coin);
+	kernels->softmax_backward(other, head->probabilities.fp32, Q, T, T, head->scale);
+}
+
+static void zero_rows(struct matrix matrix, size_t rows, size_t columns) {
+	for (size_t r = 0; r < rows; r++)
+		memset(matrix.fp32 + r * matrix.stride, 0, columns * sizeof *matrix.fp32);
+}
+
+static void attend_backward(void *context, size_t index, int worker) {
+	const struct attention *attention = context;
+	const struct attention_gradients *gradients = attention->gradients;
+	const struct compute *compute = attention->encoder->compute;
+	const struct attention_head head = head_at(attention, index, worker);
+	const size_t Q = head.Q, T = head.T, D = head.D;
+	const struct matrix dqueries = matrix_at(gradients->dqueries, head.first_query, head.first_channel);
+	const struct matrix dkeys = matrix_at(gradients->dkeys, head.first_key, head.first_channel);
+	const struct matrix dvalues = matrix_at(gradients->dvalues, head.first_key, head.first_channel);
+	if (Q == 0) {
+		zero_rows(dkeys, T, D);
+		zero_rows(dvalues, T, D);
+	} else {
+		compute_probabilities(attention, &head);
+		probabilities_backward(attention, &head, matrix_at(attention->dcontext, head.first_query, head.first_channel),
+			dvalues);
+		multiply(&(struct product){ Q, D, T, .a = head.other, .b = head.keys, .c = dqueries.fp32, .ldc = dqueries.stride });
+		multiply(&(struct product){ T, D, Q, .a = head.other, .transpose_a = true, .b = head.queries, .c = dkeys.fp32,
+			.ldc = dkeys.stride });
+	}
+	round_rows(compute, dqueries, 0, Q, D);
+	round_rows(compute, dkeys, 0, T, D);
+	round_rows(compute, dvalues, 0, T, D);
+}
+
+void attention_backward(struct encoder *encoder, const struct layer *layer, struct matrix dcontext,
+	const struct attention_gradients *gradients) {
+	struct attention attention = { encoder, layer, dcontext, gradients };
+	pool_run(encoder->compute->pool, encoder->examples->B * encoder->H, attend_backward, &attention);
+}

@@ -1,0 +1,222 @@
+/* encoder_layer: attention and a feed-forward network, each followed by dropout, its residual and a layer norm. */
+#include "model/encoder_parts.h"
+
+#include <string.h>
+
+enum { GATHER_ROWS = 32 };
+
+static const struct after nothing;
+
+/* What follows a product of rows: its bias; dropout, residual and layer norm; the activation. */
+struct product_end {
+	struct encoder *encoder;
+	struct matrix x;
+	size_t columns;
+	const struct parameter *bias;
+	const float *residual;
+	const struct norm *norm;
+};
+
+static void add_bias_to_rows(void *context, size_t first, size_t rows) {
+	const struct product_end *end = context;
+	const struct compute *compute = end->encoder->compute;
+	compute->kernels->add_bias(end->x.fp32 + first * end->x.stride, parameter_values(compute->parameters, end->bias), rows,
+		end->columns, end->x.stride);
+}
+
+static void add_and_norm_rows(void *context, size_t first, size_t rows) {
+	const struct product_end *end = context;
+	const struct compute *compute = end->encoder->compute;
+	size_t C = end->encoder->C, at = first * C;
+	add_bias_to_rows(context, first, rows);
+	compute->kernels->dropout_add(end->x.fp32 + at, end->residual + at, rows * C, &end->norm->dropout, at);
+	norm_rows(compute, end->norm, first, rows);
+	round_rows(compute, end->norm->y, first, rows, C);
+}
+
+/* A row of y from one of x. In bfloat16 the activated row is in single precision for a moment only. */
+static void activate_row(const struct encoder *encoder, struct matrix y, size_t row, const float *x) {
+	enum { PART = 1024 };
+	const struct kernels *kernels = encoder->compute->kernels;
+	float exact[PART];
+	for (size_t f = 0; f < encoder->F; f += PART) {
+		size_t count = encoder->F - f < PART ? encoder->F - f : PART, at = row * y.stride + f;
+		kernels->activate(encoder->config->hidden_act, y.bf16 != NULL ? exact : y.fp32 + at, x + f, count);
+		if (y.bf16 != NULL)
+			kernels->round_to_bf16(y.bf16 + at, exact, 1, count, count);
+	}
+}
+
+static void activate_rows(void *context, size_t first, size_t rows) {
+	const struct product_end *end = context;
+	add_bias_to_rows(context, first, rows);
+	for (size_t r = first; r < first + rows; r++)
+		activate_row(end->encoder, end->encoder->activated, r, end->x.fp32 + r * end->columns);
+}
+
+struct row_copy { const struct encoder *encoder; const struct layer *layer; float *dx; const float *from; };
+
+/* Where a wanted row is among all rows. */
+static size_t wanted_row(const struct row_copy *copy, size_t r) {
+	return (size_t)(copy->layer->wanted->rows[r] - copy->encoder->examples->starts[0]);
+}
+
+static void gather_rows(void *context, size_t first, size_t rows) {
+	const struct row_copy *copy = context;
+	const struct layer *layer = copy->layer;
+	size_t C = copy->encoder->C;
+	for (size_t r = first; r < first + rows; r++)
+		memcpy(layer->residual.fp32 + r * C, layer->x.fp32 + wanted_row(copy, r) * C, C * sizeof(float));
+	round_rows(copy->encoder->compute, layer->residual, first, rows, C);
+}
+
+/* Some columns of queries, keys and values, by one product. */
+static void project_rows(struct encoder *encoder, const struct dense *dense, struct matrix y, struct matrix x, size_t rows) {
+	struct product_end end = { .encoder = encoder, .x = y, .columns = dense->outputs, .bias = dense->bias };
+	dense_forward(encoder->compute, dense, y, x, rows, (struct after){ add_bias_to_rows, &end });
+}
+
+static void project(struct encoder *encoder, const struct layer *layer) {
+	if (layer->wanted == NULL) {
+		project_rows(encoder, &layer->projection, layer->queries, layer->x, encoder->N);
+		return;
+	}
+	struct row_copy copy = { .encoder = encoder, .layer = layer };
+	run_rows(encoder->compute->pool, layer->R, GATHER_ROWS, gather_rows, &copy);
+	project_rows(encoder, &layer->query, layer->queries, layer->residual, layer->R);
+	project_rows(encoder, &layer->key_value, layer->keys, layer->x, encoder->N);
+}
+
+/* The rows' dense layer, dropout, residual and layer norm. */
+static void dense_and_norm(struct encoder *encoder, const struct dense *dense, const struct norm *norm, struct matrix x,
+	const float *residual, size_t rows) {
+	const struct matrix y = { .fp32 = norm->x, .stride = encoder->C };
+	struct product_end end = { encoder, y, encoder->C, dense->bias, residual, norm };
+	dense_forward(encoder->compute, dense, y, x, rows, (struct after){ add_and_norm_rows, &end });
+}
+
+void layer_forward(struct encoder *encoder, const struct layer *layer) {
+	size_t R = layer->R, F = encoder->F;
+	project(encoder, layer);
+	attention_forward(encoder, layer);
+	dense_and_norm(encoder, &layer->attention_output, &layer->attention_norm, layer->context, layer->residual.fp32, R);
+
+	const struct matrix y = { .fp32 = layer->before_activation, .stride = F };
+	struct product_end end = { .encoder = encoder, .x = y, .columns = F, .bias = layer->intermediate.bias };
+	dense_forward(encoder->compute, &layer->intermediate, y, layer->attention_norm.y, R, (struct after){ activate_rows, &end });
+	dense_and_norm(encoder, &layer->output, &layer->output_norm, encoder->activated, layer->attention_norm.y.fp32, R);
+}
+
+/* ---- backward ------------------------------------------------------------------------------------------ */
+
+/* y, which the weight's gradient takes, is computed anew. */
+struct activation_gradient { struct encoder *encoder; const float *x; struct matrix y, dx; };
+
+/* From the gradient of y, in dx, to that of x. */
+static void activate_rows_backward(void *context, size_t first, size_t rows) {
+	const struct activation_gradient *gradient = context;
+	struct encoder *encoder = gradient->encoder;
+	size_t F = encoder->F;
+	for (size_t r = first; r < first + rows; r++) {
+		const float *x = gradient->x + r * F;
+		float *dx = gradient->dx.fp32 + r * gradient->dx.stride;
+		activate_row(encoder, gradient->y, r, x);
+		encoder->compute->kernels->activate_backward(encoder->config->hidden_act, dx, dx, x, F);
+	}
+	round_rows(encoder->compute, gradient->dx, first, rows, F);
+}
+
+/* From the gradient of the layer's output to that of the attention norm's output, in place. */
+static void feed_forward_backward(struct encoder *encoder, const struct layer *layer, float *dy) {
+	const struct compute *compute = encoder->compute;
+	size_t R = layer->R;
+	const struct matrix branch = norm_backward(compute, &layer->output_norm, &encoder->norm_scratch, dy, dy, R);
+
+	const struct matrix wide = encoder->wide;
+	struct activation_gradient gradient = { encoder, layer->before_activation, encoder->activated, wide };
+	gradient.y.stride = wide.stride;
+	dense_backward_input(compute, &layer->output, wide, branch, R, (struct after){ activate_rows_backward, &gradient });
+	dense_backward_parameters(compute, &layer->output, branch, gradient.y, R);
+
+	dense_backward_input_add(compute, &layer->intermediate, (struct matrix){ .fp32 = dy, .stride = encoder->C }, wide, R);
+	norm_again(compute, &layer->attention_norm, R);
+	dense_backward_parameters(compute, &layer->intermediate, wide, layer->attention_norm.y, R);
+}
+
+static void scatter_rows(void *context, size_t first, size_t rows) {
+	const struct row_copy *copy = context;
+	size_t C = copy->encoder->C;
+	for (size_t r = first; r < first + rows; r++) {
+		float *to = copy->dx + wanted_row(copy, r) * C;
+		const float *from = copy->from + r * C;
+		for (size_t c = 0; c < C; c++)
+			to[c] += from[c];
+	}
+}
+
+/* From the gradients of queries, keys and values to that of x. `residual` has the gradient that comes to x, or to the wanted
+ * rows of it, by the residual: it is dx itself where all rows go on. */
+static void project_backward(struct encoder *encoder, const struct layer *layer,
+	const struct attention_gradients *gradients, float *residual, float *dx) {
+	const struct compute *compute = encoder->compute;
+	const struct matrix to_residual = { .fp32 = residual, .stride = encoder->C };
+	if (layer->wanted == NULL) {
+		dense_backward_input_add(compute, &layer->projection, to_residual, gradients->dqueries, encoder->N);
+		return;
+	}
+	struct row_copy copy = { encoder, layer, dx, residual };
+	dense_backward_input_add(compute, &layer->query, to_residual, gradients->dqueries, layer->R);
+	dense_backward_input(compute, &layer->key_value, (struct matrix){ .fp32 = dx, .stride = encoder->C }, gradients->dkeys,
+		encoder->N, nothing);
+	run_rows(compute->pool, layer->R, GATHER_ROWS, scatter_rows, &copy);
+}
+
+static void projection_parameters(struct encoder *encoder, const struct layer *layer,
+	const struct attention_gradients *gradients) {
+	if (layer->wanted == NULL) {
+		dense_backward_parameters(encoder->compute, &layer->projection, gradients->dqueries, layer->x, encoder->N);
+		return;
+	}
+	dense_backward_parameters(encoder->compute, &layer->query, gradients->dqueries, layer->residual, layer->R);
+	dense_backward_parameters(encoder->compute, &layer->key_value, gradients->dkeys, layer->x, encoder->N);
+}
+
+static bool projection_trains(const struct encoder *encoder, const struct layer *layer) {
+	for (size_t part = 0; part < layer->projection.parts; part++)
+		if (gradient_of(encoder->compute, layer->projection.weight + part) != NULL
+				|| gradient_of(encoder->compute, layer->projection.bias + part) != NULL)
+			return true;
+	return false;
+}
+
+/* The gradients lie in `wide` as queries, keys and values do: side by side in a row, or the wanted queries before the rest. */
+static struct attention_gradients place_gradients(const struct encoder *encoder, const struct layer *layer) {
+	struct attention_gradients gradients = { .dqueries = encoder->wide };
+	gradients.dqueries.stride = layer->queries.stride;
+	gradients.dkeys = layer->wanted == NULL ? matrix_at(gradients.dqueries, 0, encoder->C)
+		: matrix_at(gradients.dqueries, layer->R, 0);
+	gradients.dkeys.stride = layer->keys.stride;
+	gradients.dvalues = matrix_at(gradients.dkeys, 0, encoder->C);
+	return gradients;
+}
+
+void layer_backward(struct encoder *encoder, size_t index, float *dy, float *dx, bool below) {
+	const struct compute *compute = encoder->compute;
+	const struct layer *layer = &encoder->layers[index];
+	size_t R = layer->R;
+	/* Where all rows go on, the residual's gradient is the first part of dx. */
+	float *residual = layer->wanted == NULL ? dx : dy, *other = layer->wanted == NULL ? dy : dx;
+
+	feed_forward_backward(encoder, layer, dy);
+	const struct matrix branch = norm_backward(compute, &layer->attention_norm, &encoder->norm_scratch, residual, dy, R);
+	dense_backward_parameters(compute, &layer->attention_output, branch, layer->context, R);
+	if (!below && !projection_trains(encoder, layer))
+		return;
+	const struct matrix dcontext = { .fp32 = other, .stride = encoder->C };
+	const struct attention_gradients gradients = place_gradients(encoder, layer);
+	dense_backward_input(compute, &layer->attention_output, dcontext, branch, R, nothing);
+	attention_backward(encoder, layer, dcontext, &gradients);
+	projection_parameters(encoder, layer, &gradients);
+	if (below)
+		project_backward(encoder, layer, &gradients, residual, dx);
+}

@@ -1,0 +1,203 @@
+/* modules: what the encoder and the heads are built of: work on rows, dense layers, layer norms, dropout. */
+#include "model/modules.h"
+
+#include <string.h>
+
+enum { SUM_COLUMNS = 64, WEIGHTS = 1 << 16 };
+
+struct row_blocks { size_t rows, block; rows_done *body; void *context; };
+
+static void run_block(void *context, size_t index, int worker) {
+	const struct row_blocks *blocks = context;
+	size_t first = index * blocks->block;
+	size_t left = blocks->rows - first;
+	(void)worker;
+	blocks->body(blocks->context, first, left < blocks->block ? left : blocks->block);
+}
+
+void run_rows(struct pool *pool, size_t rows, size_t block, rows_done *body, void *context) {
+	struct row_blocks blocks = { rows, block, body, context };
+	pool_run(pool, (rows + block - 1) / block, run_block, &blocks);
+}
+
+/* ---- column sums --------------------------------------------------------------------------------------- */
+
+struct column_slices {
+	const struct kernels *kernels;
+	float *sums;
+	const float *x;
+	size_t rows, stride;
+};
+
+static void sum_columns(void *context, size_t first, size_t columns) {
+	const struct column_slices *slices = context;
+	slices->kernels->add_bias_backward(slices->sums + first, slices->x + first, slices->rows, columns, slices->stride);
+}
+
+void column_sums(const struct compute *compute, float *sums, const float *x, size_t rows, size_t columns, size_t stride) {
+	struct column_slices slices = { compute->kernels, sums, x, rows, stride };
+	run_rows(compute->pool, columns, SUM_COLUMNS, sum_columns, &slices);
+}
+
+/* ---- rounding ------------------------------------------------------------------------------------------ */
+
+void round_rows(const struct compute *compute, struct matrix matrix, size_t first, size_t rows, size_t columns) {
+	if (matrix.bf16 != NULL)
+		compute->kernels->round_to_bf16(matrix.bf16 + first * matrix.stride, matrix.fp32 + first * matrix.stride, rows,
+			columns, matrix.stride);
+}
+
+static void round_piece(void *context, size_t first, size_t count) {
+	const struct compute *compute = context;
+	compute->kernels->round_to_bf16(compute->rounded + first, compute->parameters->values + first, 1, count, count);
+}
+
+void round_weights(const struct compute *compute) {
+	struct compute copy = *compute;
+	if (compute->rounded != NULL)
+		run_rows(compute->pool, compute->parameters->size, WEIGHTS, round_piece, &copy);
+}
+
+float *gradient_of(const struct compute *compute, const struct parameter *parameter) {
+	return compute->gradients != NULL ? blocks_of(compute->gradients, parameter) : NULL;
+}
+
+/* ---- dense layers -------------------------------------------------------------------------------------- */
+
+struct dense dense_layer(const struct parameter *weight, const struct parameter *bias, size_t parts) {
+	return (struct dense){ weight, bias, parts, parts * weight->shape[0], weight->shape[1] };
+}
+
+struct matrix dense_weight(const struct compute *compute, const struct dense *dense) {
+	return matrix_at((struct matrix){ compute->parameters->values, compute->rounded, dense->inputs }, 0,
+		dense->weight->offset);
+}
+
+void dense_forward(const struct compute *compute, const struct dense *dense, struct matrix y, struct matrix x, size_t rows,
+	struct after after) {
+	const struct product product = { rows, dense->outputs, dense->inputs, .a = x, .b = dense_weight(compute, dense),
+		.transpose_b = true, .c = y.fp32, .ldc = y.stride };
+	multiply_rows(compute->pool, &product, after.body, after.context);
+}
+
+static struct product input_product(const struct compute *compute, const struct dense *dense, struct matrix dx,
+	struct matrix dy, size_t rows) {
+	return (struct product){ rows, dense->inputs, dense->outputs, .a = dy, .b = dense_weight(compute, dense),
+		.c = dx.fp32, .ldc = dx.stride };
+}
+
+void dense_backward_input(const struct compute *compute, const struct dense *dense, struct matrix dx, struct matrix dy,
+	size_t rows, struct after after) {
+	const struct product product = input_product(compute, dense, dx, dy, rows);
+	multiply_rows(compute->pool, &product, after.body, after.context);
+}
+
+void dense_backward_input_add(const struct compute *compute, const struct dense *dense, struct matrix dx, struct matrix dy,
+	size_t rows) {
+	struct product product = input_product(compute, dense, dx, dy, rows);
+	product.add = true;
+	multiply_rows(compute->pool, &product, NULL, NULL);
+}
+
+/* One product for each run of parts whose gradients lie side by side. */
+static void weights_backward(const struct compute *compute, const struct dense *dense, struct matrix dy, struct matrix x,
+	size_t rows) {
+	size_t outputs = dense->outputs / dense->parts;
+	for (size_t first = 0, end; first < dense->parts; first = end) {
+		float *gradient = gradient_of(compute, dense->weight + first);
+		for (end = first + 1; end < dense->parts && gradient != NULL
+				&& gradient_of(compute, dense->weight + end) == gradient + (end - first) * outputs * dense->inputs;)
+			end++;
+		if (gradient == NULL)
+			continue;
+		const struct product product = { (end - first) * outputs, dense->inputs, rows, .a = matrix_at(dy, 0, first * outputs),
+			.transpose_a = true, .b = x, .add = true, .c = gradient, .ldc = dense->inputs };
+		multiply_tiles(compute->pool, &product);
+	}
+}
+
+void dense_backward_parameters(const struct compute *compute, const struct dense *dense, struct matrix dy, struct matrix x,
+	size_t rows) {
+	size_t outputs = dense->outputs / dense->parts;
+	weights_backward(compute, dense, dy, x, rows);
+	for (size_t part = 0; part < dense->parts; part++) {
+		float *gradient = gradient_of(compute, dense->bias + part);
+		if (gradient != NULL)
+			column_sums(compute, gradient, dy.fp32 + part * outputs, rows, outputs, dy.stride);
+	}
+}
+
+/* ---- layer norms --------------------------------------------------------------------------------------- */
+
+void norm_rows(const struct compute *compute, const struct norm *norm, size_t first, size_t rows) {
+	size_t C = norm->weight->elements;
+	compute->kernels->layer_norm(norm->y.fp32 + first * C, norm->mean + first, norm->rstd + first, norm->x + first * C,
+		parameter_values(compute->parameters, norm->weight), parameter_values(compute->parameters, norm->bias), rows, C,
+		compute->parameters->config.layer_norm_eps);
+}
+
+struct renewal { const struct compute *compute; const struct norm *norm; };
+
+static void renew_rows(void *context, size_t first, size_t rows) {
+	const struct renewal *renewal = context;
+	norm_rows(renewal->compute, renewal->norm, first, rows);
+	round_rows(renewal->compute, renewal->norm->y, first, rows, renewal->norm->weight->elements);
+}
+
+void norm_again(const struct compute *compute, const struct norm *norm, size_t rows) {
+	struct renewal renewal = { compute, norm };
+	run_rows(compute->pool, rows, NORM_ROWS, renew_rows, &renewal);
+}
+
+struct norm_gradient {
+	const struct compute *compute;
+	const struct norm *norm;
+	const struct norm_scratch *scratch;
+	float *dx;
+	const float *dy;
+};
+
+static struct matrix behind_dropout(const struct norm_gradient *gradient) {
+	struct matrix behind = gradient->scratch->branch;
+	if (!(gradient->norm->dropout.probability > 0))
+		behind.fp32 = gradient->dx;
+	return behind;
+}
+
+static void norm_rows_backward(void *context, size_t first, size_t rows) {
+	const struct norm_gradient *gradient = context;
+	const struct compute *compute = gradient->compute;
+	const struct norm *norm = gradient->norm;
+	size_t C = norm->weight->elements, at = first * C;
+	float *partials = gradient->scratch->partials + first / NORM_ROWS * 2 * C;
+	memset(partials, 0, 2 * C * sizeof *partials);
+	compute->kernels->layer_norm_backward(gradient->dx + at, partials, partials + C, gradient->dy + at, norm->x + at,
+		norm->mean + first, norm->rstd + first, parameter_values(compute->parameters, norm->weight), rows, C);
+	if (norm->dropout.probability > 0)
+		compute->kernels->dropout_backward(gradient->scratch->branch.fp32 + at, gradient->dx + at, rows * C,
+			&norm->dropout, at);
+	round_rows(compute, behind_dropout(gradient), first, rows, C);
+}
+
+struct matrix norm_backward(const struct compute *compute, const struct norm *norm, const struct norm_scratch *scratch,
+	float *dx, const float *dy, size_t rows) {
+	struct norm_gradient gradient = { compute, norm, scratch, dx, dy };
+	size_t C = norm->weight->elements, blocks = (rows + NORM_ROWS - 1) / NORM_ROWS;
+	float *dweight = gradient_of(compute, norm->weight), *dbias = gradient_of(compute, norm->bias);
+	run_rows(compute->pool, rows, NORM_ROWS, norm_rows_backward, &gradient);
+	if (dweight != NULL)
+		column_sums(compute, dweight, scratch->partials, blocks, C, 2 * C);
+	if (dbias != NULL)
+		column_sums(compute, dbias, scratch->partials + C, blocks, C, 2 * C);
+	return behind_dropout(&gradient);
+}
+
+/* ---- dropout ------------------------------------------------------------------------------------------- */
+
+struct dropout hidden_dropout(const struct compute *compute, uint32_t site) {
+	return (struct dropout){ compute->seed, compute->pass, site, compute->training ? compute->hidden_dropout : 0 };
+}
+
+struct dropout attention_dropout(const struct compute *compute, uint32_t site) {
+	return (struct dropout){ compute->seed, compute->pass, site, compute->training ? compute->attention_dropout : 0 };
+}

@@ -1,0 +1,423 @@
+/* parameters_file: a model's parameters in a folder of the Hugging Face layout.
+ *
+ * The file is searched for each name of the table, in every spelling that checkpoints use, and what is found is checked
+ * before memory for the values is taken. */
+#include "model/parameters_file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "model/safetensors.h"
+
+/* ---- loading ------------------------------------------------------------------------------------------- */
+
+/* A checkpoint being matched with the table. */
+struct source {
+	const char *folder;
+	const struct head_layout *head;
+	const struct warnings *warnings;
+	struct safetensors *file;
+	const char *prefix;             /* of the encoder's names: "bert." */
+	bool *used;                     /* [safetensors_count(file)] */
+	const struct tensor **tensors;  /* [parameters->count]; NULL: not in the file */
+};
+
+static bool ends_with(const char *text, const char *end) {
+	size_t length = strlen(text), end_length = strlen(end);
+	return length >= end_length && strcmp(text + length - end_length, end) == 0;
+}
+
+/* The name as TensorFlow's checkpoints of BERT had it, `LayerNorm.gamma` and `LayerNorm.beta`; NULL for a name that had
+ * no other. free() releases it. */
+static char *old_name(const char *name) {
+	const bool weight = ends_with(name, "LayerNorm.weight");
+	if (!weight && !ends_with(name, "LayerNorm.bias"))
+		return NULL;
+	return format_text("%.*s%s", (int)(strrchr(name, '.') - name), name, weight ? ".gamma" : ".beta");
+}
+
+/* Finds a tensor under the name, with or without the encoder's prefix, in the new or the old spelling. -1: it is there
+ * twice. *found is NULL when it is not there. */
+static int find(struct source *source, const char *name, const struct tensor **found, struct failure *failure) {
+	size_t prefix_length = strlen(source->prefix);
+	bool prefixed = strncmp(name, source->prefix, prefix_length) == 0;
+	char *old = old_name(name);
+	const char *const spellings[] = { name, prefixed ? name + prefix_length : NULL, old,
+		prefixed && old != NULL ? old + prefix_length : NULL };
+	int result = 0;
+	*found = NULL;
+	for (size_t i = 0; i < sizeof spellings / sizeof *spellings && result == 0; i++) {
+		const struct tensor *tensor = spellings[i] == NULL ? NULL : safetensors_find(source->file, spellings[i]);
+		if (tensor == NULL)
+			continue;
+		source->used[tensor - safetensors_at(source->file, 0)] = true;
+		if (*found != NULL)
+			result = fail(failure, EX_DATAERR, "%s: tensors %s and %s are the same parameter", source->folder,
+				(*found)->name, tensor->name);
+		*found = tensor;
+	}
+	free(old);
+	return result;
+}
+
+/* As tie_weights() of transformers 5: a decoder weight that is not equal to the embeddings stays apart from them,
+ * whatever the configuration says. */
+static int settle_tying(struct source *source, struct config *config, struct failure *failure) {
+	const char *decoder_name = source->head->tied_weights[config->model_type];
+	if (decoder_name == NULL)
+		return 0;
+	char *words_name = format_text("%sembeddings.word_embeddings.weight", source->prefix);
+	const struct tensor *words, *decoder;
+	int result = find(source, words_name, &words, failure);
+	free(words_name);
+	if (result < 0 || find(source, decoder_name, &decoder, failure) < 0)
+		return -1;
+	if (!config->tie_word_embeddings || words == NULL || decoder == NULL)
+		return 0;
+	if (strcmp(words->dtype, decoder->dtype) == 0 && words->bytes == decoder->bytes
+		&& memcmp(words->data, decoder->data, words->bytes) == 0)
+		return 0;
+	config->tie_word_embeddings = false;
+	warn(source->warnings, "%s: %s differs from the word embeddings: kept apart, although tie_word_embeddings is true",
+		source->folder, decoder->name);
+	return 0;
+}
+
+/* The tensor for one parameter, under its name or its alias. */
+static int find_parameter(struct source *source, const struct parameters *parameters, size_t index,
+	struct failure *failure) {
+	const struct parameter *parameter = &parameters->table[index];
+	const struct tensor **found = &source->tensors[index], *other = NULL;
+	if (find(source, parameter->name, found, failure) < 0)
+		return -1;
+	if (parameter->alias != NULL && (parameter->alias_first || *found == NULL)
+		&& find(source, parameter->alias, &other, failure) < 0)
+		return -1;
+	if (other != NULL)
+		*found = other;
+	return 0;
+}
+
+static int check_shape(const struct source *source, const struct parameter *parameter, const struct tensor *tensor,
+	struct failure *failure) {
+	bool fits = tensor->dimensions == parameter->dimensions;
+	for (size_t i = 0; i < parameter->dimensions && fits; i++)
+		fits = tensor->shape[i] == parameter->shape[i];
+	if (fits)
+		return 0;
+	char *shape = copy_text("");
+	for (size_t i = 0; i < tensor->dimensions; i++) {
+		char *longer = format_text("%s%s%zu", shape, i == 0 ? "" : ", ", tensor->shape[i]);
+		free(shape);
+		shape = longer;
+	}
+	if (parameter->dimensions == 1)
+		fail(failure, EX_DATAERR, "%s: tensor %s: has shape [%s], but config.json calls for [%zu]", source->folder,
+			tensor->name, shape, parameter->shape[0]);
+	else
+		fail(failure, EX_DATAERR, "%s: tensor %s: has shape [%s], but config.json calls for [%zu, %zu]", source->folder,
+			tensor->name, shape, parameter->shape[0], parameter->shape[1]);
+	free(shape);
+	return -1;
+}
+
+/* Whether a tensor is one that checkpoints usually have beside what this head reads. */
+static bool is_expected(const struct head_layout *head, const char *name) {
+	for (const char *const *prefix = head->left_aside; *prefix != NULL; prefix++)
+		if (strncmp(name, *prefix, strlen(*prefix)) == 0)
+			return true;
+	return ends_with(name, "position_ids");
+}
+
+/* Warns of what the file has and the model does not. */
+static void warn_of_strangers(const struct source *source) {
+	size_t count = 0, prefix_length = strlen(source->prefix);
+	const char *first = NULL;
+	for (size_t i = 0; i < safetensors_count(source->file); i++) {
+		const char *name = safetensors_at(source->file, i)->name, *bare = name;
+		if (strncmp(name, source->prefix, prefix_length) == 0)
+			bare += prefix_length;
+		if (source->used[i] || is_expected(source->head, bare))
+			continue;
+		if (count++ == 0)
+			first = name;
+	}
+	if (count > 0)
+		warn(source->warnings, "%s: %zu tensor%s not of a %s left aside, the first %s", source->folder, count,
+			count == 1 ? "" : "s", source->head->task, first);
+}
+
+/* The head comes last in the table: what is missing before it makes the file useless. */
+static int check_missing(const struct source *source, const struct parameters *parameters, uint64_t seed,
+	struct failure *failure) {
+	size_t head = parameters->groups[head_group(parameters)].first, missing = 0, first = 0;
+	for (size_t i = head; i-- > 0;)
+		if (source->tensors[i] == NULL)
+			first = i, missing++;
+	if (missing > 0)
+		return fail(failure, EX_DATAERR, "%s: tensor %s is missing, %zu of the encoder's %zu in all (not a model of the "
+			"kind that config.json describes?)", source->folder, parameters->table[first].name, missing, head);
+	char *names = NULL;
+	for (size_t i = head; i < parameters->count; i++)
+		if (source->tensors[i] == NULL) {
+			char *longer = names == NULL ? copy_text(parameters->table[i].name)
+				: format_text("%s, %s", names, parameters->table[i].name);
+			free(names);
+			names = longer;
+		}
+	if (names != NULL)
+		warn(source->warnings, "%s: not in the file, initialized from seed %llu: %s", source->folder, (unsigned long long)seed, names);
+	free(names);
+	return 0;
+}
+
+int parameters_check_finite(const struct parameters *parameters, const char *folder, struct failure *failure) {
+	for (size_t i = 0; i < parameters->count; i++) {
+		const struct parameter *parameter = &parameters->table[i];
+		const float *values = parameter_values(parameters, parameter);
+		size_t element = find_not_finite(values, parameter->elements);
+		if (element < parameter->elements)
+			return fail(failure, EX_DATAERR, "%s: tensor %s: element %zu is %g", folder, parameter->name, element,
+				(double)values[element]);
+	}
+	return 0;
+}
+
+/* Gives a parameter its values. */
+static int read_value(const struct source *source, struct parameters *parameters, size_t index, uint64_t seed,
+	struct failure *failure) {
+	const struct tensor *tensor = source->tensors[index];
+	struct failure reason;
+	if (tensor == NULL) {
+		parameter_initialize(parameters, &parameters->table[index], seed);
+		return 0;
+	}
+	if (tensor_to_floats(tensor, parameter_values(parameters, &parameters->table[index]), &reason) < 0)
+		return fail(failure, reason.status, "%s: %s", source->folder, reason.text);
+	tensor_release(tensor);
+	return 0;
+}
+
+static int read_block(const struct source *source, struct parameters *parameters, uint64_t seed,
+	struct failure *failure) {
+	parameters->values = allocate(parameters->size, sizeof *parameters->values);
+	for (size_t i = 0; i < parameters->count; i++)
+		if (read_value(source, parameters, i, seed, failure) < 0)
+			return -1;
+	return parameters_check_finite(parameters, source->folder, failure);
+}
+
+/* ---- mapping ------------------------------------------------------------------------------------------- */
+
+/* The first parameter after those that have to follow parameter `first` without a gap. */
+static size_t run_end(const struct parameters *parameters, size_t first) {
+	size_t end = first + 1;
+	while (end < parameters->count && parameter_adjoins_next(&parameters->table[end - 1]))
+		end++;
+	return end;
+}
+
+/* Whether the parameters can be read in the file: floats, where floats may be, and one after the other. */
+static bool lie_ready(const struct source *source, size_t first, size_t end) {
+	for (size_t i = first; i < end; i++) {
+		const struct tensor *tensor = source->tensors[i], *before = i > first ? source->tensors[i - 1] : NULL;
+		if (tensor == NULL || strcmp(tensor->dtype, "F32") != 0 || (uintptr_t)tensor->data % sizeof(float) != 0
+			|| (before != NULL && (const char *)before->data + before->bytes != tensor->data))
+			return false;
+	}
+	return true;
+}
+
+/* Puts the parameters that cannot be read in the file behind it. */
+static int place_in_file(const struct source *source, struct parameters *parameters, uint64_t seed,
+	struct failure *failure) {
+	size_t capacity = 0, end;
+	for (size_t first = 0; first < parameters->count; first = end) {
+		end = run_end(parameters, first);
+		for (size_t i = first; i < end && !lie_ready(source, first, end); i++)
+			capacity = (i == first ? align_floats(capacity) : capacity) + parameters->table[i].elements;
+	}
+	void *behind;
+	parameters->values = safetensors_gather(source->file, capacity * sizeof(float), &behind, failure);
+	if (parameters->values == NULL)
+		return -1;
+	size_t next = (size_t)((float *)behind - parameters->values);
+	for (size_t first = 0; first < parameters->count; first = end) {
+		end = run_end(parameters, first);
+		bool ready = lie_ready(source, first, end);
+		if (!ready)
+			next = align_floats(next);
+		for (size_t i = first; i < end; i++) {
+			if (ready) {
+				parameters->table[i].offset = (size_t)((const float *)source->tensors[i]->data - parameters->values);
+				continue;
+			}
+			parameters->table[i].offset = next;
+			if (read_value(source, parameters, i, seed, failure) < 0)
+				return -1;
+			next += parameters->table[i].elements;
+		}
+	}
+	return 0;
+}
+
+/* ---- the folder ---------------------------------------------------------------------------------------- */
+
+/* What parameters_save() put into the metadata. */
+static void read_lineage(const struct source *source, struct parameters *parameters) {
+	const char *text = json_string_value(json_object_get(safetensors_metadata(source->file), "cloze"));
+	if (text == NULL)
+		return;
+	json_t *json = json_loads(text, 0, NULL);
+	json_t *lineage = json_object_get(json, "lineage");
+	if (json_is_array(lineage))
+		parameters->lineage = json_incref(lineage);
+	else
+		warn(source->warnings, "%s: its lineage cannot be read, and is left aside", source->folder);
+	json_decref(json);
+}
+
+static void describe_origins(const struct source *source, struct parameters *parameters) {
+	for (size_t i = 0; i < parameters->count; i++) {
+		struct parameter *parameter = &parameters->table[i];
+		parameter->initialized = source->tensors[i] == NULL;
+		if (!parameter->initialized)
+			memcpy(parameter->dtype, source->tensors[i]->dtype, sizeof parameter->dtype);
+	}
+}
+
+/* Where the values come to be: nowhere, in a block of their own, in the mapped file. */
+enum values { NO_VALUES, IN_BLOCK, IN_FILE };
+
+/* Takes over `config`; and the file, unless the values are copied. */
+static struct parameters *load(struct source *source, struct config *config, uint64_t seed, enum values values,
+	struct failure *failure) {
+	source->used = allocate(safetensors_count(source->file), sizeof *source->used);
+	if (settle_tying(source, config, failure) < 0) {
+		config_clear(config);
+		return NULL;
+	}
+	struct parameters *parameters = parameters_layout(config, source->head);
+	source->tensors = allocate(parameters->count, sizeof(struct tensor *));
+	int result = 0;
+	for (size_t i = 0; i < parameters->count && result == 0; i++) {
+		result = find_parameter(source, parameters, i, failure);
+		if (result == 0 && source->tensors[i] != NULL)
+			result = check_shape(source, &parameters->table[i], source->tensors[i], failure);
+	}
+	if (result == 0)
+		result = check_missing(source, parameters, seed, failure);
+	if (result == 0) {
+		warn_of_strangers(source);
+		describe_origins(source, parameters);
+		read_lineage(source, parameters);
+		if (values == IN_BLOCK)
+			result = read_block(source, parameters, seed, failure);
+		else if (values == IN_FILE)
+			result = place_in_file(source, parameters, seed, failure);
+	}
+	if (result == 0 && values != IN_BLOCK)
+		parameters->file = source->file;
+	if (result == 0)
+		return parameters;
+	if (values == IN_FILE)
+		parameters->values = NULL; /* they are in the file, which stays the caller's */
+	parameters_free(parameters);
+	return NULL;
+}
+
+static struct parameters *open_folder(struct source source, uint64_t seed, enum values values, struct failure *failure) {
+	struct config config;
+	char *path = format_text("%s/config.json", source.folder);
+	int result = config_read(path, &config, failure);
+	free(path);
+	if (result < 0)
+		return NULL;
+	source.file = safetensors_open(source.folder, failure);
+	if (source.file == NULL) {
+		config_clear(&config);
+		return NULL;
+	}
+	source.prefix = model_type_prefix(config.model_type);
+	struct parameters *parameters = load(&source, &config, seed, values, failure);
+	free(source.used);
+	free(source.tensors);
+	if (parameters == NULL || values == IN_BLOCK)
+		safetensors_close(source.file);
+	return parameters;
+}
+
+struct parameters *parameters_load(const char *folder, const struct head_layout *head, uint64_t seed,
+	const struct warnings *warnings, struct failure *failure) {
+	return open_folder((struct source){ .folder = folder, .head = head, .warnings = warnings }, seed, IN_BLOCK, failure);
+}
+
+struct parameters *parameters_map(const char *folder, const struct head_layout *head, uint64_t seed,
+	const struct warnings *warnings, struct failure *failure) {
+	return open_folder((struct source){ .folder = folder, .head = head, .warnings = warnings }, seed, IN_FILE, failure);
+}
+
+struct parameters *parameters_describe(const char *folder, const struct head_layout *head, const struct warnings *warnings,
+	struct failure *failure) {
+	return open_folder((struct source){ .folder = folder, .head = head, .warnings = warnings }, 0, NO_VALUES, failure);
+}
+
+/* ---- values for a table that is there ------------------------------------------------------------------ */
+
+int parameter_read(const struct safetensors *file, const char *path, const char *name, const struct parameter *parameter,
+	float *values, struct failure *failure) {
+	const struct tensor *tensor = safetensors_find(file, name);
+	if (tensor == NULL || tensor->elements != parameter->elements || tensor->shape[0] != parameter->shape[0])
+		return fail(failure, EX_DATAERR, "%s: %s is %s (was the run begun from another --model?)", path, name,
+			tensor == NULL ? "missing" : "of another shape");
+	if (tensor_to_floats(tensor, values, failure) < 0)
+		return -1;
+	tensor_release(tensor);
+	return 0;
+}
+
+int parameters_read(struct parameters *parameters, const char *folder, struct failure *failure) {
+	struct safetensors *file = safetensors_open(folder, failure);
+	int result = file == NULL ? -1 : 0;
+	for (size_t i = 0; i < parameters->count && result == 0; i++) {
+		const struct parameter *parameter = &parameters->table[i];
+		result = parameter_read(file, folder, parameter->name, parameter, parameter_values(parameters, parameter), failure);
+	}
+	safetensors_close(file);
+	return result;
+}
+
+/* ---- saving -------------------------------------------------------------------------------------------- */
+
+int parameters_save(const struct parameters *parameters, const char *folder, struct failure *failure) {
+	const struct head_layout *head = parameters->head;
+	if (config_write(&parameters->config, head->architectures[parameters->config.model_type], folder, failure) < 0)
+		return -1;
+	struct tensor_source *sources = allocate(2 * parameters->count, sizeof *sources);
+	size_t count = 0;
+	for (size_t i = 0; i < parameters->count; i++) {
+		const struct parameter *parameter = &parameters->table[i];
+		sources[count++] = (struct tensor_source){ parameter->name, parameter->dimensions,
+			{ parameter->shape[0], parameter->shape[1] }, parameter_values(parameters, parameter) };
+		/* Where the weights are tied, transformers writes the one tensor under its first name alone. */
+		if (parameter->alias_first && !parameters->config.tie_word_embeddings) {
+			sources[count] = sources[count - 1];
+			sources[count++].name = parameter->alias;
+		}
+	}
+	json_t *metadata = json_object();
+	if (parameters->lineage != NULL) {
+		json_t *cloze = json_pack("{s:O}", "lineage", parameters->lineage);
+		char *text = json_dumps(cloze, JSON_COMPACT);
+		json_object_set_new(metadata, "cloze", json_string(text));
+		free(text);
+		json_decref(cloze);
+	}
+	char *path = format_text("%s/model.safetensors", folder);
+	int result = safetensors_write(path, sources, count, metadata, failure);
+	free(path);
+	json_decref(metadata);
+	free(sources);
+	return result;
+}

@@ -1,0 +1,25 @@
+/* head_task: the task of a run that trains a head and the encoder below it (train/task.h), the same for every head. */
+#ifndef CLOZE_TRAIN_HEAD_TASK_H
+#define CLOZE_TRAIN_HEAD_TASK_H
+
+#include "train/evaluate.h"
+#include "train/task.h"
+
+/* What is a head's own in its run. */
+struct head_task {
+	const struct head_class *head;
+	const void *head_options;            /* of head->create() */
+	enum label_kind labels;              /* what records must have */
+	int64_t classes;                     /* of LABELS_OF_RECORDS */
+	const char *targets, *targets_hint;  /* as in struct task */
+	/* Adds what an evaluation gives beside eval_loss to a line of metrics. */
+	void (*add_figures)(const struct evaluation *evaluation, json_t *line);
+};
+
+/* A masked language model: the mean cross-entropy over the masked tokens of a step; eval_perplexity. */
+extern const struct head_task masked_lm_task;
+
+/* A new task, to be handed to run_train(); `kind` is borrowed. task->release(task->context) frees all of it. */
+const struct task *head_task_create(const struct head_task *kind);
+
+#endif

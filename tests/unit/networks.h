@@ -1,0 +1,271 @@
+/* networks: small models with random numbers, batches for them, and a head of the tests' own. */
+#ifndef CLOZE_TESTS_UNIT_NETWORKS_H
+#define CLOZE_TESTS_UNIT_NETWORKS_H
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "math/random.h"
+#include "model/network.h"
+
+/* The tensors of a masked language model's head, as it numbers them. */
+enum { TRANSFORM_WEIGHT, TRANSFORM_BIAS, HEAD_NORM_WEIGHT, HEAD_NORM_BIAS, DECODER_WEIGHT, DECODER_BIAS };
+
+static inline struct config tiny_config(enum model_type type) {
+	return (struct config){ .model_type = type, .vocab_size = 19, .max_position_embeddings = 7,
+		.type_vocab_size = type == MODEL_BERT ? 2 : 0, .hidden_size = 6, .num_hidden_layers = 2,
+		.num_attention_heads = 2, .intermediate_size = 10, .hidden_act = ACTIVATION_GELU, .layer_norm_eps = 1e-12f,
+		.initializer_range = 0.02f, .tie_word_embeddings = true, .json = json_object() };
+}
+
+/* Every number random, norms around 1. */
+static inline struct parameters *random_model(struct config config, const struct head_class *class) {
+	struct parameters *p = parameters_create(&config, &class->layout);
+	for (size_t i = 0; i < p->count; i++) {
+		const struct parameter *parameter = &p->table[i];
+		float *values = parameter_values(p, parameter);
+		random_normal(3, i, 0.4f, values, parameter->elements);
+		for (size_t j = 0; parameter->fill == FILL_ONES && j < parameter->elements; j++)
+			values[j] += 1;
+	}
+	return p;
+}
+
+/* A network, and gradients of every tensor. */
+struct trained {
+	struct parameters *p;
+	struct pool *pool;
+	struct network *network;
+	struct blocks *gradients;
+};
+
+static inline struct trained make_trained(struct config config, const struct head_class *class, const void *options,
+	int threads) {
+	struct trained trained = { .p = random_model(config, class), .pool = pool_create(threads, &(struct failure){ 0 }) };
+	trained.network = network_create(trained.p, class, options, trained.pool);
+	trained.gradients = blocks_create(trained.p);
+	blocks_add_all(trained.gradients);
+	return trained;
+}
+
+static inline void free_trained(struct trained *trained) {
+	blocks_free(trained->gradients);
+	network_free(trained->network);
+	pool_destroy(trained->pool);
+	parameters_free(trained->p);
+}
+
+/* What the loss of a step of these examples alone is divided by. */
+static inline struct totals totals_of(const struct network *network, const struct examples *examples) {
+	struct totals totals = { { 0 } };
+	network_count(network, examples, &totals);
+	return totals;
+}
+
+/* The gradients of a step of these examples alone, from zero, as pass `pass`. Returns the loss. */
+static inline double gradients_of(const struct trained *trained, const struct examples *examples, uint64_t pass) {
+	const struct totals totals = totals_of(trained->network, examples);
+	blocks_zero(trained->gradients, trained->pool);
+	return network_gradients(trained->network, examples, pass, &totals, trained->gradients).value;
+}
+
+/* ---- batches ------------------------------------------------------------------------------------------- */
+
+/* Examples that own their arrays, so that tests can change them. */
+struct batch_arrays {
+	int32_t *starts, *input_ids, *positions, *token_type_ids, *label_starts, *labelled, *labels;
+	uint8_t *attended;
+	struct examples examples;
+};
+
+static inline void *copy_array(const void *from, size_t count, size_t size) {
+	void *copy = allocate(count, size);
+	return from != NULL && count > 0 ? memcpy(copy, from, count * size) : copy;
+}
+
+/* A copy whose records, rows and labels count from 0. Where the original has no types or attention, the copy shows none. */
+static inline struct batch_arrays copy_examples(const struct examples *from) {
+	size_t B = from->B, N = examples_rows(from), M = examples_labels(from);
+	struct batch_arrays to = { copy_array(from->starts, B + 1, sizeof(int32_t)),
+		copy_array(from->input_ids, N, sizeof(int32_t)), copy_array(from->positions, N, sizeof(int32_t)),
+		copy_array(from->token_type_ids, N, sizeof(int32_t)), copy_array(from->label_starts, B + 1, sizeof(int32_t)),
+		copy_array(from->labelled, M, sizeof(int32_t)), copy_array(from->labels, M, sizeof(int32_t)),
+		copy_array(from->attended, N, 1), { .B = B } };
+	for (size_t m = 0; m < M; m++)
+		to.labelled[m] -= from->starts[0];
+	for (size_t b = B + 1; b-- > 0;) {
+		to.starts[b] -= to.starts[0];
+		to.label_starts[b] -= to.label_starts[0];
+	}
+	to.examples = (struct examples){ .B = B, .starts = to.starts, .input_ids = to.input_ids, .positions = to.positions,
+		.token_type_ids = from->token_type_ids != NULL ? to.token_type_ids : NULL,
+		.attended = from->attended != NULL ? to.attended : NULL, .label_starts = to.label_starts, .labelled = to.labelled,
+		.labels = to.labels };
+	return to;
+}
+
+static inline void free_arrays(struct batch_arrays *arrays) {
+	free(arrays->starts);
+	free(arrays->input_ids);
+	free(arrays->positions);
+	free(arrays->token_type_ids);
+	free(arrays->label_starts);
+	free(arrays->labelled);
+	free(arrays->labels);
+	free(arrays->attended);
+}
+
+/* Several blocks of everything that is cut into blocks: 20 records of up to 60 tokens, 600 labels, one at every second
+ * place. Every third record attends to its first 47 tokens only; those behind have a row where they have a label. */
+enum { LARGER_B = 20, LARGER_T = 60, LARGER_M = 600, LARGER_V = 300, LARGER_C = 72, LARGER_ATTENDED = 47 };
+
+static inline struct config larger_config(enum model_type type) {
+	struct config config = tiny_config(type);
+	config.vocab_size = LARGER_V;
+	config.max_position_embeddings = LARGER_T;
+	config.hidden_size = LARGER_C;
+	config.num_attention_heads = 3;
+	config.intermediate_size = 130;
+	return config;
+}
+
+static inline struct batch_arrays larger_batch(void) {
+	enum { B = LARGER_B, T = LARGER_T, V = LARGER_V };
+	static int32_t starts[B + 1], ids[B * T], positions[B * T], types[B * T], label_starts[B + 1], labelled[LARGER_M],
+		labels[LARGER_M];
+	static uint8_t attended[B * T];
+	int32_t row = 0, m = 0;
+	for (int32_t b = 0; b < B; b++) {
+		for (int32_t t = 0; t < T; t++) {
+			bool seen = b % 3 != 1 || t < LARGER_ATTENDED, has_label = t % 2 == 0;
+			if (!seen && !has_label)
+				continue;
+			ids[row] = ((b * T + t) * 7919 + 13) % V;
+			positions[row] = t;
+			types[row] = t > b;
+			attended[row] = seen;
+			if (has_label) {
+				labelled[m] = row;
+				labels[m] = (m * 104729 + 5) % V;
+				m++;
+			}
+			row++;
+		}
+		starts[b + 1] = row;
+		label_starts[b + 1] = m;
+	}
+	const struct examples examples = { .B = B, .starts = starts, .input_ids = ids, .positions = positions,
+		.token_type_ids = types, .attended = attended, .label_starts = label_starts, .labelled = labelled, .labels = labels };
+	return copy_examples(&examples);
+}
+
+/* ---- the probe ----------------------------------------------------------------------------------------- */
+
+/* A head whose loss is a linear function of the encoder's rows x: the mean over what it wants of the sum over c of
+ * a(row, c) w[c] x[row, c], with numbers a of the row's token and position. It wants all rows, as NULL, or the first row of
+ * each record. */
+struct probe_options { bool first_rows; };
+
+struct head {
+	const struct compute *compute;
+	const struct parameter *weight;
+	bool first_rows;
+	size_t C;
+	const int32_t *rows; /* of the pass at hand: those that are wanted; NULL: all */
+	size_t R;
+	int32_t *starts;     /* [B + 1] for first_rows: one each */
+	float *products;     /* [R] */
+};
+
+/* a(row, c), for row n of the examples. */
+static inline double probe_factor(const struct examples *examples, size_t n, size_t c) {
+	return (double)((examples->input_ids[n] * 31 + examples->positions[n] * 17 + (int32_t)c * 7) % 23) / 11 - 1;
+}
+
+static inline size_t probe_tensors(const struct config *config, struct head_tensor tensors[MAX_HEAD_TENSORS]) {
+	tensors[0] = (struct head_tensor){ .name = "probe.weight", .rows = config->hidden_size, .fill = FILL_ONES };
+	return 1;
+}
+
+static inline struct head *probe_create(const struct compute *compute, const void *options) {
+	const struct probe_options *probe = options;
+	struct head *head = allocate(1, sizeof *head);
+	*head = (struct head){ .compute = compute, .weight = parameters_find(compute->parameters, ROLE_HEAD, 0),
+		.first_rows = probe != NULL && probe->first_rows, .C = compute->parameters->config.hidden_size };
+	return head;
+}
+
+static inline void probe_free(struct head *head) {
+	free(head->starts);
+	free(head);
+}
+
+static inline void probe_count(const struct head *head, const struct examples *examples, struct totals *totals) {
+	totals->of[0] += (double)(head->first_rows ? examples->B : examples_rows(examples));
+}
+
+static inline void probe_want(struct head *head, const struct examples *examples, struct wanted *wanted) {
+	head->rows = NULL;
+	head->R = examples_rows(examples);
+	*wanted = (struct wanted){ head->R, NULL, examples->starts };
+	if (!head->first_rows)
+		return;
+	head->starts = grow(head->starts, examples->B + 1, sizeof *head->starts);
+	for (size_t b = 0; b <= examples->B; b++)
+		head->starts[b] = (int32_t)b + 3; /* only their differences count */
+	head->rows = examples->starts;
+	head->R = examples->B;
+	*wanted = (struct wanted){ head->R, head->rows, head->starts };
+}
+
+static inline void probe_lay_out(struct head *head, struct arena *arena, struct arena_range between) {
+	(void)between;
+	head->products = arena_take(arena, head->R);
+}
+
+/* Which row of the examples row r of those that are wanted is. */
+static inline size_t probe_row(const struct head *head, const struct examples *examples, size_t r) {
+	return head->rows != NULL ? (size_t)(head->rows[r] - examples->starts[0]) : r;
+}
+
+static inline struct loss probe_loss(struct head *head, const struct head_pass *pass) {
+	const float *w = parameter_values(head->compute->parameters, head->weight);
+	float *dw = gradient_of(head->compute, head->weight);
+	double sum = 0, total = pass->totals->of[0];
+	for (size_t r = 0; r < head->R; r++) {
+		const float *x = pass->rows.fp32 + r * head->C;
+		size_t n = probe_row(head, pass->examples, r);
+		head->products[r] = 0;
+		for (size_t c = 0; c < head->C; c++) {
+			float a = (float)probe_factor(pass->examples, n, c);
+			head->products[r] += a * w[c] * x[c];
+			if (dw != NULL)
+				dw[c] += a * x[c] / (float)total;
+			if (pass->drows != NULL)
+				pass->drows[r * head->C + c] = a * w[c] / (float)total;
+		}
+		sum += (double)head->products[r];
+		if (pass->losses != NULL)
+			pass->losses[r] = head->products[r];
+	}
+	return (struct loss){ sum / total, { sum / total } };
+}
+
+static inline void probe_logits(struct head *head, const struct head_pass *pass, float *logits) {
+	for (size_t i = 0; i < head->R * head->C; i++)
+		logits[i] = pass->rows.fp32[i];
+}
+
+static const struct head_class probe_head = {
+	.layout = { .task = "probe", .left_aside = (const char *const[]){ NULL }, .tensors = probe_tensors },
+	.create = probe_create,
+	.free = probe_free,
+	.count = probe_count,
+	.want = probe_want,
+	.lay_out = probe_lay_out,
+	.loss = probe_loss,
+	.logits = probe_logits,
+};
+
+#endif
