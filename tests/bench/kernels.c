@@ -140,8 +140,8 @@ const struct kernels *__wrap_kernels(void) {
 
 /* ---- embeddings ---------------------------------------------------------------------------------------- */
 
-typedef void forward(struct network *network);
-typedef void backward(struct network *network, float *gradients);
+typedef void forward(struct encoder *encoder);
+typedef void backward(struct encoder *encoder, float *dx);
 forward __real_embeddings_forward, __wrap_embeddings_forward;
 backward __real_embeddings_backward, __wrap_embeddings_backward;
 
@@ -150,57 +150,67 @@ static long long unseen(void) {
 	return clock_nanoseconds(CLOCK_PROCESS_CPUTIME_ID) - all_parts();
 }
 
-void __wrap_embeddings_forward(struct network *network) {
+void __wrap_embeddings_forward(struct encoder *encoder) {
 	long long before = unseen();
-	__real_embeddings_forward(network);
+	__real_embeddings_forward(encoder);
 	nanoseconds[EMBEDDINGS] += unseen() - before;
 }
 
-void __wrap_embeddings_backward(struct network *network, float *gradients) {
+void __wrap_embeddings_backward(struct encoder *encoder, float *dx) {
 	long long before = unseen();
-	__real_embeddings_backward(network, gradients);
+	__real_embeddings_backward(encoder, dx);
 	nanoseconds[EMBEDDINGS] += unseen() - before;
 }
 
 /* ---- a step -------------------------------------------------------------------------------------------- */
 
-enum { LENGTH = 128 };
+enum { LENGTH = 128, LAYERS = 6, GROUPS = LAYERS + 2 };
 
 struct bench {
 	struct parameters *parameters;
-	struct network_input input;
-	float *gradients;
+	struct examples examples;
 };
 
-static struct bench create_bench(size_t records) {
-	struct config config = { .model_type = MODEL_DISTILBERT, .vocab_size = 30522, .max_position_embeddings = 512,
-		.hidden_size = 768, .num_hidden_layers = 6, .num_attention_heads = 12, .intermediate_size = 3072,
-		.hidden_act = ACTIVATION_GELU, .layer_norm_eps = 1e-12f, .initializer_range = 0.02f,
-		.tie_word_embeddings = true, .json = json_object() };
-	struct bench bench = { .parameters = parameters_create(&config) };
-	parameters_initialize(bench.parameters, 1);
-	bench.gradients = allocate(bench.parameters->size, sizeof *bench.gradients);
-	int32_t *ids = allocate(records * LENGTH, sizeof *ids), *positions = allocate(records * LENGTH, sizeof *positions);
-	int32_t *labels = allocate(records * LENGTH, sizeof *labels);
-	bench.input = (struct network_input){ .B = records, .T = LENGTH, .input_ids = ids, .positions = positions,
-		.labels = labels };
-	for (size_t i = 0; i < records * LENGTH; i++) {
+/* A sixth of the tokens have a label. free() releases each array. */
+static struct examples create_examples(size_t records) {
+	size_t rows = records * LENGTH;
+	int32_t *starts = allocate(records + 1, sizeof *starts), *ids = allocate(rows, sizeof *ids);
+	int32_t *positions = allocate(rows, sizeof *positions), *label_starts = allocate(records + 1, sizeof *label_starts);
+	int32_t *labelled = allocate(rows, sizeof *labelled), *labels = allocate(rows, sizeof *labels), count = 0;
+	for (size_t i = 0; i < rows; i++) {
 		uint32_t words[4];
 		random_words(1, RANDOM_MASK, 0, (uint32_t)i, words);
 		ids[i] = (int32_t)random_below(words[0], 30522);
+		positions[i] = (int32_t)(i % LENGTH);
 		if (random_unit(words[1]) < 0.17f) {
-			positions[bench.input.M] = (int32_t)i;
-			labels[bench.input.M++] = (int32_t)random_below(words[2], 30522);
+			labelled[count] = (int32_t)i;
+			labels[count++] = (int32_t)random_below(words[2], 30522);
 		}
+		starts[i / LENGTH + 1] = (int32_t)i + 1;
+		label_starts[i / LENGTH + 1] = count;
 	}
+	return (struct examples){ .B = records, .starts = starts, .input_ids = ids, .positions = positions,
+		.label_starts = label_starts, .labelled = labelled, .labels = labels };
+}
+
+static struct bench create_bench(size_t records) {
+	struct config config = { .model_type = MODEL_DISTILBERT, .vocab_size = 30522, .max_position_embeddings = 512,
+		.hidden_size = 768, .num_hidden_layers = LAYERS, .num_attention_heads = 12, .intermediate_size = 3072,
+		.hidden_act = ACTIVATION_GELU, .layer_norm_eps = 1e-12f, .initializer_range = 0.02f,
+		.tie_word_embeddings = true, .json = json_object() };
+	struct bench bench = { .parameters = parameters_create(&config, &masked_lm_head.layout) };
+	parameters_initialize(bench.parameters, 1);
+	bench.examples = create_examples(records);
 	return bench;
 }
 
 static void free_bench(struct bench *bench) {
-	free((void *)bench->input.input_ids);
-	free((void *)bench->input.positions);
-	free((void *)bench->input.labels);
-	free(bench->gradients);
+	free((void *)bench->examples.starts);
+	free((void *)bench->examples.input_ids);
+	free((void *)bench->examples.positions);
+	free((void *)bench->examples.label_starts);
+	free((void *)bench->examples.labelled);
+	free((void *)bench->examples.labels);
 	parameters_free(bench->parameters);
 }
 
@@ -245,9 +255,17 @@ struct times { double elapsed, used; }; /* seconds; used: of all threads */
 /* The second step's, as the first one is slowed by memory that is new. */
 static struct times bench_step(const struct bench *bench, enum precision precision, int threads, double peak) {
 	struct pool *pool = pool_create(threads, &(struct failure){ 0 });
-	struct network *network = network_create(bench->parameters, pool);
+	struct network *network = network_create(bench->parameters, &masked_lm_head, NULL, pool);
 	const struct optimizer_options options = { 0.9, 0.999, 1e-8, 0.01, 1, false, NULL };
 	struct optimizer *optimizer = optimizer_create(bench->parameters, &options, pool);
+	struct blocks *gradients = optimizer_gradients(optimizer);
+	double rates[GROUPS];
+	for (size_t g = 0; g < GROUPS; g++) {
+		optimizer_thaw(optimizer, g);
+		rates[g] = 1e-5;
+	}
+	struct totals totals = { { 0 } };
+	network_count(network, &bench->examples, &totals);
 	network_set_dropout(network, 0.1f, 0.1f, 1);
 	network_set_precision(network, precision);
 	struct times times = { 0, 0 };
@@ -255,12 +273,13 @@ static struct times bench_step(const struct bench *bench, enum precision precisi
 		for (int part = 0; part < PARTS; part++)
 			nanoseconds[part] = operations[part] = 0;
 		long long wall = clock_nanoseconds(CLOCK_MONOTONIC), used = clock_nanoseconds(CLOCK_PROCESS_CPUTIME_ID);
-		network_gradients(network, &bench->input, step, (double)bench->input.M, false, bench->gradients);
-		optimizer_step(optimizer, bench->gradients, 1e-5);
+		blocks_zero(gradients, pool);
+		network_gradients(network, &bench->examples, step, &totals, gradients);
+		optimizer_step(optimizer, rates);
 		times.elapsed = 1e-9 * (double)(clock_nanoseconds(CLOCK_MONOTONIC) - wall);
 		times.used = 1e-9 * (double)(clock_nanoseconds(CLOCK_PROCESS_CPUTIME_ID) - used);
 	}
-	double tokens = (double)(bench->input.B * LENGTH);
+	double tokens = (double)examples_rows(&bench->examples);
 	double products = 1e-9 * (double)(operations[PRODUCTS] + operations[ATTENTION]);
 	printf("%s on %d thread%s: %.2f s a step, %.0f tokens/s; %.2f times what its products take at the peak, "
 		"%.0f GFLOP/s a thread\n\n", precision == PRECISION_FP32 ? "fp32" : "bf16", threads, threads > 1 ? "s" : "",
@@ -277,7 +296,7 @@ static struct times bench_step(const struct bench *bench, enum precision precisi
 int main(int argc, char **argv) {
 	size_t records = argc > 1 ? strtoul(argv[1], NULL, 10) : 64;
 	struct bench bench = create_bench(records);
-	printf("a step of DistilBERT, %zu x %d tokens, %zu of them masked\n\n", records, LENGTH, bench.input.M);
+	printf("a step of DistilBERT, %zu x %d tokens, %zu of them masked\n\n", records, LENGTH, examples_labels(&bench.examples));
 	double fp32 = measure_peak(PRECISION_FP32);
 	struct times two = bench_step(&bench, PRECISION_FP32, 2, fp32), one = bench_step(&bench, PRECISION_FP32, 1, fp32);
 	printf("two threads are %.2f times as fast as one\n\n", one.elapsed / two.elapsed);
