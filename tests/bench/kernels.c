@@ -296,7 +296,8 @@ static struct times bench_step(const struct bench *bench, enum precision precisi
 int main(int argc, char **argv) {
 	size_t records = argc > 1 ? strtoul(argv[1], NULL, 10) : 64;
 	struct bench bench = create_bench(records);
-	printf("a step of DistilBERT, %zu x %d tokens, %zu of them masked\n\n", records, LENGTH, examples_labels(&bench.examples));
+	printf("a step of DistilBERT, %zu x %d tokens, %zu of them masked\n\n", records, LENGTH,
+		examples_labels(&bench.examples));
 	double fp32 = measure_peak(PRECISION_FP32);
 	struct times two = bench_step(&bench, PRECISION_FP32, 2, fp32), one = bench_step(&bench, PRECISION_FP32, 1, fp32);
 	printf("two threads are %.2f times as fast as one\n\n", one.elapsed / two.elapsed);

@@ -84,7 +84,7 @@ static inline void *copy_array(const void *from, size_t count, size_t size) {
 	return from != NULL && count > 0 ? memcpy(copy, from, count * size) : copy;
 }
 
-/* A copy whose records, rows and labels count from 0. Where the original has no types or attention, the copy shows none. */
+/* A copy whose records, rows and labels count from 0. It shows no types or attention where the original has none. */
 static inline struct batch_arrays copy_examples(const struct examples *from) {
 	size_t B = from->B, N = examples_rows(from), M = examples_labels(from);
 	struct batch_arrays to = { copy_array(from->starts, B + 1, sizeof(int32_t)),
@@ -156,15 +156,16 @@ static inline struct batch_arrays larger_batch(void) {
 		label_starts[b + 1] = m;
 	}
 	const struct examples examples = { .B = B, .starts = starts, .input_ids = ids, .positions = positions,
-		.token_type_ids = types, .attended = attended, .label_starts = label_starts, .labelled = labelled, .labels = labels };
+		.token_type_ids = types, .attended = attended, .label_starts = label_starts, .labelled = labelled,
+		.labels = labels };
 	return copy_examples(&examples);
 }
 
 /* ---- the probe ----------------------------------------------------------------------------------------- */
 
 /* A head whose loss is a linear function of the encoder's rows x: the mean over what it wants of the sum over c of
- * a(row, c) w[c] x[row, c], with numbers a of the row's token and position. It wants all rows, as NULL, or the first row of
- * each record. */
+ * a(row, c) w[c] x[row, c], with numbers a of the row's token and position. It wants all rows, as NULL, or the first row
+ * of each record. */
 struct probe_options { bool first_rows; };
 
 struct head {

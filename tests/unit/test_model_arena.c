@@ -34,9 +34,10 @@ static void lay_out(void *context) {
 			&& layout->reused.fp32 == NULL;
 }
 
-static struct layout run(struct arena *arena, size_t count, size_t free_floats, size_t rows, size_t columns, bool rounded) {
-	struct layout layout = { .arena = arena, .count = count, .free_floats = free_floats, .rows = rows, .columns = columns,
-		.rounded = rounded };
+static struct layout run(struct arena *arena, size_t count, size_t free_floats, size_t rows, size_t columns,
+	bool rounded) {
+	struct layout layout = { .arena = arena, .count = count, .free_floats = free_floats, .rows = rows,
+		.columns = columns, .rounded = rounded };
 	arena_lay_out(arena, lay_out, &layout);
 	assert_int_equal(layout.runs, 2);
 	assert_true(layout.measured);

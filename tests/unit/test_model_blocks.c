@@ -33,14 +33,15 @@ static void check_layout(const struct blocks *blocks, size_t group) {
 	for (size_t i = p->groups[group].first; i < p->groups[group].end; i++) {
 		if (blocks->of[i] == NULL)
 			continue;
-		bool adjoins = i > p->groups[group].first && blocks->of[i - 1] != NULL && parameter_adjoins_next(&p->table[i - 1]);
-		if (adjoins)
+		bool after = i > p->groups[group].first && blocks->of[i - 1] != NULL;
+		if (after && parameter_adjoins_next(&p->table[i - 1]))
 			assert_ptr_equal(blocks->of[i], end);
 		else
 			assert_true(blocks->of[i] >= end && blocks->of[i] < end + 16 && (uintptr_t)blocks->of[i] % 64 == 0);
 		end = blocks->of[i] + p->table[i].elements;
 	}
-	assert_true(end <= blocks->groups[group] + blocks->sizes[group] && end + 16 > blocks->groups[group] + blocks->sizes[group]);
+	const float *block_end = blocks->groups[group] + blocks->sizes[group];
+	assert_true(end <= block_end && end + 16 > block_end);
 }
 
 static void every_tensor(void **state) {
@@ -66,7 +67,8 @@ static void every_tensor(void **state) {
 /* All subsets of a layer's query, key and value, weights and biases. */
 static void query_key_and_value(void **state) {
 	(void)state;
-	const struct parameter *weight = parameters_find(p, ROLE_QUERY_WEIGHT, 1), *bias = parameters_find(p, ROLE_QUERY_BIAS, 1);
+	const struct parameter *weight = parameters_find(p, ROLE_QUERY_WEIGHT, 1);
+	const struct parameter *bias = parameters_find(p, ROLE_QUERY_BIAS, 1);
 	bool *trains = allocate(p->count, sizeof *trains);
 	for (unsigned subset = 0; subset < 64; subset++) {
 		struct blocks *blocks = blocks_create(p);

@@ -59,8 +59,10 @@ static void check_groups(const struct fixture *fixture) {
 	bool *trains = allocate(p->count, sizeof *trains);
 	for (size_t g = 0; g < p->group_count; g++)
 		for (int others = 0; others < 3; others++) {
-			for (size_t i = 0; i < p->count; i++)
-				trains[i] = others == 2 ? p->table[i].group != g : others == 1 ? p->table[i].group >= g : p->table[i].group == g;
+			for (size_t i = 0; i < p->count; i++) {
+				size_t group = p->table[i].group;
+				trains[i] = others == 2 ? group != g : others == 1 ? group >= g : group == g;
+			}
 			check_pass(fixture, trains);
 		}
 	memset(trains, 0, p->count * sizeof *trains);

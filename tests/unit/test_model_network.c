@@ -150,7 +150,8 @@ static void plain_layer(const struct plain *plain, size_t l, double *x, double *
 	plain_dense(k, x, of(plain, ROLE_KEY_WEIGHT, l), of(plain, ROLE_KEY_BIAS, l), N, C, C);
 	plain_dense(v, x, of(plain, ROLE_VALUE_WEIGHT, l), of(plain, ROLE_VALUE_BIAS, l), N, C, C);
 	plain_attention(plain, context, q, k, v, l);
-	plain_dense(y, context, of(plain, ROLE_ATTENTION_OUTPUT_WEIGHT, l), of(plain, ROLE_ATTENTION_OUTPUT_BIAS, l), N, C, C);
+	plain_dense(y, context, of(plain, ROLE_ATTENTION_OUTPUT_WEIGHT, l), of(plain, ROLE_ATTENTION_OUTPUT_BIAS, l), N, C,
+		C);
 	if (config->model_type == MODEL_BERT)
 		plain_hidden_dropout(plain, y, site + 1, last);
 	for (size_t i = 0; i < N * C; i++)
@@ -270,9 +271,9 @@ static const int32_t tiny_labels[] = { 6, 12, 17, 0, 18, 9 };
 static const struct examples tiny = { .B = 3, .starts = tiny_starts, .input_ids = tiny_ids, .positions = tiny_places,
 	.label_starts = tiny_label_starts, .labelled = tiny_labelled, .labels = tiny_labels };
 
-/* Records of 1, 5, 3, 7 and 1 tokens, with holes in their positions. Of the second the last two tokens have a label, but are
- * not attended to; the third has no label and begins at position 3; the fourth has labels at all but its first token, which
- * is not attended to. */
+/* Records of 1, 5, 3, 7 and 1 tokens, with holes in their positions. Of the second the last two tokens have a label, but
+ * are not attended to; the third has no label and begins at position 3; the fourth has labels at all but its first token,
+ * which is not attended to. */
 static const int32_t ragged_starts[] = { 0, 1, 6, 9, 16, 17 };
 static const int32_t ragged_ids[] = { 7, 5, 3, 8, 3, 17, 2, 7, 9, 0, 3, 1, 4, 6, 3, 18, 7 };
 static const int32_t ragged_places[] = { 0, 0, 1, 2, 4, 6, 3, 4, 5, 0, 1, 2, 3, 4, 5, 6, 2 };
@@ -695,7 +696,7 @@ static void passes_add_up(void **state) {
 	free_larger(&larger);
 }
 
-/* Records 3 up to 9, and 2 up to 5 of those, once in the arrays of the whole batch and once copied to arrays of their own. */
+/* Records 3 up to 9, and 2 up to 5 of those, in the arrays of the whole batch and copied to arrays of their own. */
 static void check_slices(const struct head_case *head, enum precision precision) {
 	struct batch_arrays arrays = larger_batch();
 	struct trained trained = make_trained(larger_config(MODEL_BERT), head->class, &head->options, 2);

@@ -8,9 +8,10 @@
 
 #include "base/memory.h"
 #include "model/parameters_file.h"
+#include "networks.h"
 #include "train/evaluate.h"
 
-enum { B = 3, M = 7, MASKED_LM_DECODER_BIAS = 5 };
+enum { B = 3, M = 7 };
 
 /* Three records of 6, 5 and 6 tokens; the second has no label. */
 static const int32_t starts[B + 1] = { 0, 6, 11, 17 };
@@ -77,6 +78,32 @@ static void by_record(void **state) {
 	assert_null(evaluation.record_losses);
 }
 
+/* Where tokens have no labels, the loss is a mean over records: here the probe's, which has a loss for each. */
+static void by_record_alone(void **state) {
+	(void)state;
+	static const struct probe_options options = { .first_rows = true };
+	static const int32_t ids[] = { 2, 4, 9, 10, 11, 3, 2, 5, 6, 7, 3, 2, 4, 4, 8, 4, 3 };
+	struct trained trained = make_trained(tiny_config(MODEL_DISTILBERT), &probe_head, &options, 1);
+	struct evaluation evaluation = { .by_record = true };
+	struct examples unlabelled = examples;
+	float losses[B];
+	unlabelled.input_ids = ids;
+	unlabelled.label_starts = NULL;
+	assert_int_equal(examples_targets(&unlabelled), B);
+	double sum = network_loss(trained.network, &unlabelled, losses, NULL);
+	evaluation_add(&evaluation, trained.network, &unlabelled);
+	assert_int_equal(evaluation.targets, B);
+	assert_int_equal(evaluation.records, B);
+	assert_near(evaluation_loss(&evaluation), sum / B, 1e-12);
+	assert_near(evaluation_batch_mean_loss(&evaluation), sum / B, 1e-12);
+	for (size_t b = 0; b < B; b++) {
+		assert_int_equal(evaluation.record_losses[b].targets, 1);
+		assert_near(evaluation.record_losses[b].loss_sum, (double)losses[b], 0);
+	}
+	evaluation_clear(&evaluation);
+	free_trained(&trained);
+}
+
 /* The place of a label among the logits, the highest first, of equal ones the lower id first. */
 static size_t place(const float *logits, size_t V, int32_t label) {
 	size_t place = 0;
@@ -117,7 +144,7 @@ static void top_k_of_equals(void **state) {
 	float *saved = allocate(V * C, sizeof *saved);
 	memcpy(saved, words, V * C * sizeof *words);
 	memset(words, 0, V * C * sizeof *words);
-	float *bias = parameter_values(parameters, parameters_find(parameters, ROLE_HEAD, MASKED_LM_DECODER_BIAS));
+	float *bias = parameter_values(parameters, parameters_find(parameters, ROLE_HEAD, DECODER_BIAS));
 	float *saved_bias = allocate(V, sizeof *bias);
 	memcpy(saved_bias, bias, V * sizeof *bias);
 	memset(bias, 0, V * sizeof *bias);
@@ -178,6 +205,7 @@ static void interval_of_few(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(by_record),
+		cmocka_unit_test(by_record_alone),
 		cmocka_unit_test(top_k),
 		cmocka_unit_test(top_k_of_equals),
 		cmocka_unit_test(interval_of_chance),

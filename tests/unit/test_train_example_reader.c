@@ -332,7 +332,8 @@ static void reads_labels_of_records(void **state) {
 	example_reader_close(reader);
 
 	static const struct { int64_t label; const char *text; } refused[] = {
-		{ -1, "record 2: label is -1, which means unlabelled" }, { 3, "record 2: label is 3, but the model's labels are 0 to 2" },
+		{ -1, "record 2: label is -1, which means unlabelled" },
+		{ 3, "record 2: label is 3, but the model's labels are 0 to 2" },
 		{ -2, "record 2: label is -2" }, { INT64_MAX, "record 2: label is 9223372036854775807" },
 	};
 	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {

@@ -217,7 +217,8 @@ static void damaged_metadata(void **state) {
 		{ "{\"steps\": 3}", steps }, { "{\"steps\": {\"head\": 3, \"head\": 4}}", steps },
 		{ "{\"steps\": {\"head\": 0}}", "steps of head" }, { "{\"steps\": {\"layer.1\": -2}}", "steps of layer.1" },
 		{ "{\"steps\": {\"head\": 3, \"layer.0\": \"3\"}}", "steps of layer.0" },
-		{ "{\"steps\": {\"head\": 3.5}}", "steps of head" }, { "{\"steps\": {\"embeddings\": null}}", "steps of embeddings" },
+		{ "{\"steps\": {\"head\": 3.5}}", "steps of head" },
+		{ "{\"steps\": {\"embeddings\": null}}", "steps of embeddings" },
 	};
 	struct fixture saved = set_up(ALL, NULL), loaded = set_up(0, NULL);
 	take_steps(&saved, 1, 3);
