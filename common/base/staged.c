@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <inttypes.h>
 #include <libgen.h>
 #include <linux/fs.h>
 #include <pthread.h>
@@ -13,16 +14,20 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/crc.h"
 #include "base/memory.h"
 #include "base/signals.h"
 
 struct staged {
 	char *target, *path;
 	int descriptor;
+	int target_lock; /* descriptor of the folder that is to be replaced; -1: there is none */
 	bool folder, replace;
-	bool direct;    /* a pipe or a device, written to as it is: `path` is the target */
+	bool direct;     /* a pipe or a device, written to as it is: `path` is the target */
+	bool placed;     /* the content has its name; `path` is what it replaced, or nothing */
 	struct staged *next;
 };
 
@@ -31,87 +36,244 @@ static struct staged *unfinished;
 /* Held while the list or a name in the file system changes, by the same thread more than once where memory is exhausted. */
 static pthread_mutex_t lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 
-static const char infix[] = ".unfinished-";
-enum { RANDOM_LETTERS = 6 };
+/* Closed before the clean-up, which needs a descriptor when there may be none left. */
+static int spare = -1;
 
-/* The name to build `target` under, for mkostemp() and mkdtemp(). free() releases it. */
+static const char infix[] = ".unfinished-";
+enum { HEX_DIGITS = 8 };
+
+/* ---- names --------------------------------------------------------------------------------------------- */
+
+/* The name to build `target` under: one for each target, so that two programs meet there, and with a checksum of the target's
+ * own name, so that no name that a user gave is taken for one. free() releases it. */
 static char *name_beside(const char *target) {
-	return format_text("%s%sXXXXXX", target, infix);
+	const char *slash = strrchr(target, '/'), *name = slash == NULL ? target : slash + 1;
+	return format_text("%s%s%08" PRIx32, target, infix, crc32_extend(0, name, strlen(name)));
 }
 
-static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *walk) {
-	(void)status, (void)kind, (void)walk;
-	remove(path);
-	return 0;
+/* Whether the name, of an entry of a folder, is that of `target` unfinished; NULL: of any. */
+static bool is_unfinished(const char *name, const char *target) {
+	size_t length = strlen(name), end = sizeof infix - 1 + HEX_DIGITS;
+	if (length <= end)
+		return false;
+	char *of = copy_bytes(name, length - end), *expected = name_beside(of);
+	bool same = strcmp(name, expected) == 0 && (target == NULL || strcmp(of, target) == 0);
+	free(expected);
+	free(of);
+	return same;
+}
+
+/* ---- removing ------------------------------------------------------------------------------------------ */
+
+/* Without memory of its own, for the end of a program that has none. */
+static void remove_at(int parent, const char *name);
+
+/* Removes what is in an open folder, again until nothing is found: another thread may still be writing. */
+static void remove_entries(int folder) {
+	enum { PASSES = 10 };
+	_Alignas(struct dirent64) char entries[2048];
+	bool found = true;
+	for (int pass = 0; pass < PASSES && found; pass++) {
+		ssize_t got;
+		found = false;
+		lseek(folder, 0, SEEK_SET);
+		while ((got = getdents64(folder, entries, sizeof entries)) > 0)
+			for (ssize_t at = 0; at < got; at += ((struct dirent64 *)(void *)(entries + at))->d_reclen) {
+				const char *name = ((struct dirent64 *)(void *)(entries + at))->d_name;
+				if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+					continue;
+				remove_at(folder, name);
+				found = true;
+			}
+	}
+}
+
+static void remove_at(int parent, const char *name) {
+	if (unlinkat(parent, name, 0) == 0 || errno != EISDIR)
+		return;
+	int folder = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (folder >= 0) {
+		remove_entries(folder);
+		close(folder);
+	}
+	unlinkat(parent, name, AT_REMOVEDIR);
 }
 
 void remove_tree(const char *path) {
-	nftw(path, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	remove_at(AT_FDCWD, path);
+}
+
+static void remove_content(const struct staged *staged) {
+	if (staged->direct || staged->placed)
+		return;
+	if (!staged->folder) {
+		unlink(staged->path);
+		return;
+	}
+	remove_entries(staged->descriptor);
+	rmdir(staged->path);
 }
 
 /* Keeps the lock: the program ends, and whoever waits for the lock has nothing more to do. */
 static void remove_unfinished(void) {
 	pthread_mutex_lock(&lock);
+	close(spare);
 	for (struct staged *staged = unfinished; staged != NULL; staged = staged->next)
-		if (!staged->direct)
-			remove_tree(staged->path);
+		remove_content(staged);
 }
 
 static int register_cleanup(struct failure *failure) {
-	static bool done;
-	if (!done)
+	if (spare < 0) {
+		spare = open("/", O_PATH | O_CLOEXEC);
 		atexit(remove_unfinished);
-	done = true;
+	}
 	return signals_take(remove_unfinished, failure);
 }
 
-static struct staged *begin(struct staged begun) {
+/* ---- locks --------------------------------------------------------------------------------------------- */
+
+/* The process that has locked the file, as /proc/locks tells: "1: FLOCK ADVISORY WRITE pid major:minor:inode 0 EOF"; 0: not
+ * known. The device's number there is not that of stat(2) on every file system. */
+static long lock_holder(int descriptor) {
+	FILE *locks = fopen("/proc/locks", "re");
+	struct stat status;
+	char line[200];
+	long pid, found = 0;
+	unsigned major_number, minor_number;
+	unsigned long inode;
+	if (fstat(descriptor, &status) < 0)
+		status.st_ino = 0;
+	while (locks != NULL && fgets(line, sizeof line, locks) != NULL)
+		if (sscanf(line, "%*d: FLOCK %*s %*s %ld %x:%x:%lu", &pid, &major_number, &minor_number, &inode) == 4
+				&& inode == status.st_ino
+				&& (found == 0 || makedev(major_number, minor_number) == status.st_dev))
+			found = pid;
+	if (locks != NULL)
+		fclose(locks);
+	return found;
+}
+
+/* Locks an open file or folder for as long as it, or a copy of the descriptor, is open. Some file systems have no locks. -1:
+ * 73, another process has locked it. */
+static int take_lock(int descriptor, const char *target, struct failure *failure) {
+	char holder[32] = "another process";
+	if (flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+		return 0;
+	long pid = lock_holder(descriptor);
+	if (pid > 0)
+		snprintf(holder, sizeof holder, "process %ld", pid);
+	return fail(failure, EX_CANTCREAT, "%s: %s is writing it (wait for that process, or name another)", target, holder);
+}
+
+int lock_folder(const char *path, struct failure *failure) {
+	int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (descriptor < 0)
+		return fail(failure, EX_CANTCREAT, "%s: %s", path, strerror(errno));
+	if (take_lock(descriptor, path, failure) == 0)
+		return descriptor;
+	close(descriptor);
+	return -1;
+}
+
+/* ---- beginning ----------------------------------------------------------------------------------------- */
+
+static bool is_still_at(int descriptor, const char *path) {
+	struct stat opened, named;
+	return fstat(descriptor, &opened) == 0 && lstat(path, &named) == 0 && opened.st_ino == named.st_ino
+		&& opened.st_dev == named.st_dev;
+}
+
+static int open_beside(const struct staged *staged) {
+	if (!staged->folder)
+		return open(staged->path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
+	if (mkdir(staged->path, 0777) < 0 && errno != EEXIST)
+		return -1;
+	return open(staged->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* Creates the content's file or folder and locks it. What a killed program left there is taken over, emptied. */
+static int create_beside(struct staged *staged, struct failure *failure) {
+	do {
+		if (staged->descriptor >= 0)
+			close(staged->descriptor); /* removed by another process before it was locked */
+		staged->descriptor = open_beside(staged);
+		if (staged->descriptor < 0)
+			return fail(failure, EX_CANTCREAT, "%s: %s", staged->target, strerror(errno));
+		if (take_lock(staged->descriptor, staged->target, failure) < 0)
+			return -1;
+	} while (!is_still_at(staged->descriptor, staged->path));
+	if (staged->folder)
+		remove_entries(staged->descriptor);
+	else if (ftruncate(staged->descriptor, 0) < 0)
+		return fail(failure, EX_CANTCREAT, "%s: %s", staged->target, strerror(errno));
+	return 0;
+}
+
+/* The mode of what is replaced is kept; a folder can be written to until the commit. */
+static void keep_mode(const struct staged *staged, mode_t besides) {
+	struct stat status;
+	if (!staged->direct && (!staged->folder || staged->replace) && stat(staged->target, &status) == 0)
+		fchmod(staged->descriptor, (status.st_mode & 07777) | besides);
+}
+
+static void release(struct staged *staged) {
+	if (staged->descriptor >= 0)
+		close(staged->descriptor);
+	if (staged->target_lock >= 0)
+		close(staged->target_lock);
+	free(staged->target);
+	free(staged->path);
+	free(staged);
+}
+
+/* Takes over the strings of *begun. NULL: 71, 73. */
+static struct staged *begin(struct staged begun, struct failure *failure) {
 	struct staged *staged = allocate(1, sizeof *staged);
 	*staged = begun;
 	pthread_mutex_lock(&lock);
-	staged->next = unfinished;
-	unfinished = staged;
+	int result = register_cleanup(failure);
+	if (result == 0 && staged->descriptor < 0)
+		result = create_beside(staged, failure);
+	if (result == 0) {
+		staged->next = unfinished;
+		unfinished = staged;
+		keep_mode(staged, staged->folder ? S_IRWXU : 0);
+	}
 	pthread_mutex_unlock(&lock);
-	return staged;
-}
-
-/* The permissions that a new file or folder would have had without mkostemp() or mkdtemp(), which make it private. */
-static mode_t usual_mode(mode_t mode) {
-	mode_t mask = umask(0);
-	umask(mask);
-	return mode & ~mask;
+	if (result == 0)
+		return staged;
+	release(staged);
+	return NULL;
 }
 
 struct staged *staged_file(const char *path, struct failure *failure) {
 	struct stat status;
-	if (register_cleanup(failure) < 0)
-		return NULL;
-	bool exists = stat(path, &status) == 0, direct = exists && !S_ISREG(status.st_mode);
-	char *target = exists && !direct ? realpath(path, NULL) : NULL; /* a link stays one: what it names is replaced */
-	if (target == NULL)
-		target = copy_text(path);
-	char *beside = direct ? copy_text(path) : name_beside(target);
-	int descriptor = direct ? open(path, O_WRONLY | O_CLOEXEC) : mkostemp(beside, O_CLOEXEC);
-	if (descriptor < 0) {
-		fail(failure, EX_CANTCREAT, "%s: %s", path, strerror(errno));
-		free(target);
-		free(beside);
-		return NULL;
+	bool exists = stat(path, &status) == 0;
+	struct staged staged = { .descriptor = -1, .target_lock = -1, .direct = exists && !S_ISREG(status.st_mode) };
+	if (staged.direct) {
+		staged.descriptor = open(path, O_WRONLY | O_CLOEXEC);
+		if (staged.descriptor < 0) {
+			fail(failure, EX_CANTCREAT, "%s: %s", path, strerror(errno));
+			return NULL;
+		}
+	} else if (exists) {
+		staged.target = realpath(path, NULL); /* a link stays one: what it names is replaced */
 	}
-	if (!direct)
-		fchmod(descriptor, usual_mode(0666));
-	return begin((struct staged){ .target = target, .path = beside, .descriptor = descriptor, .direct = direct });
+	if (staged.target == NULL)
+		staged.target = copy_text(path);
+	staged.path = staged.direct ? copy_text(path) : name_beside(staged.target);
+	return begin(staged, failure);
 }
 
-/* What could not be replaced at the commit is refused at once. -1: 73. */
-static int check_target(const char *target, bool replace, struct failure *failure) {
+/* What could not be replaced at the commit is refused at once, and what can is locked until then. -1: 73. */
+static int check_target(struct staged *staged, struct failure *failure) {
 	struct stat status, parent_status;
-	const char *slash = strrchr(target, '/'), *name = slash == NULL ? target : slash + 1;
+	const char *target = staged->target, *slash = strrchr(target, '/'), *name = slash == NULL ? target : slash + 1;
 	if (*name == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return fail(failure, EX_CANTCREAT, "%s: is no name for a new folder", target);
 	if (stat(target, &status) < 0)
 		return 0;
-	if (!replace)
+	if (!staged->replace)
 		return fail(failure, EX_CANTCREAT, "%s: exists already (remove it, name another, or give --force)", target);
 	if (!S_ISDIR(status.st_mode))
 		return fail(failure, EX_CANTCREAT, "%s: is not a folder (remove it, or name another)", target);
@@ -119,30 +281,22 @@ static int check_target(const char *target, bool replace, struct failure *failur
 	bool root = lstat(target, &status) == 0 && stat(dirname(copy), &parent_status) == 0
 		&& status.st_dev != parent_status.st_dev;
 	free(copy);
-	return !root ? 0 : fail(failure, EX_CANTCREAT,
-		"%s: is a file system of its own, which cannot be replaced (name a folder in it)", target);
+	if (root)
+		return fail(failure, EX_CANTCREAT, "%s: is a file system of its own, which cannot be replaced (name a folder in it)",
+			target);
+	staged->target_lock = lock_folder(target, failure);
+	return staged->target_lock < 0 ? -1 : 0;
 }
 
 struct staged *staged_folder(const char *path, bool replace, struct failure *failure) {
-	if (register_cleanup(failure) < 0)
-		return NULL;
-	char *target = copy_path(path), *beside = name_beside(target);
-	int descriptor = -1;
-	if (check_target(target, replace, failure) == 0) {
-		descriptor = mkdtemp(beside) == NULL ? -1 : open(beside, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (descriptor < 0)
-			fail(failure, EX_CANTCREAT, "%s: %s", path, strerror(errno));
-	}
-	if (descriptor < 0) {
-		rmdir(beside);
-		free(target);
-		free(beside);
+	struct staged staged = { .target = copy_path(path), .descriptor = -1, .target_lock = -1, .folder = true,
+		.replace = replace };
+	if (check_target(&staged, failure) < 0) {
+		free(staged.target);
 		return NULL;
 	}
-	flock(descriptor, LOCK_EX | LOCK_NB);
-	fchmod(descriptor, usual_mode(0777));
-	return begin((struct staged){ .target = target, .path = beside, .descriptor = descriptor, .folder = true,
-		.replace = replace });
+	staged.path = name_beside(staged.target);
+	return begin(staged, failure);
 }
 
 int staged_descriptor(const struct staged *staged) {
@@ -154,23 +308,20 @@ const char *staged_path(const struct staged *staged) {
 }
 
 static void forget(struct staged *staged) {
-	pthread_mutex_lock(&lock);
 	struct staged **link = &unfinished;
+	pthread_mutex_lock(&lock);
 	while (*link != staged)
 		link = &(*link)->next;
 	*link = staged->next;
 	pthread_mutex_unlock(&lock);
-	if (staged->descriptor >= 0)
-		close(staged->descriptor);
-	free(staged->target);
-	free(staged->path);
-	free(staged);
+	release(staged);
 }
 
 void staged_discard(struct staged *staged) {
-	if (!staged->direct)
-		remove_tree(staged->path);
+	pthread_mutex_lock(&lock);
+	remove_content(staged);
 	forget(staged);
+	pthread_mutex_unlock(&lock);
 }
 
 /* ---- into place ---------------------------------------------------------------------------------------- */
@@ -201,19 +352,19 @@ static int sync_entry(const char *path, const struct stat *status, int kind, str
 static int sync_content(struct staged *staged) {
 	if (staged->folder)
 		return nftw(staged->path, sync_entry, 8, FTW_PHYS);
-	int result = staged->direct ? 0 : fsync(staged->descriptor);
-	result |= close(staged->descriptor);
-	staged->descriptor = -1;
-	return result;
+	return staged->direct ? 0 : fsync(staged->descriptor);
 }
 
-static int exchange(const struct staged *staged) {
-	return renameat2(AT_FDCWD, staged->path, AT_FDCWD, staged->target, RENAME_EXCHANGE);
+static int exchange(struct staged *staged) {
+	if (renameat2(AT_FDCWD, staged->path, AT_FDCWD, staged->target, RENAME_EXCHANGE) < 0)
+		return -1;
+	staged->placed = !staged->placed;
+	return 0;
 }
 
 /* A folder cannot be renamed over one that holds files: the two names are exchanged, and the old content, now under the
  * unfinished one's name, removed when that is durable. */
-static int replace_folder(const struct staged *staged) {
+static int replace_folder(struct staged *staged) {
 	if (exchange(staged) < 0)
 		return -1;
 	if (sync_parent(staged->target) < 0) {
@@ -226,13 +377,17 @@ static int replace_folder(const struct staged *staged) {
 	return 0;
 }
 
-static int put_into_place(const struct staged *staged) {
+static int put_into_place(struct staged *staged) {
 	struct stat status;
 	if (staged->direct)
 		return 0;
+	keep_mode(staged, 0);
 	if (staged->replace && stat(staged->target, &status) == 0 && S_ISDIR(status.st_mode))
 		return replace_folder(staged);
-	return rename(staged->path, staged->target) < 0 ? -1 : sync_parent(staged->target);
+	if (rename(staged->path, staged->target) < 0)
+		return -1;
+	staged->placed = true;
+	return sync_parent(staged->target);
 }
 
 static int fail_to_commit(struct staged *staged, struct failure *failure) {
@@ -241,11 +396,33 @@ static int fail_to_commit(struct staged *staged, struct failure *failure) {
 	return -1;
 }
 
+/* A folder that is whole may be the work of days: where it cannot have its name, it gets another. */
+static int fail_to_place(struct staged *staged, struct failure *failure) {
+	int error = errno;
+	char *kept = format_text("%s.kept-%ld", staged->target, (long)getpid());
+	if (staged->folder && !staged->placed && rename(staged->path, kept) == 0) {
+		fail(failure, error == EIO ? EX_IOERR : EX_CANTCREAT, "%s: %s (what was written is kept in %s)", staged->target,
+			strerror(error), kept);
+		forget(staged);
+	} else {
+		errno = error;
+		fail_to_commit(staged, failure);
+	}
+	free(kept);
+	return -1;
+}
+
 int staged_commit(struct staged *staged, struct failure *failure) {
-	if (sync_content(staged) != 0 || put_into_place(staged) < 0)
+	if (sync_content(staged) != 0)
 		return fail_to_commit(staged, failure);
-	forget(staged);
-	return 0;
+	pthread_mutex_lock(&lock);
+	int result = put_into_place(staged);
+	if (result < 0)
+		fail_to_place(staged, failure);
+	else
+		forget(staged);
+	pthread_mutex_unlock(&lock);
+	return result;
 }
 
 /* Renames every file but `last`, or with `only` that one alone, into the folder. */
@@ -275,13 +452,6 @@ int staged_merge(struct staged *staged, const char *folder, const char *last, st
 }
 
 /* ---- what was left behind ------------------------------------------------------------------------------ */
-
-/* Whether the name is that of `target` unfinished; NULL: of any. */
-static bool is_unfinished(const char *name, const char *target) {
-	size_t length = strlen(name), end = sizeof infix - 1 + RANDOM_LETTERS;
-	return length > end && strncmp(name + length - end, infix, sizeof infix - 1) == 0
-		&& (target == NULL || (strncmp(name, target, length - end) == 0 && target[length - end] == '\0'));
-}
 
 static void remove_if_left(const char *path) {
 	int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -1,7 +1,8 @@
 /* staged: files and folders that appear whole or not at all.
  *
- * The content is made beside the target, under its name with `.unfinished-` and random letters, and renamed to it when
- * it is complete and synced. A program that ends in any other way (die(), a signal that it does not handle itself)
+ * The content is made beside the target, under its name with `.unfinished-` and a checksum of the name, and renamed to the
+ * target when it is complete and synced. It is locked by flock(2) until then: a second program that begins the same target is
+ * refused and told the first one's process id, and what a killed program left there is taken over, emptied. A program that ends in any other way (die(), a signal that it does not handle itself)
  * removes it (base/signals.h takes the signals); kill -9 leaves the unfinished name behind, and the target as it was. */
 #ifndef CLOZE_BASE_STAGED_H
 #define CLOZE_BASE_STAGED_H
@@ -14,12 +15,13 @@
 struct staged;
 
 /* Begins a file that is to appear at `path`. A pipe or a device that is there already, such as a shell's
- * `>(command)`, is written to as it is. NULL: 73. */
+ * `>(command)`, is written to as it is. An existing file is replaced by one of the same mode. NULL: 73; 71 where no thread can be had for
+ * signals. */
 struct staged *staged_file(const char *path, struct failure *failure);
 
 /* Begins a folder that is to appear at `path`. An existing `path` is refused unless `replace`; the old folder is then
- * exchanged for the new one at the commit, and removed. The folder is locked by flock(2) for as long as its descriptor,
- * or a copy of it, is open: see remove_left_behind(). NULL: 73. */
+ * exchanged for the new one at the commit, which takes its mode, and removed; until then the old folder is locked as well. The
+ * new folder stays locked for as long as its descriptor, or a copy of it, is open. NULL: 73; 71. */
 struct staged *staged_folder(const char *path, bool replace, struct failure *failure);
 
 /* The descriptor of a file, open for writing, or of a folder. Owned by `staged`. */
@@ -28,14 +30,19 @@ int staged_descriptor(const struct staged *staged);
 /* Where the content is until the commit: the folder to create files in. Owned by `staged`. */
 const char *staged_path(const struct staged *staged);
 
-/* Syncs the content, renames it into place, syncs the folder around it, and frees `staged`. -1: 74 or 73; the
- * content is then gone, and `staged` freed. */
+/* Syncs the content, renames it into place, syncs the folder around it, and frees `staged`. -1: 74 or 73; the content is
+ * then gone, but for a folder that could be synced and not renamed: it is kept under another name, which the failure tells.
+ * `staged` is freed in any case. */
 int staged_commit(struct staged *staged, struct failure *failure);
 
 /* Moves the files of a staged folder into another one, of the same file system, which keeps what else it holds: one by
  * one, the one called `last` when all others are there and synced. Frees `staged`. -1: 74 or 73; some files may then
  * be in place, `last` is not. */
 int staged_merge(struct staged *staged, const char *folder, const char *last, struct failure *failure);
+
+/* Locks a folder that exists, for as long as the descriptor that it returns, or a copy of it, is open. -1: 73, there is no
+ * such folder, or another process has locked it, whose id the failure tells. */
+int lock_folder(const char *path, struct failure *failure);
 
 /* Removes the content and frees `staged`. */
 void staged_discard(struct staged *staged);

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -88,17 +87,6 @@ static bool is_strange(const char *path) {
 	if (folder != NULL)
 		closedir(folder);
 	return others && !ours;
-}
-
-/* Two runs in one folder would take each other's checkpoints for their own. -1: 73. */
-static int lock_folder(const char *path, struct failure *failure) {
-	int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (descriptor < 0)
-		return fail(failure, EX_CANTCREAT, "%s: %s", path, strerror(errno));
-	if (flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) /* not every file system has locks */
-		return descriptor;
-	close(descriptor);
-	return fail(failure, EX_CANTCREAT, "%s: another run is at work in it (wait for it, or choose another folder)", path);
 }
 
 /* A folder that is there, to go on in. */

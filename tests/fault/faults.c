@@ -243,26 +243,6 @@ int open(const char *path, int flags, ...) {
 	return descriptor;
 }
 
-int mkostemp(char *path, int flags) {
-	REAL(mkostemp);
-	if (fails("mkostemp", path, true))
-		return -1;
-	int descriptor = real_mkostemp(path, flags);
-	if (descriptor >= 0 && is_watched(path))
-		note_change(CREATED, path, "");
-	return descriptor;
-}
-
-char *mkdtemp(char *path) {
-	REAL(mkdtemp);
-	if (fails("mkdtemp", path, true))
-		return NULL;
-	char *made = real_mkdtemp(path);
-	if (made != NULL && is_watched(path))
-		note_change(MADE, path, "");
-	return made;
-}
-
 int mkdir(const char *path, mode_t mode) {
 	REAL(mkdir);
 	if (fails("mkdir", path, true))
@@ -349,27 +329,33 @@ int renameat2(int from_folder, const char *from, int to_folder, const char *to, 
 	return result;
 }
 
-int unlink(const char *path) {
-	REAL(unlink);
-	if (fails("unlink", path, false))
+/* Relative to an open folder, which is how the tools remove what is in one. */
+int unlinkat(int folder, const char *name, int flags) {
+	REAL(unlinkat);
+	char path[PATH_MAX], whole[2 * PATH_MAX];
+	const char *parent = folder == AT_FDCWD ? NULL : path_of(folder, path);
+	snprintf(whole, sizeof whole, "%s%s%s", parent == NULL ? "" : parent, parent == NULL ? "" : "/", name);
+	if (folder != AT_FDCWD && parent == NULL)
+		return real_unlinkat(folder, name, flags);
+	struct stat status;
+	bool is_folder = lstat(whole, &status) == 0 && S_ISDIR(status.st_mode);
+	if (is_folder && flags == 0) {
+		errno = EISDIR;
 		return -1;
-	if (is_watched(path))
-		note_change(UNLINKED, path, "");
-	return real_unlink(path);
-}
-
-int rmdir(const char *path) {
-	REAL(rmdir);
-	if (fails("rmdir", path, false))
+	}
+	if (fails(flags == 0 ? "unlink" : "rmdir", whole, false))
 		return -1;
-	int result = real_rmdir(path);
-	if (result == 0 && is_watched(path))
-		note_change(REMOVED, path, "");
+	struct change *change = is_watched(whole) ? note_change(flags == 0 ? UNLINKED : REMOVED, whole, "") : NULL;
+	int result = real_unlinkat(folder, name, flags);
+	if (result < 0 && change != NULL)
+		change->synced = true; /* it never happened */
 	return result;
 }
 
-/* The C library's calls its own unlink() and rmdir(). */
-int remove(const char *path) {
-	struct stat status;
-	return lstat(path, &status) == 0 && S_ISDIR(status.st_mode) ? rmdir(path) : unlink(path);
+int unlink(const char *path) {
+	return unlinkat(AT_FDCWD, path, 0);
+}
+
+int rmdir(const char *path) {
+	return unlinkat(AT_FDCWD, path, AT_REMOVEDIR);
 }

@@ -66,14 +66,16 @@ is 'and ends bit-identical on other threads' "$(weights elsewhere/there)" "$whol
 like 'the evaluation is run again beside the saved one' "$err_text" \
 	"step 8: eval_loss is $(printf %.9g "$(jq -r 'select(.eval_loss and .step == 8).eval_loss' whole.jsonl)"), saved was "
 
+# unfinished PATH: the name that it is made under; gzip ends with the CRC-32 of what it packs, and the length
+unfinished() { echo "$1.unfinished-$(printf %s "${1##*/}" | gzip -c | tail -c 8 | od -An -tx4 -N4 | tr -d ' ')"; }
 begin torn
 head -c 1000 whole/checkpoint-8/optimizer.safetensors > torn/checkpoint-8/optimizer.safetensors
-mkdir torn/checkpoint-12.unfinished-AbCdEf torn.unfinished-AbCdEf torn/checkpoint-12.backup
+mkdir "$(unfinished torn/checkpoint-12)" "$(unfinished torn)" torn/checkpoint-12.backup torn/notes.unfinished-a1b2c3d4
 status 'a damaged checkpoint is passed over' 0 train torn --resume "${saving[@]}" train.arrows
 like 'by name' "$err_text" 'passing over torn/checkpoint-8: .*optimizer.safetensors: is damaged'
 is 'the one before it serves' "$(weights torn)" "$whole"
 is 'what was left unfinished is gone, and nothing else' "$(echo torn.* torn/*.*)" \
-	'torn.* torn/checkpoint-12.backup torn/config.json torn/model.safetensors torn/tokenizer.json torn/tokenizer_config.json torn/trainer_state.json'
+	'torn.* torn/checkpoint-12.backup torn/config.json torn/model.safetensors torn/notes.unfinished-a1b2c3d4 torn/tokenizer.json torn/tokenizer_config.json torn/trainer_state.json'
 begin torn
 sed -i 's/"global_step": 8/"global_step": 9/' torn/checkpoint-8/trainer_state.json
 status 'a changed state is passed over' 0 train torn --resume "${saving[@]}" train.arrows
@@ -89,7 +91,7 @@ like 'and says what' "$err_text" 'torn.model/model.safetensors: is damaged'
 exec 9< torn
 flock 9
 status 'two runs at once are 73' 73 train torn --resume "${saving[@]}" train.arrows
-like 'and say so' "$err_text" 'torn: another run is at work in it'
+like 'and say so' "$err_text" 'torn: process [0-9]+ is writing it'
 exec 9<&-
 
 refuses() { # NAME STATUS WORDS OPTION...
@@ -183,6 +185,24 @@ wait $process
 is 'a signal ends a wait for input' "$?" 143
 is 'with a checkpoint' "$(cd waiting && echo *)" 'checkpoint-15'
 exec 4<&- 5>&-
+
+# The folder is taken from the start, before there is one, and by a run that is to replace it.
+for taken in begun whole; do
+	force=()
+	[ $taken = begun ] || force=(--force)
+	train-step "${options[@]}" --out "$taken" "${force[@]}" --max-steps 16 input > lines 2> err &
+	process=$!
+	exec 4< lines 5> input # it waits for its input
+	status "a second run in $taken is refused" 73 train "$taken" --resume train.arrows
+	like "$taken: and told which is the first" "$err_text" "$taken: process $process is writing it"
+	status "$taken: with --force too" 73 train "$taken" --force train.arrows
+	cat train.arrows >&5
+	exec 5>&-
+	cat <&4 > rest
+	wait $process
+	is "$taken: the first ends as any run" "$? $(weights "$taken")" "0 $(weights plain)"
+	exec 4<&-
+done
 
 # A request to save while the input makes it wait is served, and the wait goes on.
 train-step "${options[@]}" --save-steps 0 --out waiting2 --max-steps 16 input > lines 2> err &

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/crc.h"
 #include "base/files.h"
 #include "base/memory.h"
 #include "base/staged.h"
@@ -221,34 +222,106 @@ static void test_merge(void **state) {
 	assert_int_equal(entries(), 0);
 }
 
-/* A folder that came into being meanwhile is not replaced unless that was asked for. */
+/* A folder that came into being meanwhile is not replaced unless that was asked for; the work is kept. */
 static void test_late_target(void **state) {
 	(void)state;
 	struct failure failure;
 	struct staged *staged = staged_folder("late", false, &failure);
+	put_in(staged, "work", "work");
 	mkdir("late", 0700);
 	put("late/other", "other");
 	assert_int_equal(staged_commit(staged, &failure), -1);
 	assert_int_equal(failure.status, EX_CANTCREAT);
 	expect_content("late/other", "other");
+	char *kept = format_text("late.kept-%ld", (long)getpid()), *work = format_text("%s/work", kept);
+	assert_non_null(strstr(failure.text, kept));
+	expect_content(work, "work");
+	remove_tree(kept);
 	remove_tree("late");
+	free(kept);
+	free(work);
 	assert_int_equal(entries(), 0);
+}
+
+/* The name that a folder is made under. */
+static char *unfinished_name(const char *target) {
+	return format_text("%s.unfinished-%08x", target, (unsigned)crc32_extend(0, target, strlen(target)));
 }
 
 static void test_left_behind(void **state) {
 	(void)state;
 	struct failure failure;
 	struct staged *running = staged_folder("run", false, &failure);
-	mkdir("run.unfinished-AbC123", 0700);
-	mkdir("walk.unfinished-AbC123", 0700);
-	mkdir("run.backup", 0700);
-	assert_int_equal(remove_left_behind(".", "run"), 2);
+	char *left = unfinished_name("walk"), *inside = format_text("%s/content", left);
+	mkdir(left, 0700);
+	put(inside, "left");
+	mkdir("notes.unfinished-a1b2c3d4", 0700); /* of a user, to whom it looks like ours */
+	assert_int_equal(remove_left_behind(".", "run"), 1);
 	assert_int_equal(entries(), 3);
-	assert_int_equal(access(staged_path(running), F_OK), 0);
 	assert_int_equal(remove_left_behind(".", NULL), 2);
 	assert_int_equal(entries(), 2);
+	assert_int_equal(access(staged_path(running), F_OK), 0);
 	staged_discard(running);
-	remove_tree("run.backup");
+
+	/* The next program takes over what one that was killed left. */
+	mkdir(left, 0700);
+	put(inside, "left");
+	struct staged *next = staged_folder("walk", false, &failure);
+	assert_string_equal(staged_path(next), left);
+	assert_int_equal(access(inside, F_OK), -1);
+	staged_discard(next);
+	rmdir("notes.unfinished-a1b2c3d4");
+	free(left);
+	free(inside);
+	assert_int_equal(entries(), 0);
+}
+
+/* Two programs do not write the same target at once, and the second is told of the first. */
+static void test_rivals(void **state) {
+	(void)state;
+	struct failure failure;
+	char *process = format_text("process %ld ", (long)getpid());
+	struct staged *first = staged_folder("out", false, &failure), *file = staged_file("file", &failure);
+	assert_null(staged_folder("out", false, &failure));
+	assert_non_null(strstr(failure.text, process));
+	assert_int_equal(failure.status, EX_CANTCREAT);
+	assert_null(staged_file("file", &failure));
+	assert_non_null(strstr(failure.text, process));
+	staged_discard(file);
+	assert_int_equal(staged_commit(first, &failure), 0);
+	int held = lock_folder("out", &failure); /* as a run holds its folder */
+	assert_null(staged_folder("out", true, &failure));
+	assert_non_null(strstr(failure.text, process));
+	close(held);
+	staged_discard(staged_folder("out", true, &failure));
+	remove_tree("out");
+	free(process);
+	assert_int_equal(entries(), 0);
+}
+
+static void expect_mode(const char *path, mode_t mode) {
+	struct stat status;
+	assert_int_equal(stat(path, &status), 0);
+	assert_int_equal(status.st_mode & 07777, mode);
+}
+
+static void test_mode_is_kept(void **state) {
+	(void)state;
+	struct failure failure;
+	mode_t mask = umask(027);
+	assert_int_equal(staged_commit(staged_file("file", &failure), &failure), 0);
+	assert_int_equal(staged_commit(staged_folder("made", false, &failure), &failure), 0);
+	expect_mode("file", 0640);
+	expect_mode("made", 0750);
+	chmod("file", 0604);
+	chmod("made", 0511);
+	assert_int_equal(staged_commit(staged_file("file", &failure), &failure), 0);
+	assert_int_equal(staged_commit(staged_folder("made", true, &failure), &failure), 0);
+	expect_mode("file", 0604);
+	expect_mode("made", 0511);
+	umask(mask);
+	unlink("file");
+	remove_tree("made");
 	assert_int_equal(entries(), 0);
 }
 
@@ -260,6 +333,12 @@ static void expect_removed_after(void (*end)(void), bool by_signal, int number) 
 		struct staged *file = staged_file("unfinished", &failure);
 		struct staged *made = staged_folder("unfinished-folder", false, &failure);
 		char *inside = format_text("%s/content", staged_path(made));
+		put(inside, "half");
+		free(inside);
+		inside = format_text("%s/checkpoint", staged_path(made));
+		mkdir(inside, 0700);
+		free(inside);
+		inside = format_text("%s/checkpoint/content", staged_path(made));
 		put(inside, "half");
 		free(inside);
 		if (file == NULL || entries() != 2 || freopen("/dev/null", "w", stderr) == NULL)
@@ -287,6 +366,13 @@ static void end_by_terminate(void) {
 	pause();
 }
 
+/* The clean-up finds a descriptor where there is none left. */
+static void end_without_descriptors(void) {
+	while (dup(STDIN_FILENO) >= 0)
+		;
+	die(EX_OSERR, "no descriptors");
+}
+
 static void end_by_interrupt(void) {
 	kill(getpid(), SIGINT);
 	pause();
@@ -295,6 +381,7 @@ static void end_by_interrupt(void) {
 static void test_unfinished_is_removed(void **state) {
 	(void)state;
 	expect_removed_after(end_by_die, false, EX_DATAERR);
+	expect_removed_after(end_without_descriptors, false, EX_OSERR);
 	expect_removed_after(end_by_terminate, true, SIGTERM);
 	expect_removed_after(end_by_interrupt, true, SIGINT);
 }
@@ -323,6 +410,8 @@ int main(void) {
 		cmocka_unit_test(test_merge),
 		cmocka_unit_test(test_late_target),
 		cmocka_unit_test(test_left_behind),
+		cmocka_unit_test(test_rivals),
+		cmocka_unit_test(test_mode_is_kept),
 		cmocka_unit_test(test_unfinished_is_removed),
 		cmocka_unit_test(test_full_disk),
 	};

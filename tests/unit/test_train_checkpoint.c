@@ -10,6 +10,7 @@
 #include "test.h"
 #include "warned.h"
 
+#include "base/crc.h"
 #include "base/memory.h"
 #include "base/staged.h"
 #include "cli/cli.h"
@@ -306,33 +307,45 @@ static void replaces_a_folder(void **state) {
 	tear_down(&fixture);
 }
 
+/* The name that a folder is made under. */
+static char *unfinished_name(const char *folder, const char *name) {
+	return format_text("%s/%s.unfinished-%08x", folder, name, (unsigned)crc32_extend(0, name, strlen(name)));
+}
+
 static void removes_what_was_left(void **state) {
 	(void)state;
 	struct failure failure;
-	struct run_folder *running = open_folder(false, false), *folder;
-	mkdir("out.unfinished-a1B2c3", 0700);
-	mkdir("out.unfinished-a1B2c3/checkpoint-1", 0700);
-	mkdir("out.backup", 0700);
-	mkdir("other.unfinished-a1B2c3", 0700);
-	folder = open_folder(false, true);
-	run_folder_close(folder);
-	assert_int_equal(access("out.unfinished-a1B2c3", F_OK), -1);
-	assert_int_equal(access("out.backup", F_OK), 0);
-	assert_int_equal(access("other.unfinished-a1B2c3", F_OK), 0);
-
-	/* That of a run that goes on is not left behind. */
 	struct fixture fixture;
+	char *begun = unfinished_name(".", "out"), *other = unfinished_name(".", "other"),
+		*checkpoint = unfinished_name("out", "checkpoint-2");
+	mkdir(begun, 0700);
+	mkdir("out.backup", 0700);
+	mkdir(other, 0700);
+	run_folder_close(open_folder(false, true));
+	assert_int_equal(access(begun, F_OK), -1);
+	assert_int_equal(access("out.backup", F_OK), 0);
+	assert_int_equal(access(other, F_OK), 0);
+
+	/* That of a run that goes on is not left behind, and nobody else enters. */
+	struct run_folder *running = open_folder(false, false), *folder;
 	set_up(&fixture, MODEL_DISTILBERT, 1, 1);
-	SAVE(running, &fixture, 0, 1);
 	assert_null(run_folder_open("out", false, true, &failure));
 	assert_int_equal(failure.status, EX_CANTCREAT);
+	SAVE(running, &fixture, 0, 1);
+	for (int force = 0; force < 2; force++) {
+		assert_null(run_folder_open("out", force == 1, force == 0, &failure));
+		assert_int_equal(failure.status, EX_CANTCREAT);
+	}
 	run_folder_close(running);
-	mkdir("out/checkpoint-2.unfinished-a1B2c3", 0700);
+	mkdir(checkpoint, 0700);
 	mkdir("out/checkpoint-2.backup", 0700);
 	folder = open_folder(false, true);
 	expect_names("out", "checkpoint-1 checkpoint-2.backup ");
 	run_folder_close(folder);
 	tear_down(&fixture);
+	free(begun);
+	free(other);
+	free(checkpoint);
 }
 
 int main(void) {
