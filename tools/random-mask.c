@@ -46,8 +46,7 @@ static int mask_row(void *context, const struct record_row *row, struct list_pai
 	if (token_lists_read(&stage->columns, row, input_ids, lists, failure) < 0)
 		return -1;
 	const struct mask_record record = { .ordinal = row->ordinal, .count = count, .input_ids = input_ids,
-		.labels = labels,
-		.special_tokens_mask = lists->special_tokens_mask };
+		.labels = labels, .special_tokens_mask = lists->special_tokens_mask };
 	mask_tokens(stage->mask, &record);
 	made->count += count;
 	return 0;

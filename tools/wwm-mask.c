@@ -47,8 +47,7 @@ static int mask_row(void *context, const struct record_row *row, struct list_pai
 	if (token_lists_read(&stage->columns, row, input_ids, lists, failure) < 0)
 		return -1;
 	const struct mask_record record = { .ordinal = row->ordinal, .count = count, .input_ids = input_ids,
-		.labels = labels, .word_ids = lists->word_ids,
-		.special_tokens_mask = lists->special_tokens_mask };
+		.labels = labels, .word_ids = lists->word_ids, .special_tokens_mask = lists->special_tokens_mask };
 	mask_words(stage->mask, &record, keep_special);
 	made->count += count;
 	return 0;
