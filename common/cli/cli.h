@@ -40,7 +40,7 @@ void note(const char *format, ...);
 /* Warnings of common/, printed as by note(). */
 extern const struct warnings print_warnings;
 
-/* A result that is NULL ends the program by die_failure(): `must(vocabulary_read(path, &failure), &failure)`. */
+/* A result that is NULL ends the program by die_failure(): `must(tokenizer_load(folder, &failure), &failure)`. */
 void *must(void *result, const struct failure *failure);
 
 /* Registers what die() runs before it exits: a stage poisons its output stream here. One action at a time; NULL

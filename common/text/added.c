@@ -1,118 +1,93 @@
-/* Candidates are found by their first byte, then compared one by one: a tokenizer has few added tokens. */
+/* added: an array of the tokens, with a table of their contents while it grows. */
 #include "text/added.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
-#include "base/utf8.h"
-#include "text/unicode.h"
 
-/* The code point that ends at `at`, U+FFFD for a byte that is invalid; *start is where it begins. */
-static uint32_t point_before(const struct haystack *text, size_t at, size_t *start) {
-	uint32_t point;
-	if (text->bytes == NULL) {
-		*start = at - 1;
-		return text->points[at - 1];
+#define MOST_GAPS (1 << 17) /* ids after the pieces that need not have a token */
+
+/* Whether a file's id can be a new token's own. */
+static bool is_free(const struct settings *settings, int32_t id) {
+	const char *piece = vocabulary_token(settings->vocabulary, id);
+	if (id < 0 || id >= settings->pieces + MOST_GAPS || (piece != NULL && *piece != '\0'))
+		return false;
+	for (size_t i = 0; i < settings->added_count; i++)
+		if (settings->added[i].id == id)
+			return false;
+	return true;
+}
+
+/* The id of a token that is added for the first time. The reference counts pieces, so that it gives a new token the id of a
+ * piece where their ids have gaps or a piece occurs twice: there the token's own id counts. */
+static int32_t choose_id(struct settings *settings, const struct added_token *token) {
+	int32_t id = vocabulary_id(settings->vocabulary, token->content, token->length);
+	if (id >= 0)
+		return id;
+	settings->new_tokens++;
+	if (!vocabulary_whole(settings->vocabulary) && is_free(settings, token->id))
+		return token->id;
+	return settings->next_id;
+}
+
+void added_put(struct settings *settings, const struct added_token *token) {
+	if (token->length == 0)
+		return;
+	size_t known = strings_find(&settings->contents, token->content, token->length);
+	struct added_token added = *token;
+	if (known != STRINGS_NONE) {
+		added.id = settings->added[known].id;
+		added.special = added.special || settings->added[known].special;
+		settings->added[known] = added;
+		return;
 	}
-	for (*start = at - 1; *start > 0 && at - *start < UTF8_LONGEST && utf8_continues(text->bytes[*start]);)
-		--*start;
-	if (utf8_decode(text->bytes + *start, at - *start, &point) == at - *start && point != UTF8_INVALID)
-		return point;
-	*start = at - 1;
-	return 0xfffd;
+	added.id = choose_id(settings, token);
+	if (added.id >= settings->next_id)
+		settings->next_id = added.id + 1;
+	if (settings->added_count == settings->added_capacity)
+		settings->added = grow(settings->added, settings->added_capacity = settings->added_capacity * 2 + 8,
+			sizeof *settings->added);
+	settings->added[settings->added_count++] = added;
+	strings_add(&settings->contents, token->content, token->length);
 }
 
-static uint32_t point_after(const struct haystack *text, size_t at, size_t *end) {
-	uint32_t point;
-	if (text->bytes == NULL) {
-		*end = at + 1;
-		return text->points[at];
+const struct added_token *added_find(const struct settings *settings, const char *content) {
+	uint32_t known = strings_find(&settings->contents, content, strlen(content));
+	return known == STRINGS_NONE ? NULL : &settings->added[known];
+}
+
+static int compare_ids(const void *left, const void *right) {
+	int32_t a = ((const struct added_token *)left)->id, b = ((const struct added_token *)right)->id;
+	return (a > b) - (a < b);
+}
+
+/* Makes a vocabulary of the pieces and the added tokens. */
+static void extend_vocabulary(struct settings *settings) {
+	size_t count = (size_t)settings->next_id, pieces = (size_t)settings->pieces;
+	struct token_text *tokens = allocate(count, sizeof *tokens);
+	for (size_t id = 0; id < pieces; id++) {
+		const char *token = vocabulary_token(settings->vocabulary, (int32_t)id);
+		tokens[id] = (struct token_text){ token, strlen(token) };
 	}
-	*end = at + utf8_decode(text->bytes + at, text->length - at, &point);
-	return point == UTF8_INVALID ? 0xfffd : point;
+	for (size_t i = 0; i < settings->added_count; i++)
+		tokens[settings->added[i].id] = (struct token_text){ settings->added[i].content, settings->added[i].length };
+	struct vocabulary *extended = vocabulary_create(tokens, count);
+	free(tokens);
+	vocabulary_free(settings->vocabulary);
+	settings->vocabulary = extended;
 }
 
-static bool is_word(uint32_t point) {
-	return unicode_flags(point) & UNICODE_WORD;
+void added_finish(struct settings *settings) {
+	for (size_t i = 0; i < settings->added_count; i++)
+		settings->added[i].content = strings_at(&settings->contents, i);
+	qsort(settings->added, settings->added_count, sizeof *settings->added, compare_ids);
+	if (settings->new_tokens > 0)
+		extend_vocabulary(settings);
 }
 
-/* The longest added token at `at`, and how long it is; NULL if there is none. */
-static const struct added_token *added_at(const struct settings *settings, const struct haystack *text, size_t at,
-	size_t *longest) {
-	const struct added_token *found = NULL;
-	*longest = 0;
-	for (size_t i = 0; i < settings->added_count; i++) {
-		const struct added_token *added = &settings->added[i];
-		bool points = text->bytes == NULL;
-		size_t length = points ? added->normalized_content.count : added->length;
-		if (added->normalized != points || length <= *longest || length > text->length - at)
-			continue;
-		if (points ? memcmp(text->points + at, added->normalized_content.points, length * sizeof *text->points) != 0
-			: memcmp(text->bytes + at, added->content, length) != 0)
-			continue;
-		found = added;
-		*longest = length;
-	}
-	return found;
-}
-
-const struct added_token *added_next(const struct added_search *search, const struct haystack *text, size_t *at,
-	size_t floor, size_t *from, size_t *to) {
-	size_t length, next;
-	for (; *at < text->length; ++*at) {
-		if (text->bytes != NULL && search->only_beginning >= 0) {
-			const char *hit = memchr(text->bytes + *at, search->only_beginning, text->length - *at);
-			*at = hit ? (size_t)(hit - text->bytes) : text->length;
-			if (hit == NULL)
-				break;
-		}
-		if (text->bytes != NULL && !search->begins[(unsigned char)text->bytes[*at]])
-			continue;
-		const struct added_token *added = added_at(search->settings, text, *at, &length);
-		if (added == NULL)
-			continue;
-		*from = *at;
-		*to = *at + length;
-		*at = *to;
-		if (added->single_word && ((*from > 0 && is_word(point_before(text, *from, &next)))
-			|| (*to < text->length && is_word(point_after(text, *to, &next))))) {
-			--*at;
-			continue;
-		}
-		while (added->lstrip && *from > floor && (unicode_flags(point_before(text, *from, &next)) & UNICODE_SPACE))
-			*from = next;
-		while (added->rstrip && *to < text->length && (unicode_flags(point_after(text, *to, &next)) & UNICODE_SPACE))
-			*to = next;
-		if (*from < floor)
-			*from = floor;
-		return added;
-	}
-	return NULL;
-}
-
-static void normalize_added(const struct settings *settings, struct added_token *added) {
-	struct code_points *points = &added->normalized_content;
-	char *to;
-	normalize(&settings->normalization, added->content, added->length, points);
-	to = added->normalized_text = allocate(points->count + 1, UTF8_LONGEST);
-	for (size_t i = 0; i < points->count; i++)
-		to += utf8_encode(points->points[i], to);
-}
-
-void added_prepare(struct settings *settings, struct added_search *search) {
-	*search = (struct added_search){ .settings = settings, .only_beginning = -1 };
-	for (size_t i = 0; i < settings->added_count; i++) {
-		struct added_token *added = &settings->added[i];
-		if (added->normalized) {
-			normalize_added(settings, added);
-			search->in_normalized = true;
-			continue;
-		}
-		unsigned char byte = (unsigned char)added->content[0];
-		if (!search->in_text)
-			search->only_beginning = byte;
-		else if (search->only_beginning != byte)
-			search->only_beginning = -1;
-		search->begins[byte] = search->in_text = true;
-	}
+const struct added_token *added_with_id(const struct settings *settings, int32_t id) {
+	const struct added_token key = { .id = id };
+	return settings->added_count == 0 ? NULL
+		: bsearch(&key, settings->added, settings->added_count, sizeof *settings->added, compare_ids);
 }

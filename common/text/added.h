@@ -1,32 +1,23 @@
-/* added: the search for added tokens, as [MASK], in a text before it is cut into words. For tokenizer.c alone.
+/* added: the tokens that are added to a vocabulary's pieces, as [MASK]. For this room's own use.
  *
- * Source: AddedVocabulary of Hugging Face `tokenizers`: the leftmost first, of those the longest. Some are searched for in
- * the text as it came, the others in what is left, once it is normalized. */
+ * Source: AddedVocabulary of Hugging Face `tokenizers`. A token that is a piece keeps its id. The others are numbered from
+ * the end of the pieces on, in the order in which they are added, whatever id a file gives them. */
 #ifndef CLOZE_TEXT_ADDED_H
 #define CLOZE_TEXT_ADDED_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include "text/settings.h"
 
-struct added_search {
-	const struct settings *settings;
-	bool in_text, in_normalized; /* there are tokens to be searched for there */
-	bool begins[256];            /* one for the text begins with the byte */
-	int only_beginning;          /* the one byte that they all begin with; -1: several, or none */
-};
+/* Adds a token, or gives the one that has its content other flags, but for `special`, which stays. The content is copied. The token's id is the one that
+ * its file gives it, -1 for none. An empty content is left out. */
+void added_put(struct settings *settings, const struct added_token *token);
 
-/* Prepares the search, and normalizes the tokens that it is to find in normalized text. */
-void added_prepare(struct settings *settings, struct added_search *search);
+/* The added token of that content, while they are read; NULL: there is none. */
+const struct added_token *added_find(const struct settings *settings, const char *content);
 
-/* A stretch of text, as bytes, or, where `bytes` is NULL, as normalized code points. */
-struct haystack { const char *bytes; const uint32_t *points; size_t length; };
+/* Ends the reading: orders the tokens by id, and puts the new ones into the vocabulary. */
+void added_finish(struct settings *settings);
 
-/* The next added token at or after *at, and the stretch it takes, from *from to *to, white space that it strips included;
- * nothing before `floor` is taken. Moves *at on. NULL: there is none. */
-const struct added_token *added_next(const struct added_search *search, const struct haystack *text, size_t *at,
-	size_t floor, size_t *from, size_t *to);
+/* The added token that has the id, once they are read; NULL: there is none. */
+const struct added_token *added_with_id(const struct settings *settings, int32_t id);
 
 #endif

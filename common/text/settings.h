@@ -1,4 +1,4 @@
-/* settings: what a tokenizer is made of, as files give it. For tokenizer.c alone. */
+/* settings: what a tokenizer is made of, as the files of its folder give it. For this room's own use. */
 #ifndef CLOZE_TEXT_SETTINGS_H
 #define CLOZE_TEXT_SETTINGS_H
 
@@ -8,12 +8,14 @@
 
 #include "base/failure.h"
 #include "text/normalize.h"
+#include "text/strings.h"
 #include "text/tokenizer.h"
+#include "text/tokenizer_files.h"
 #include "text/vocabulary.h"
 
 /* A token found in the text itself, before it is cut into words. */
 struct added_token {
-	char *content;
+	const char *content;          /* owned by the settings' `contents` */
 	size_t length;                /* of content, in bytes */
 	struct code_points normalized_content; /* what is searched for when `normalized`, */
 	char *normalized_text;                 /* and what decoding gives then */
@@ -30,17 +32,23 @@ struct settings {
 	size_t max_characters;         /* a longer word is unknown */
 	struct normalization normalization;
 	struct special_ids special_ids;
-	struct added_token *added;
+	struct added_token *added;     /* by id */
 	size_t added_count;
-	bool cleanup;                  /* decoding takes spaces before punctuation back */
-	char *folder;                  /* it came from; NULL: from a vocabulary alone */
+	bool split_special;            /* special tokens in a text are words like others */
+	bool cut_left;                 /* a bound on the length cuts the beginning of a text off, not its end */
+	bool joins;                    /* decoding joins pieces that begin with ## to the one before, */
+	bool cleanup;                  /* takes spaces before punctuation back, a token at a time, */
+	bool cleanup_text;             /* and then in the whole text */
+	struct tokenizer_files files;  /* what all this was read from */
+	struct strings contents;       /* of the added tokens, as they were read */
+	size_t added_capacity;
+	int32_t next_id;               /* of an added token that is no piece */
+	size_t new_tokens;             /* how many of those there are */
 };
 
 /* As tokenizer_load() and tokenizer_from_vocabulary(). -1: as those return NULL; the settings are then empty. */
 int settings_load(const char *folder, struct settings *settings, struct failure *failure);
 int settings_from_vocabulary(const char *path, bool cased, struct settings *settings, struct failure *failure);
-/* As tokenizer_save(). */
-int settings_save(const struct settings *settings, const char *folder, struct failure *failure);
 void settings_clear(struct settings *settings);
 
 #endif

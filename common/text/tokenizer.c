@@ -1,4 +1,4 @@
-/* Where the text is plain ASCII, a word of up to 16 letters and digits, or a punctuation character, is one load, one look
+/* tokenizer: where the text is plain ASCII, a word of up to 16 letters and digits, or a punctuation character, is one load, one look
  * into a cache of words seen, and one store. Whatever else there is takes the general way, a run between ASCII white
  * space and punctuation at a time. */
 #include "text/tokenizer.h"
@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "text/added.h"
+#include "text/added_search.h"
 #include "text/key.h"
 #include "text/normalize.h"
 #include "text/pages.h"
@@ -41,7 +42,7 @@ struct tokenizer_scratch {
 	struct code_points normalized;
 	struct word word;
 	int32_t *pieces;
-	size_t pieces_room;
+	size_t pieces_capacity;
 };
 
 /* What one tokenizer_encode() hands from function to function. */
@@ -78,8 +79,8 @@ static void append_word(struct encoder *encoder, const int32_t *pieces, size_t c
  * KEY_LENGTH bytes. */
 static size_t cut(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, const char *word,
 	size_t length) {
-	if (scratch->pieces_room < length)
-		scratch->pieces = grow(scratch->pieces, scratch->pieces_room = length * 2, sizeof *scratch->pieces);
+	if (scratch->pieces_capacity < length)
+		scratch->pieces = grow(scratch->pieces, scratch->pieces_capacity = length * 2, sizeof *scratch->pieces);
 	size_t count = vocabulary_cut(tokenizer->settings.vocabulary, tokenizer->settings.pieces, word, length,
 		scratch->pieces);
 	if (count > 0)
@@ -272,10 +273,18 @@ static void encode_normalized(struct encoder *encoder, const char *bytes, size_t
 static void encode_stretch(struct encoder *encoder, const char *text, size_t length) {
 	if (length == 0)
 		return;
-	if (encoder->tokenizer->added.in_normalized)
+	if (encoder->tokenizer->added.in_normalized.count > 0)
 		encode_normalized(encoder, text, length);
 	else
 		encode_plain(encoder, text, length);
+}
+
+/* Leaves `keep` tokens of those from `first` on. */
+static void cut_text(const struct tokenizer *tokenizer, struct encoding *encoding, size_t first, size_t keep) {
+	size_t from = tokenizer->settings.cut_left ? encoding->count - keep : first;
+	memmove(encoding->input_ids + first, encoding->input_ids + from, keep * sizeof *encoding->input_ids);
+	memmove(encoding->word_ids + first, encoding->word_ids + from, keep * sizeof *encoding->word_ids);
+	encoding->count = first + keep;
 }
 
 void tokenizer_append(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch, const char *text,
@@ -285,7 +294,7 @@ void tokenizer_append(const struct tokenizer *tokenizer, struct tokenizer_scratc
 	size_t search = 0, done = 0, begin = encoding->count, from, to;
 	const struct added_token *added;
 	append(encoding, tokenizer->settings.special_ids.cls, -1);
-	while (tokenizer->added.in_text && length > 0
+	while (tokenizer->added.in_text.count > 0 && length > 0
 		&& (added = added_next(&tokenizer->added, &haystack, &search, done, &from, &to)) != NULL) {
 		encode_stretch(&encoder, text + done, from - done);
 		append_word(&encoder, &added->id, 1);
@@ -294,7 +303,7 @@ void tokenizer_append(const struct tokenizer *tokenizer, struct tokenizer_scratc
 	if (done < length)
 		encode_stretch(&encoder, text + done, length - done);
 	if (max_length > 0 && encoding->count - begin > max_length - 1)
-		encoding->count = begin + max_length - 1;
+		cut_text(tokenizer, encoding, begin + 1, max_length - 2);
 	append(encoding, tokenizer->settings.special_ids.sep, -1);
 }
 
@@ -330,49 +339,61 @@ void tokenizer_scratch_free(struct tokenizer_scratch *scratch) {
 
 /* ---- decoding -------------------------------------------------------------------------------------------- */
 
-/* Whether decoding puts no space before the token: the reference replaces these a token at a time. */
-static bool hugs_left(const char *token) {
-	static const char *const beginnings[] = { ".", "?", "!", ",", "n't", "'m", "'s", "'ve", "'re" };
-	for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
-		if (strncmp(token, beginnings[i], strlen(beginnings[i])) == 0)
-			return true;
-	return false;
+/* Puts `to`, which is shorter, in place of every `from` in the text. */
+static void replace(char *text, const char *from, const char *to) {
+	size_t length = strlen(from), new_length = strlen(to);
+	char *end = text;
+	for (char *found; (found = strstr(text, from)) != NULL; text = found + length) {
+		memmove(end, text, (size_t)(found - text));
+		end += found - text;
+		memcpy(end, to, new_length);
+		end += new_length;
+	}
+	memmove(end, text, strlen(text) + 1);
 }
 
-static const struct added_token *find_added(const struct settings *settings, int32_t id) {
-	for (size_t i = 0; i < settings->added_count; i++)
-		if (settings->added[i].id == id)
-			return &settings->added[i];
-	return NULL;
+/* Takes spaces before punctuation back. `decoder`: as the WordPiece decoder of `tokenizers` does; else as
+ * clean_up_tokenization() of transformers does, which leaves "do not" alone. */
+static void clean_up(char *text, bool decoder) {
+	static const char *const pairs[][2] = { { " .", "." }, { " ?", "?" }, { " !", "!" }, { " ,", "," }, { " ' ", "'" },
+		{ " n't", "n't" }, { " 'm", "'m" }, { " do not", " don't" }, { " 's", "'s" }, { " 've", "'ve" },
+		{ " 're", "'re" } };
+	for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+		if (decoder || strcmp(pairs[i][0], " do not") != 0)
+			replace(text, pairs[i][0], pairs[i][1]);
+}
+
+/* What decoding gives for an id; NULL: nothing. */
+static const char *decoded_token(const struct settings *settings, int32_t id, bool skip_special) {
+	const char *token = vocabulary_token(settings->vocabulary, id);
+	const struct added_token *added = added_with_id(settings, id);
+	if (token == NULL || *token == '\0' || (skip_special && added != NULL && added->special))
+		return NULL;
+	return added != NULL && added->normalized ? added->normalized_text : token;
 }
 
 char *tokenizer_decode(const struct tokenizer *tokenizer, const int32_t *ids, size_t count, bool skip_special) {
-	char *text = NULL;
-	size_t length = 0, capacity = 0;
+	const struct settings *settings = &tokenizer->settings;
+	char *text = copy_text("");
+	size_t length = 0, capacity = 1;
 	bool first = true;
 	for (size_t i = 0; i < count; i++) {
-		const char *token = vocabulary_token(tokenizer->settings.vocabulary, ids[i]);
-		const struct added_token *added = find_added(&tokenizer->settings, ids[i]);
-		if (token == NULL || (skip_special && added != NULL && added->special))
+		const char *token = decoded_token(settings, ids[i], skip_special);
+		if (token == NULL)
 			continue;
-		if (added != NULL && added->normalized)
-			token = added->normalized_text;
-		bool joins = strncmp(token, "##", 2) == 0;
-		bool space = !first && !joins && !(tokenizer->settings.cleanup && hugs_left(token));
-		if (joins && !first)
-			token += 2;
-		size_t more = strlen(token);
-		if (capacity - length < more + 2)
+		bool joins = settings->joins && !first && strncmp(token, "##", 2) == 0;
+		size_t more = strlen(token) + 2;
+		if (capacity - length < more)
 			text = grow(text, capacity = (capacity + more) * 2 + 64, 1);
-		if (space)
-			text[length++] = ' ';
-		memcpy(text + length, token, more);
-		length += more;
+		text[length] = ' ';
+		memcpy(text + length + (!first && !joins), token + 2 * joins, more - 1 - 2 * joins);
+		if (settings->cleanup)
+			clean_up(text + length, true);
+		length += strlen(text + length);
 		first = false;
 	}
-	if (text == NULL)
-		return copy_text("");
-	text[length] = '\0';
+	if (settings->cleanup_text)
+		clean_up(text, false);
 	return text;
 }
 
@@ -382,7 +403,7 @@ static struct tokenizer *create(const struct settings *settings) {
 	struct tokenizer *tokenizer = allocate(1, sizeof *tokenizer);
 	tokenizer->settings = *settings;
 	tokenizer->longest = settings->max_characters < KEY_LENGTH ? settings->max_characters : KEY_LENGTH;
-	added_prepare(&tokenizer->settings, &tokenizer->added);
+	added_search_prepare(&tokenizer->settings, &tokenizer->added);
 	return tokenizer;
 }
 
@@ -399,6 +420,7 @@ struct tokenizer *tokenizer_from_vocabulary(const char *path, bool cased, struct
 void tokenizer_free(struct tokenizer *tokenizer) {
 	if (tokenizer == NULL)
 		return;
+	added_search_clear(&tokenizer->added);
 	settings_clear(&tokenizer->settings);
 	free(tokenizer);
 }
@@ -427,5 +449,5 @@ int32_t *tokenizer_all_special_ids(const struct tokenizer *tokenizer, size_t *co
 }
 
 int tokenizer_save(const struct tokenizer *tokenizer, const char *folder, struct failure *failure) {
-	return settings_save(&tokenizer->settings, folder, failure);
+	return tokenizer_files_write(&tokenizer->settings.files, folder, failure);
 }

@@ -1,4 +1,4 @@
-/* The reference's merging, step for step: a queue of pairs by count, entries whose count has changed put back when
+/* trainer: the reference's merging, step for step: a queue of pairs by count, entries whose count has changed put back when
  * they come up, each entry with the words it was queued for. The reference numbers the `##` characters as it meets
  * them, going over the words in the order of a hash table, which differs from run to run; here they go by their bytes. */
 #include "text/trainer.h"
@@ -9,75 +9,7 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "text/normalize.h"
-
-/* ---- strings numbered as they come ----------------------------------------------------------------------- */
-
-struct strings {
-	char *bytes;          /* one after the other, each ended by a NUL */
-	size_t length, capacity;
-	size_t *start;        /* [count + 1] */
-	size_t count, start_room;
-	uint32_t *slots;      /* open addressing; a string's number + 1, 0: free */
-	size_t slot_count;    /* a power of two, at least twice count */
-};
-
-static size_t string_length(const struct strings *strings, size_t index) {
-	return strings->start[index + 1] - strings->start[index] - 1;
-}
-
-static const char *string_at(const struct strings *strings, size_t index) {
-	return strings->bytes + strings->start[index];
-}
-
-static uint64_t hash_string(const char *bytes, size_t length) {
-	uint64_t hash = 14695981039346656037u; /* FNV-1a */
-	for (size_t i = 0; i < length; i++)
-		hash = (hash ^ (unsigned char)bytes[i]) * 1099511628211u;
-	return hash ^ hash >> 32;
-}
-
-static uint32_t *find_string(const struct strings *strings, const char *bytes, size_t length) {
-	for (size_t i = (size_t)hash_string(bytes, length);; i++) {
-		uint32_t *slot = &strings->slots[i & (strings->slot_count - 1)];
-		if (*slot == 0 || (string_length(strings, *slot - 1) == length
-			&& memcmp(string_at(strings, *slot - 1), bytes, length) == 0))
-			return slot;
-	}
-}
-
-static void widen_strings(struct strings *strings) {
-	strings->slot_count = strings->slot_count ? strings->slot_count * 2 : 1024;
-	free(strings->slots);
-	strings->slots = allocate(strings->slot_count, sizeof *strings->slots);
-	for (size_t i = 0; i < strings->count; i++)
-		*find_string(strings, string_at(strings, i), string_length(strings, i)) = (uint32_t)i + 1;
-}
-
-/* The number of the string, added at the end when it is new. */
-static uint32_t intern(struct strings *strings, const char *bytes, size_t length) {
-	if (strings->count * 2 >= strings->slot_count)
-		widen_strings(strings);
-	uint32_t *slot = find_string(strings, bytes, length);
-	if (*slot != 0)
-		return *slot - 1;
-	if (strings->capacity - strings->length < length + 1)
-		strings->bytes = grow(strings->bytes, strings->capacity = strings->capacity * 2 + length + 4096, 1);
-	if (strings->count + 2 > strings->start_room)
-		strings->start = grow(strings->start, strings->start_room = strings->start_room * 2 + 1024, sizeof(size_t));
-	strings->start[strings->count] = strings->length;
-	memcpy(strings->bytes + strings->length, bytes, length);
-	strings->bytes[strings->length + length] = '\0';
-	strings->length += length + 1;
-	strings->start[++strings->count] = strings->length;
-	*slot = (uint32_t)strings->count;
-	return *slot - 1;
-}
-
-static void strings_clear(struct strings *strings) {
-	free(strings->bytes);
-	free(strings->start);
-	free(strings->slots);
-}
+#include "text/strings.h"
 
 /* ---- counting words -------------------------------------------------------------------------------------- */
 
@@ -85,7 +17,7 @@ struct trainer {
 	struct normalization normalization;
 	struct strings words;
 	int64_t *counts; /* of each word */
-	size_t counts_room;
+	size_t counts_capacity;
 	struct code_points normalized;
 	struct word word;
 };
@@ -101,9 +33,9 @@ void trainer_add(struct trainer *trainer, const char *text, size_t length) {
 	normalize(&trainer->normalization, text, length, &trainer->normalized);
 	while (next_word(&trainer->normalized, &at, &trainer->word)) {
 		size_t seen = trainer->words.count;
-		uint32_t word = intern(&trainer->words, trainer->word.bytes, trainer->word.length);
-		if (word == trainer->counts_room)
-			trainer->counts = grow(trainer->counts, trainer->counts_room = seen * 2 + 1024, sizeof *trainer->counts);
+		uint32_t word = strings_add(&trainer->words, trainer->word.bytes, trainer->word.length);
+		if (word == trainer->counts_capacity)
+			trainer->counts = grow(trainer->counts, trainer->counts_capacity = seen * 2 + 1024, sizeof *trainer->counts);
 		if (word == seen)
 			trainer->counts[word] = 0;
 		trainer->counts[word]++;
@@ -142,13 +74,13 @@ struct learner {
 	size_t *start;           /* [words] where in symbols a word's begin */
 	uint32_t *lengths;       /* [words] how many there are */
 	struct pair *pairs;
-	size_t pair_count, pair_room;
+	size_t pair_count, pair_capacity;
 	uint32_t *slots;         /* open addressing; a pair's number + 1, 0: free */
 	size_t slot_count;
 	uint32_t *touched;       /* pairs that have places to queue */
-	size_t touched_count, touched_room;
+	size_t touched_count, touched_capacity;
 	struct entry *queue;     /* a heap */
-	size_t queue_count, queue_room;
+	size_t queue_count, queue_capacity;
 };
 
 static uint32_t *find_pair(const struct learner *learner, uint32_t left, uint32_t right) {
@@ -177,8 +109,8 @@ static uint32_t pair_of(struct learner *learner, uint32_t left, uint32_t right) 
 		widen_pairs(learner);
 	uint32_t *slot = find_pair(learner, left, right);
 	if (*slot == 0) {
-		if (learner->pair_count == learner->pair_room)
-			learner->pairs = grow(learner->pairs, learner->pair_room = learner->pair_room * 2 + 1024,
+		if (learner->pair_count == learner->pair_capacity)
+			learner->pairs = grow(learner->pairs, learner->pair_capacity = learner->pair_capacity * 2 + 1024,
 				sizeof *learner->pairs);
 		learner->pairs[learner->pair_count++] = (struct pair){ .left = left, .right = right };
 		*slot = (uint32_t)learner->pair_count;
@@ -195,8 +127,8 @@ static void count_pair(struct learner *learner, uint32_t left, uint32_t right, u
 	if (sign < 0 || (places->count > 0 && places->words[places->count - 1] == word))
 		return;
 	if (places->count == 0) {
-		if (learner->touched_count == learner->touched_room)
-			learner->touched = grow(learner->touched, learner->touched_room = learner->touched_room * 2 + 1024,
+		if (learner->touched_count == learner->touched_capacity)
+			learner->touched = grow(learner->touched, learner->touched_capacity = learner->touched_capacity * 2 + 1024,
 				sizeof *learner->touched);
 		learner->touched[learner->touched_count++] = index;
 	}
@@ -216,8 +148,8 @@ static bool comes_before(const struct learner *learner, const struct entry *a, c
 }
 
 static void push(struct learner *learner, struct entry entry) {
-	if (learner->queue_count == learner->queue_room)
-		learner->queue = grow(learner->queue, learner->queue_room = learner->queue_room * 2 + 1024,
+	if (learner->queue_count == learner->queue_capacity)
+		learner->queue = grow(learner->queue, learner->queue_capacity = learner->queue_capacity * 2 + 1024,
 			sizeof *learner->queue);
 	size_t at = learner->queue_count++;
 	for (; at > 0 && comes_before(learner, &entry, &learner->queue[(at - 1) / 2]); at = (at - 1) / 2)
@@ -276,32 +208,32 @@ static void begin_tokens(struct learner *learner) {
 	}
 	qsort(points, count, sizeof *points, compare_points);
 	for (size_t i = 0; i < sizeof special / sizeof *special; i++)
-		intern(&learner->tokens, special[i], strlen(special[i]));
+		strings_add(&learner->tokens, special[i], strlen(special[i]));
 	for (size_t i = 0; i < count; i++) {
 		char character[UTF8_LONGEST];
-		intern(&learner->tokens, character, utf8_encode(points[i], character));
+		strings_add(&learner->tokens, character, utf8_encode(points[i], character));
 	}
 	free(points);
 	free(seen);
 }
 
 static int compare_words(const void *a, const void *b, void *context) {
-	return strcmp(string_at(context, *(const uint32_t *)a), string_at(context, *(const uint32_t *)b));
+	return strcmp(strings_at(context, *(const uint32_t *)a), strings_at(context, *(const uint32_t *)b));
 }
 
 /* Cuts a word into characters and counts the pairs. */
 static void begin_word(struct learner *learner, uint32_t index, size_t *used) {
 	const struct strings *words = &learner->trainer->words;
-	const char *word = string_at(words, index);
-	size_t length = string_length(words, index), taken;
+	const char *word = strings_at(words, index);
+	size_t length = strings_length(words, index), taken;
 	char token[2 + UTF8_LONGEST] = "##";
 	learner->start[index] = *used;
 	for (size_t at = 0; at < length; at += taken) {
 		uint32_t point;
 		taken = utf8_decode(word + at, length - at, &point);
 		memcpy(token + 2, word + at, taken);
-		learner->symbols[(*used)++] = at == 0 ? intern(&learner->tokens, word, taken)
-			: intern(&learner->tokens, token, taken + 2);
+		learner->symbols[(*used)++] = at == 0 ? strings_add(&learner->tokens, word, taken)
+			: strings_add(&learner->tokens, token, taken + 2);
 	}
 	learner->lengths[index] = (uint32_t)(*used - learner->start[index]);
 	for (size_t i = learner->start[index] + 1; i < *used; i++)
@@ -349,11 +281,11 @@ static void merge_in_word(struct learner *learner, uint32_t word, uint32_t left,
 
 /* The token that two make together. */
 static uint32_t join(struct strings *tokens, uint32_t left, uint32_t right) {
-	const char *second = string_at(tokens, right);
+	const char *second = strings_at(tokens, right);
 	if (strncmp(second, "##", 2) == 0)
 		second += 2;
-	char *token = format_text("%s%s", string_at(tokens, left), second);
-	uint32_t joined = intern(tokens, token, strlen(token));
+	char *token = format_text("%s%s", strings_at(tokens, left), second);
+	uint32_t joined = strings_add(tokens, token, strlen(token));
 	free(token);
 	return joined;
 }
@@ -397,9 +329,9 @@ struct vocabulary *trainer_learn(struct trainer *trainer, size_t vocab_size, int
 	begin_tokens(&learner);
 	begin_words(&learner);
 	merge_pairs(&learner, vocab_size, min_frequency);
-	const char **tokens = allocate(learner.tokens.count, sizeof *tokens);
+	struct token_text *tokens = allocate(learner.tokens.count, sizeof *tokens);
 	for (size_t i = 0; i < learner.tokens.count; i++)
-		tokens[i] = string_at(&learner.tokens, i);
+		tokens[i] = (struct token_text){ strings_at(&learner.tokens, i), strings_length(&learner.tokens, i) };
 	struct vocabulary *vocabulary = vocabulary_create(tokens, learner.tokens.count);
 	free(tokens);
 	learner_clear(&learner);

@@ -1,5 +1,5 @@
-/* The tokens lie one after the other in one block of text. An open-addressing table finds their ids; the slots hold short
- * tokens themselves, so that most are found, or found missing, by one look into memory. */
+/* vocabulary: the tokens lie one after the other in one block of text. An open-addressing table finds their ids; the slots
+ * hold short tokens themselves, so that most are found, or found missing, by one look into memory. */
 #include "text/vocabulary.h"
 
 #include <inttypes.h>
@@ -13,8 +13,8 @@
 #include "base/utf8.h"
 #include "text/key.h"
 #include "text/pages.h"
+#include "text/unicode.h"
 
-#define LARGEST_FILE ((size_t)256 << 20)
 #define CONTINUING "##"
 
 #define FILTER_BITS 19
@@ -29,6 +29,8 @@ struct vocabulary {
 	char *text;       /* every token, each ended by a NUL, KEY_LENGTH bytes after the last */
 	uint32_t *start;  /* [size + 1] where in text a token starts */
 	size_t size;
+	size_t gaps;      /* ids that have no token */
+	int32_t repeated; /* the id of a token that occurs again; -1: none */
 	size_t longest;   /* bytes of the longest token, less its ## */
 	bool *lengths;    /* [longest + 1] whether some token is as long */
 	struct slot *slots;
@@ -110,13 +112,20 @@ static void index_tokens(struct vocabulary *vocabulary, size_t first, size_t cou
 		__builtin_prefetch(first_slot(vocabulary, hash));
 		note_length(vocabulary, tokens[i].length);
 	}
-	for (size_t i = 0; i < count; i++)
-		if (slots[i].form != 0)
-			*find_slot(vocabulary, &slots[i], tokens[i].text) = slots[i];
+	for (size_t i = 0; i < count; i++) {
+		vocabulary->gaps += slots[i].form == 0;
+		if (slots[i].form == 0)
+			continue;
+		struct slot *slot = find_slot(vocabulary, &slots[i], tokens[i].text);
+		if (slot->form != 0)
+			vocabulary->repeated = slot->id;
+		*slot = slots[i];
+	}
 }
 
 static void create_index(struct vocabulary *vocabulary) {
 	size_t size = vocabulary->size;
+	vocabulary->repeated = -1;
 	vocabulary->slot_bits = 4;
 	while ((size_t)1 << vocabulary->slot_bits < size * 2)
 		vocabulary->slot_bits++;
@@ -126,65 +135,94 @@ static void create_index(struct vocabulary *vocabulary) {
 		index_tokens(vocabulary, first, size - first < AHEAD ? size - first : AHEAD);
 }
 
-/* Cuts the block at its newlines, in place. Takes the text over. */
-static struct vocabulary *from_lines(char *text, size_t length) {
+/* A vocabulary without tokens that has room for `count` of `length` bytes in all. */
+static struct vocabulary *create_empty(size_t count, size_t length) {
 	struct vocabulary *vocabulary = allocate(1, sizeof *vocabulary);
-	vocabulary->text = grow(text, length + 1 + KEY_LENGTH, 1);
-	size_t lines = 0, to = 0;
-	text = vocabulary->text;
-	for (const char *end = text; (end = memchr(end, '\n', length - (size_t)(end - text))) != NULL; end++)
-		lines++;
-	vocabulary->start = grow(NULL, lines + 2, sizeof *vocabulary->start);
-	for (size_t from = 0; from < length;) {
-		const char *newline = memchr(text + from, '\n', length - from);
-		size_t next = newline ? (size_t)(newline - text) + 1 : length + 1, token = next - 1 - from;
-		if (token > 0 && text[from + token - 1] == '\r')
-			token--;
-		vocabulary->start[vocabulary->size++] = (uint32_t)to;
-		memmove(text + to, text + from, token);
-		to += token;
-		text[to++] = '\0';
-		from = next;
-	}
-	vocabulary->start[vocabulary->size] = (uint32_t)to;
+	vocabulary->start = grow(NULL, count + 1, sizeof *vocabulary->start);
+	vocabulary->start[0] = 0;
+	vocabulary->text = grow(NULL, length + count + KEY_LENGTH, 1);
+	return vocabulary;
+}
+
+static void append_token(struct vocabulary *vocabulary, const char *token, size_t length) {
+	char *to = vocabulary->text + vocabulary->start[vocabulary->size];
+	if (length > 0)
+		memcpy(to, token, length);
+	to[length] = '\0';
+	vocabulary->start[vocabulary->size + 1] = vocabulary->start[vocabulary->size] + (uint32_t)length + 1;
+	vocabulary->size++;
+}
+
+struct vocabulary *vocabulary_create(const struct token_text *tokens, size_t count) {
+	size_t length = 0;
+	for (size_t i = 0; i < count; i++)
+		length += tokens[i].length;
+	struct vocabulary *vocabulary = create_empty(count, length);
+	for (size_t i = 0; i < count; i++)
+		append_token(vocabulary, tokens[i].text, tokens[i].length);
 	create_index(vocabulary);
 	return vocabulary;
 }
 
-struct vocabulary *vocabulary_read(const char *path, struct failure *failure) {
-	size_t length, line = 1;
-	char *text = read_file(path, LARGEST_FILE, &length, failure);
-	if (text == NULL)
-		return NULL;
-	bool damaged = length == 0;
-	if (damaged)
-		fail(failure, EX_DATAERR, "%s: empty (a vocabulary has a token a line)", path);
-	for (size_t at = 0; at < length && !damaged; line += text[at++] == '\n') {
-		uint32_t point = (unsigned char)text[at];
-		size_t taken = point < 0x80 ? 1 : utf8_decode(text + at, length - at, &point);
-		damaged = point == 0 || point == UTF8_INVALID;
-		if (damaged)
-			fail(failure, EX_DATAERR, "%s: line %zu: %s (a vocabulary is UTF-8 text, a token a line)", path,
-				line, point == 0 ? "a NUL byte" : "not UTF-8");
-		at += taken - 1;
+/* ---- vocab.txt ------------------------------------------------------------------------------------------- */
+
+/* How many of the bytes are ASCII without NULs, eight at a time. */
+static size_t skip_ascii(const char *text, size_t length) {
+	size_t at = 0;
+	for (uint64_t eight; length - at >= sizeof eight; at += sizeof eight) {
+		memcpy(&eight, text + at, sizeof eight);
+		if (((eight - 0x0101010101010101u) | eight) & 0x8080808080808080u)
+			break;
 	}
-	if (damaged) {
-		free(text);
-		return NULL;
-	}
-	return from_lines(text, length);
+	return at;
 }
 
-struct vocabulary *vocabulary_create(const char *const *tokens, size_t count) {
-	struct vocabulary *vocabulary = allocate(1, sizeof *vocabulary);
-	vocabulary->size = count;
-	vocabulary->start = grow(NULL, count + 1, sizeof *vocabulary->start);
-	vocabulary->start[0] = 0;
-	for (size_t i = 0; i < count; i++)
-		vocabulary->start[i + 1] = vocabulary->start[i] + (uint32_t)strlen(tokens[i]) + 1;
-	vocabulary->text = grow(NULL, (size_t)vocabulary->start[count] + KEY_LENGTH, 1);
-	for (size_t i = 0; i < count; i++)
-		memcpy(vocabulary->text + vocabulary->start[i], tokens[i], token_length(vocabulary, i) + 1);
+static size_t count_lines(const char *text, size_t length) {
+	size_t lines = 1;
+	for (size_t at = 0; at < length; at++)
+		lines += text[at] == '\n';
+	return lines;
+}
+
+/* Fails where the text is not UTF-8 without NULs. */
+static int check_text(const char *text, size_t length, const char *name, struct failure *failure) {
+	uint32_t point;
+	for (size_t at = skip_ascii(text, length); at < length; at += skip_ascii(text + at, length - at)) {
+		size_t taken = utf8_decode(text + at, length - at, &point);
+		if (point == 0 || point == UTF8_INVALID)
+			return fail(failure, EX_DATAERR, "%s: line %zu: %s (a vocabulary is UTF-8 text, a token a line)", name,
+				count_lines(text, at), point == 0 ? "a NUL byte" : "not UTF-8");
+		at += taken;
+	}
+	return length > 0 ? 0 : fail(failure, EX_DATAERR, "%s: empty (a vocabulary has a token a line)", name);
+}
+
+/* The length of the line less the white space at its end, as Rust's trim_end() takes it off. */
+static size_t trimmed(const char *line, size_t length) {
+	while (length > 0) {
+		size_t start = length - 1;
+		uint32_t point = (unsigned char)line[start];
+		if (point > ' ' && point < 0x7f)
+			break;
+		while (start > 0 && utf8_continues(line[start]))
+			start--;
+		utf8_decode(line + start, length - start, &point);
+		if (!(unicode_flags(point) & UNICODE_SPACE))
+			break;
+		length = start;
+	}
+	return length;
+}
+
+struct vocabulary *vocabulary_parse(const char *text, size_t length, const char *name, struct failure *failure) {
+	if (check_text(text, length, name, failure) < 0)
+		return NULL;
+	struct vocabulary *vocabulary = create_empty(count_lines(text, length), length);
+	for (size_t from = 0, past; from < length; from = past + 1) {
+		const char *newline = memchr(text + from, '\n', length - from);
+		past = newline ? (size_t)(newline - text) : length;
+		append_token(vocabulary, text + from, trimmed(text + from, past - from));
+	}
 	create_index(vocabulary);
 	return vocabulary;
 }
@@ -202,6 +240,14 @@ void vocabulary_free(struct vocabulary *vocabulary) {
 
 size_t vocabulary_size(const struct vocabulary *vocabulary) {
 	return vocabulary->size;
+}
+
+int32_t vocabulary_repeated(const struct vocabulary *vocabulary) {
+	return vocabulary->repeated;
+}
+
+bool vocabulary_whole(const struct vocabulary *vocabulary) {
+	return vocabulary->gaps == 0 && vocabulary->repeated < 0;
 }
 
 /* The id of the candidate, if it is a token and below `below`; else -1. */

@@ -1,4 +1,5 @@
-/* Finds the object by the keys on the way to it, copies what is around it, and reads its members one by one. */
+/* vocabulary_json: finds the object by the keys on the way to it, copies what is around it, and reads its members one by
+ * one. An object whose key is written with escapes is left to the general reader. */
 #include "text/vocabulary_json.h"
 
 #include <stdbool.h>
@@ -6,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json_file.h"
 #include "base/memory.h"
 #include "base/utf8.h"
 
@@ -46,9 +48,16 @@ static size_t find_vocabulary(const char *text, size_t length) {
 
 /* ---- reading it ------------------------------------------------------------------------------------------ */
 
-#define SHORTEST_MEMBER 5 /* bytes, as `"":0,`: the file's length bounds the ids of tokens that are numbered from 0 up */
+#define SHORTEST_MEMBER 5    /* bytes, as `"":0,`: the file's length bounds the ids of tokens that are numbered from 0 up */
+#define MOST_GAPS (1 << 17)  /* ids that need not have a token: they take memory that the file does not pay for */
 
-struct cursor { char *at, *end; };
+/* What is left to read, the list it goes into, and where the next text that has escapes is decoded to. */
+struct cursor {
+	const char *at, *end;
+	struct token_list *list;
+	size_t capacity; /* of list->tokens */
+	char *decoded;
+};
 
 static void skip_space(struct cursor *cursor) {
 	while (cursor->at < cursor->end && (*cursor->at == ' ' || *cursor->at == '\n' || *cursor->at == '\r'
@@ -104,85 +113,162 @@ static bool read_escape(struct cursor *cursor, uint32_t *point) {
 	return *point != 0 && (*point < 0xd800 || *point > 0xdfff);
 }
 
-static bool is_plain(char byte) {
-	return byte >= 0x20 && byte != '"' && byte != '\\' && byte != 0x7f;
+#define EACH(byte) ((byte) * 0x0101010101010101u)
+
+/* The first of eight bytes that is not plain ASCII, counted from the first in memory: a control character, a quote, a
+ * backslash, or one past 0x7f; 8: all are plain. The subtractions can only be wrong about bytes after that one. */
+static inline size_t first_not_plain(const char *bytes) {
+	uint64_t eight, quote, backslash;
+	memcpy(&eight, bytes, sizeof eight);
+	quote = eight ^ EACH('"');
+	backslash = eight ^ EACH('\\');
+	uint64_t found = (((quote - EACH(1)) & ~quote) | ((backslash - EACH(1)) & ~backslash)
+		| ((eight - EACH(0x20)) & ~eight) | eight) & EACH(0x80);
+	return found == 0 ? 8 : (size_t)__builtin_ctzll(found) / 8;
 }
 
-/* A string, decoded in place: no escape is shorter than what it stands for. NULL: damaged. */
-static const char *read_string(struct cursor *cursor) {
-	if (!skip_character(cursor, '"'))
-		return NULL;
-	char *string = cursor->at, *at = string;
-	while (at < cursor->end && is_plain(*at)) /* most are plain to their end */
-		at++;
-	char *to = cursor->at = at;
-	while (cursor->at < cursor->end && *cursor->at != '"') {
-		uint32_t point;
-		if (*cursor->at == '\\') {
-			cursor->at++;
-			if (!read_escape(cursor, &point))
-				return NULL;
-			to += utf8_encode(point, to);
-			continue;
-		}
+static bool is_plain(char byte) {
+	return (unsigned char)byte >= 0x20 && (unsigned char)byte < 0x80 && byte != '"' && byte != '\\';
+}
+
+/* Past the code points that are plain, or not ASCII and valid. */
+static const char *skip_plain(const char *at, const char *end) {
+	uint32_t point;
+	for (size_t taken;; at += taken) {
+		while (end - at >= 8 && (taken = first_not_plain(at)) > 0)
+			at += taken;
+		while (end - at < 8 && at < end && is_plain(*at))
+			at++;
+		if (at == end || (unsigned char)*at < 0x80)
+			return at;
+		taken = utf8_decode(at, (size_t)(end - at), &point);
+		if (point == UTF8_INVALID)
+			return at;
+	}
+}
+
+/* Decodes the rest of a string that has something other than plain characters. False: damaged. */
+static bool decode_string(struct cursor *cursor, size_t plain, struct token_text *string) {
+	struct token_list *list = cursor->list;
+	uint32_t point;
+	if (list->decoded == NULL) /* no escape is shorter than what it stands for */
+		list->decoded = cursor->decoded = grow(NULL, (size_t)(cursor->end - string->text), 1);
+	char *to = cursor->decoded;
+	memcpy(to, string->text, plain);
+	for (to += plain; cursor->at < cursor->end && *cursor->at != '"';) {
 		size_t taken = utf8_decode(cursor->at, (size_t)(cursor->end - cursor->at), &point);
 		if (point == UTF8_INVALID || point < 0x20)
-			return NULL;
-		memmove(to, cursor->at, taken);
-		to += taken;
+			return false;
 		cursor->at += taken;
+		if (point == '\\' && !read_escape(cursor, &point))
+			return false;
+		to += utf8_encode(point, to);
 	}
-	if (cursor->at == cursor->end)
-		return NULL;
-	cursor->at++;
-	*to = '\0';
-	return string;
+	*string = (struct token_text){ cursor->decoded, (size_t)(to - cursor->decoded) };
+	cursor->decoded = to;
+	return true;
 }
 
-static bool read_id(struct cursor *cursor, size_t limit, size_t *id) {
+static bool read_string(struct cursor *cursor, struct token_text *string) {
+	if (!skip_character(cursor, '"'))
+		return false;
+	const char *past = skip_plain(cursor->at, cursor->end);
+	*string = (struct token_text){ cursor->at, (size_t)(past - cursor->at) };
+	cursor->at = past;
+	if ((past == cursor->end || *past != '"') && !decode_string(cursor, string->length, string))
+		return false;
+	return skip_character(cursor, '"');
+}
+
+static bool read_id(struct cursor *cursor, size_t *id) {
 	bool any = false;
 	skip_space(cursor);
 	for (*id = 0; cursor->at < cursor->end && *cursor->at >= '0' && *cursor->at <= '9'; cursor->at++, any = true)
-		if ((*id = *id * 10 + (size_t)(*cursor->at - '0')) >= limit)
+		if ((*id = *id * 10 + (size_t)(*cursor->at - '0')) >= cursor->capacity)
 			return false;
 	return any;
 }
 
-/* Reads up to the brace that ends the object, and moves the cursor to it. The list has room for ids below `room`. */
-static int read_members(struct cursor *cursor, const char *name, struct token_list *list, size_t capacity,
+static inline int put_token(struct token_list *list, size_t id, struct token_text token, const char *name,
 	struct failure *failure) {
+	for (; list->count <= id; list->count++)
+		list->tokens[list->count] = (struct token_text){ 0 };
+	if (list->tokens[id].text != NULL)
+		return fail(failure, EX_DATAERR, "%s: model.vocab: two tokens have the id %zu", name, id);
+	list->tokens[id] = token;
+	return 0;
+}
+
+static int read_member(struct cursor *cursor, const char *name, struct failure *failure) {
+	struct token_text token;
 	size_t id;
+	if (!read_string(cursor, &token) || !skip_character(cursor, ':') || !read_id(cursor, &id))
+		return fail(failure, EX_DATAERR, "%s: model.vocab: damaged after the token with the id %zu (each member is a "
+			"token, as a string, and its id, from 0 up)", name, cursor->list->count - (cursor->list->count > 0));
+	return put_token(cursor->list, id, token, name, failure);
+}
+
+/* Reads up to the brace that ends the object, and moves the cursor to it. */
+static int read_members(struct cursor *cursor, const char *name, struct failure *failure) {
 	skip_space(cursor);
-	while (cursor->at == cursor->end || *cursor->at != '}') {
-		const char *token = read_string(cursor);
-		if (token == NULL || !skip_character(cursor, ':') || !read_id(cursor, capacity, &id))
-			return fail(failure, EX_DATAERR, "%s: model.vocab: damaged after the token with the id %zu (it gives "
-				"each token, as a string, its id, from 0 up)", name, list->count - (list->count > 0));
-		for (; list->count <= id; list->count++)
-			list->tokens[list->count] = NULL;
-		if (list->tokens[id] != NULL)
-			return fail(failure, EX_DATAERR, "%s: model.vocab: two tokens have the id %zu", name, id);
-		list->tokens[id] = token;
-		skip_space(cursor);
-		if (cursor->at == cursor->end || (*cursor->at != '}' && !skip_character(cursor, ',')))
-			return fail(failure, EX_DATAERR, "%s: model.vocab: damaged after the token with the id %zu", name, id);
+	if (cursor->at < cursor->end && *cursor->at == '}')
+		return 0;
+	do {
+		if (read_member(cursor, name, failure) < 0)
+			return -1;
+	} while (skip_character(cursor, ','));
+	if (cursor->at == cursor->end || *cursor->at != '}')
+		return fail(failure, EX_DATAERR, "%s: model.vocab: damaged after the token with the id %zu", name,
+			cursor->list->count - 1);
+	return 0;
+}
+
+/* Takes the members of an object that the general reader has read. */
+static int take_members(json_t *vocabulary, struct cursor *cursor, const char *name, struct failure *failure) {
+	const char *token;
+	json_t *value;
+	json_object_foreach(vocabulary, token, value) {
+		json_int_t id = json_is_integer(value) ? json_integer_value(value) : -1;
+		if (id < 0 || (size_t)id >= cursor->capacity)
+			return fail(failure, EX_DATAERR, "%s: model.vocab: %s has no id from 0 up", name, token);
+		if (put_token(cursor->list, (size_t)id, (struct token_text){ token, strlen(token) }, name, failure) < 0)
+			return -1;
 	}
 	return 0;
 }
 
-int take_vocabulary(char *text, size_t length, const char *name, struct token_list *list, char **rest,
-	size_t *rest_length, struct failure *failure) {
+/* The text without what lies between `begin` and `end`. free() releases it. */
+static char *copy_around(const char *text, size_t length, size_t begin, size_t end) {
+	char *copy = copy_bytes(text, begin + length - end);
+	memcpy(copy + begin, text + end, length - end);
+	return copy;
+}
+
+json_t *tokenizer_json_parse(const char *text, size_t length, const char *name, struct token_list *list,
+	struct failure *failure) {
 	size_t begin = find_vocabulary(text, length);
-	struct cursor cursor = { text + begin, text + length };
-	size_t capacity = length / SHORTEST_MEMBER + 1;
-	*list = (struct token_list){ .tokens = grow(NULL, capacity, sizeof *list->tokens) };
-	if (begin < length && read_members(&cursor, name, list, capacity, failure) < 0) {
-		free(list->tokens);
-		return -1;
+	struct cursor cursor = { .at = text + begin, .end = text + length, .list = list,
+		.capacity = length / SHORTEST_MEMBER + MOST_GAPS };
+	*list = (struct token_list){ .tokens = grow(NULL, cursor.capacity, sizeof *list->tokens) };
+	json_t *root = NULL;
+	if (begin == length || read_members(&cursor, name, failure) == 0) {
+		size_t end = (size_t)(cursor.at - text);
+		char *rest = copy_around(text, length, begin, end);
+		root = json_object_parse(rest, begin + length - end, name, failure);
+		free(rest);
 	}
-	size_t end = (size_t)(cursor.at - text);
-	*rest_length = begin + length - end;
-	*rest = copy_bytes(text, *rest_length);
-	memcpy(*rest + begin, text + end, length - end);
-	return 0;
+	json_t *vocabulary = json_object_get(json_object_get(root, "model"), "vocab");
+	if (root != NULL && take_members(vocabulary, &cursor, name, failure) < 0) {
+		json_decref(root);
+		root = NULL;
+	}
+	if (root == NULL)
+		token_list_clear(list);
+	return root;
+}
+
+void token_list_clear(struct token_list *list) {
+	free(list->tokens);
+	free(list->decoded);
+	*list = (struct token_list){ 0 };
 }

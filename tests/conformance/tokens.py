@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 
@@ -18,6 +19,7 @@ sys.path.insert(0, os.path.join(fixtures, "text"))
 import make  # noqa: E402  the fixtures' maker: its vocabulary and tokenizers
 
 COMBINING = [0x302e, 0x302f, 0x301, 0x345, 0x34f, 0x1d165, 0x1d16d, 0x1e01b, 0x8d4, 0xa9c0, 0x327]
+COMBINATIONS = 150
 ADDED = ["<extra>", "film", "films", "fil", "Été", "e", "a b", "MOVIE", "...", "中国", "\u0301", "[MASK] x", "straße", "don't",
          "<", "ß"]
 results = 0
@@ -43,13 +45,13 @@ def run(command, texts):
     return subprocess.run(command, input=stream(texts), stdout=subprocess.PIPE, check=True).stdout
 
 
-def compare(name, tokenizer, options, texts):
+def compare(name, tokenizer, options, texts, files=None):
     """Whether every text has the reference's ids and word ids."""
     ours = pa.ipc.open_stream(run(["wordpiece", *options], texts)).read_all()
-    expected = tokenizer.encode_batch(texts)
+    expected = getattr(tokenizer, "backend_tokenizer", tokenizer).encode_batch(texts)
     ids, words = ours["input_ids"].to_pylist(), ours["word_ids"].to_pylist()
     report(f"{name}: {len(texts)} texts", next(
-        ((text, "ours", a, b, "expected", e.ids, e.word_ids) for text, a, b, e in zip(texts, ids, words, expected)
+        ((text, "ours", a, b, "expected", e.ids, e.word_ids, files) for text, a, b, e in zip(texts, ids, words, expected)
          if a != e.ids or b != e.word_ids), None) or (len(ids) != len(texts) and "another number of texts"))
 
 
@@ -143,8 +145,111 @@ def configured():
         for file, content in ("tokenizer_config", {"tokenizer_class": name, **config}), ("config", {"model_type": "bert"}):
             with open(os.path.join(folder, f"{file}.json"), "w") as out:
                 json.dump(content, out)
-        compare(f"configured {number}: {name}", AutoTokenizer.from_pretrained(folder).backend_tokenizer,
+        compare(f"configured {number}: {name}", AutoTokenizer.from_pretrained(folder),
                 ["--model", folder], texts)
+
+
+SOME = "[PAD] [UNK] [CLS] [SEP] [MASK] the good film ##s ##m fil [ENT] <m> GOOD covid".split()
+FLAGS = ("single_word", "lstrip", "rstrip", "normalized")
+
+
+def described(chance, content, **more):
+    """An added token as the files have it."""
+    return {"content": content, **{flag: chance.random() < 0.3 for flag in FLAGS}, **more}
+
+
+def listed(chance, count):
+    return chance.sample(["[ENT]", "[NEW]", "<m>", "covid", "the", "GOOD", "<x y>", "Films", "[MASK]"], count)
+
+
+def own_tokens(chance):
+    """`added_tokens` of a tokenizer.json."""
+    tokens = [described(chance, content, id=SOME.index(content), special=True) for content in SOME[:5]
+              if chance.random() < 0.9]
+    return tokens + [described(chance, content, id=len(SOME) + i, special=chance.random() < 0.5)
+                     for i, content in enumerate(listed(chance, chance.randint(0, 3)))
+                     if content not in [token["content"] for token in tokens]]
+
+
+def named(chance, typed):
+    """Special tokens by name, as a string or an object; of an old tokenizer_config.json it has a type."""
+    names = chance.sample(["mask_token", "pad_token", "bos_token", "eos_token", "cls_token", "image_token"],
+                          chance.randint(0, 3))
+    values = {}
+    for name in names:
+        content = chance.choice(["[MASK]", "<m>", "[ENT]", "[NEW]"] if name != "cls_token" else ["[CLS]", "[ENT]"])
+        values[name] = content if chance.random() < 0.6 else described(
+            chance, content, **({"__type": "AddedToken"} if typed else {}))
+    return values
+
+
+def configuration(chance):
+    config = named(chance, True)
+    for key in "additional_special_tokens", "extra_special_tokens":
+        if chance.random() < 0.25:
+            config[key] = listed(chance, chance.randint(0, 2))
+    if chance.random() < 0.15:
+        config["extra_special_tokens"] = {"boi_token": "[ENT]", "mask_token": "<m>"}
+    if chance.random() < 0.3:
+        config["added_tokens_decoder"] = {
+            str(chance.randint(0, 30)): described(chance, content, special=chance.random() < 0.5)
+            for content in listed(chance, chance.randint(0, 4))}
+    for key in ("do_lower_case", "tokenize_chinese_chars", "strip_accents", "split_special_tokens"):
+        if chance.random() < (0.3 if key != "split_special_tokens" else 0.1):
+            config[key] = chance.random() < 0.5
+    if chance.random() < 0.6:
+        config["tokenizer_class"] = chance.choice(["BertTokenizer", "DistilBertTokenizerFast", "ElectraTokenizer",
+                                                   "PreTrainedTokenizerFast", "BertTokenizerFast"])
+    return config
+
+
+def combination(chance):
+    """The files of a folder, by name."""
+    files = {"config.json": {"model_type": chance.choice(["bert", "distilbert"])}}
+    if chance.random() < 0.8:
+        files["tokenizer_config.json"] = configuration(chance)
+    if chance.random() < 0.5:
+        files["special_tokens_map.json"] = named(chance, False)
+        if chance.random() < 0.4:
+            files["special_tokens_map.json"]["additional_special_tokens"] = listed(chance, 2)
+        if chance.random() < 0.2:
+            files["special_tokens_map.json"]["extra_special_tokens"] = listed(chance, 2)
+    if chance.random() < 0.4:
+        files["added_tokens.json"] = {content: len(SOME) + chance.randint(0, 9) for content in listed(chance, 3)}
+    generic = files.get("tokenizer_config.json", {}).get("tokenizer_class") == "PreTrainedTokenizerFast"
+    if generic or chance.random() < 0.5:
+        tokenizer = make.tokenizer({token: i for i, token in enumerate(SOME)}, lowercase=chance.random() < 0.5)
+        content = json.loads(tokenizer.to_str())
+        content["added_tokens"] = own_tokens(chance)
+        if chance.random() < 0.3:
+            del content["model"]["type"]
+        files["tokenizer.json"] = content
+    if "tokenizer.json" not in files or chance.random() < 0.5:
+        files["vocab.txt"] = "\n".join(SOME) + "\n"
+    return files
+
+
+def spell(chance):
+    """A text in which the tokens of the combinations stand in all kinds of places."""
+    parts = SOME + ["[NEW]", "<x y>", "Films", "films", "Covid", "[mask]", "<M>", "中国", "é", " ", "  ", ".", "x"]
+    return "".join(chance.choice(parts) + chance.choice(["", " ", " ", "\t"]) for _ in range(chance.randint(1, 14)))
+
+
+def combined():
+    """Folders whose files disagree, as AutoTokenizer merges them."""
+    os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+    from transformers import AutoTokenizer
+    folder = os.path.join(scratch, "combined")
+    for number in range(COMBINATIONS):
+        chance = random.Random(number)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.mkdir(folder)
+        files = combination(chance)
+        for name, content in files.items():
+            with open(os.path.join(folder, name), "w") as out:
+                out.write(content if isinstance(content, str) else json.dumps(content))
+        compare(f"combined {number}: {', '.join(files)}", AutoTokenizer.from_pretrained(folder), ["--model", folder],
+                [spell(chance) for _ in range(40)], files)
 
 
 def learned(texts, size, frequency, cased):
@@ -175,6 +280,7 @@ def training():
 
 settings()
 configured()
+combined()
 training()
 if shared:
     golden()

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/files.h"
 #include "base/memory.h"
 #include "text/tokenizer.h"
 
@@ -271,18 +272,46 @@ static void folders_are_refused_by_what_is_wrong(void **state) {
 	put("tokenizer.json", WHOLE(MODEL("{\"[UNK]\": 0, \"a\": 0}"), BERT, BERT_WORDS, AROUND, "[]"));
 	refused(EX_DATAERR, "two tokens have the id 0");
 	put("tokenizer.json", WHOLE(MODEL("{\"[UNK]\": 0, \"a\": 9}"), BERT, BERT_WORDS, AROUND, "[]"));
-	refused(EX_DATAERR, "no token has the id 1");
+	refused(EX_DATAERR, "an id that no token has");
+	put("tokenizer.json", WHOLE(MODEL("{\"[UNK]\": 0, \"a\": 1, \"\\u0061\": 2}"), BERT, BERT_WORDS, AROUND, "[]"));
+	refused(EX_DATAERR, "model.vocab has a twice");
+	put("tokenizer.json", WHOLE("{\"type\": \"WordPiece\", \"vocab\": [[\"a\", 1]]}", BERT, BERT_WORDS, AROUND, "[]"));
+	refused(EX_DATAERR, "model.vocab is missing, or not an object");
+	put("tokenizer.json", WHOLE("{\"type\": \"WordPiece\"}", BERT, BERT_WORDS, AROUND, "[]"));
+	refused(EX_DATAERR, "model.vocab is missing, or not an object");
+	put("tokenizer.json", WHOLE(MODEL(VOCAB), BERT, BERT_WORDS, AROUND, "[], \"model\": {}"));
+	refused(EX_DATAERR, "duplicate");
+	put("tokenizer.json", WHOLE("{\"vocab\": {}, \"\\u0076ocab\": {}}", BERT, BERT_WORDS, AROUND, "[]"));
+	refused(EX_DATAERR, "duplicate");
+	put("tokenizer.json", WHOLE("{\"vocab\": " VOCAB "}", BERT, BERT_WORDS, AROUND, "[]"));
+	refused(EX_DATAERR, "its model is missing, not WordPiece");
+	put("tokenizer.json", WHOLE(MODEL(VOCAB), BERT, BERT_WORDS, "{\"type\": \"BertProcessing\", \"sep\": "
+		"[\"[SEP]\", 3], \"cls\": [\"[CLS]\", 4294967298]}", "[]"));
+	refused(EX_DATAERR, "an id that is not from 0");
 	put("tokenizer.json", WHOLE(MODEL("{\"[UNK]\": 0, \"a\": 4000000000}"), BERT, BERT_WORDS, AROUND, "[]"));
 	refused(EX_DATAERR, "damaged after the token with the id 0");
 	put("tokenizer.json", WHOLE(MODEL("{\"a\\u0000b\": 0}"), BERT, BERT_WORDS, AROUND, "[]"));
 	refused(EX_DATAERR, "damaged");
-	put("tokenizer.json", WHOLE(MODEL(VOCAB), BERT, BERT_WORDS, AROUND, "[{\"content\": \"b\", \"id\": 1}]"));
-	refused(EX_DATAERR, "b has the id of a");
-	put("tokenizer.json", WHOLE(MODEL(VOCAB), BERT, BERT_WORDS, AROUND,
-		"[{\"content\": \"b\", \"id\": 1000000000}]"));
-	refused(EX_DATAERR, "an id past the others");
 	put("tokenizer.json", WHOLE(MODEL(VOCAB), BERT, BERT_WORDS, AROUND, "[{\"content\": \"b\"}]"));
 	refused(EX_DATAERR, "b has no id");
+	put("tokenizer.json", WHOLE(MODEL(VOCAB), BERT, BERT_WORDS, AROUND, "[{\"content\": \"b\", \"id\": 4294967297}]"));
+	refused(EX_DATAERR, "b has no id");
+}
+
+/* As in `tokenizers`, an added token that is no piece gets the id after the last one, whatever its file gives it. */
+static void added_tokens_are_numbered_from_the_end(void **state) {
+	(void)state;
+	empty_folder();
+	put("tokenizer.json", WHOLE(MODEL(VOCAB), BERT, BERT_WORDS, AROUND,
+		"[{\"content\": \"b\", \"id\": 1}, {\"content\": \"c\", \"id\": 1000000000}, {\"content\": \"a\", \"id\": 9}]"));
+	struct tokenizer *tokenizer = tokenizer_load(folder, &failure);
+	assert_non_null(tokenizer);
+	const struct vocabulary *vocabulary = tokenizer_vocabulary(tokenizer);
+	assert_int_equal(vocabulary_size(vocabulary), 6);
+	assert_int_equal(vocabulary_id(vocabulary, "a", 1), 1);
+	assert_int_equal(vocabulary_id(vocabulary, "b", 1), 4);
+	assert_int_equal(vocabulary_id(vocabulary, "c", 1), 5);
+	tokenizer_free(tokenizer);
 }
 
 static void json_escapes_are_read(void **state) {
@@ -299,6 +328,101 @@ static void json_escapes_are_read(void **state) {
 	assert_string_equal(vocabulary_token(vocabulary, 4), "more");
 	assert_string_equal(vocabulary_token(vocabulary, 5), "b");
 	assert_int_equal(tokenizer_special_ids(tokenizer).mask, -1);
+	tokenizer_free(tokenizer);
+}
+
+static void expect_file(const char *file, const char *expected) {
+	char *path = format_text("%s/%s", folder, file);
+	size_t length;
+	char *bytes = read_file(path, 1 << 20, &length, &failure);
+	free(path);
+	assert_non_null(bytes);
+	assert_string_equal(bytes, expected);
+	free(bytes);
+}
+
+/* The files are saved as they were read, though the folder is empty by then. */
+static void saving_needs_no_folder(void **state) {
+	(void)state;
+	static const char *const files[][2] = { { "vocab.txt", "[UNK]\r\n[CLS] \n[SEP]\na" },
+		{ "tokenizer_config.json", "{ \"do_lower_case\" : false }" }, { "special_tokens_map.json", "{\n}\n" },
+		{ "added_tokens.json", "{\"b\": 4}" },
+		{ "tokenizer.json", WHOLE(MODEL("{\"[UNK]\": 0, \"\\u00e9\": 1, \"[SEP]\": 3, \"[CLS]\": 2}"), BERT, BERT_WORDS, AROUND,
+			"[]") } };
+	empty_folder();
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+		put(files[i][0], files[i][1]);
+	struct tokenizer *tokenizer = tokenizer_load(folder, &failure);
+	assert_non_null(tokenizer);
+	empty_folder();
+	assert_int_equal(tokenizer_save(tokenizer, folder, &failure), 0);
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+		expect_file(files[i][0], files[i][1]);
+	tokenizer_free(tokenizer);
+}
+
+static void what_cannot_be_read_is_not_missing(void **state) {
+	(void)state;
+	static const char *const files[] = { "tokenizer.json", "vocab.txt", "tokenizer_config.json", "special_tokens_map.json",
+		"added_tokens.json", "config.json" };
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+		empty_folder();
+		put(i == 1 ? "tokenizer.json" : "vocab.txt", i == 1 ? WHOLE(MODEL(VOCAB), BERT, BERT_WORDS, AROUND, "[]")
+			: "[UNK]\n[CLS]\n[SEP]\n");
+		char *path = format_text("%s/%s", folder, files[i]);
+		assert_int_equal(symlink("nowhere", path), 0);
+		free(path);
+		refused(EX_NOINPUT, files[i]);
+	}
+}
+
+static void another_tokenizer_is_refused_by_name(void **state) {
+	(void)state;
+	static const char *const cases[][3] = {
+		{ "tokenizer_config.json", "{\"tokenizer_class\": \"BertJapaneseTokenizer\"}", "BertJapaneseTokenizer" },
+		{ "config.json", "{\"tokenizer_class\": \"BertJapaneseTokenizer\"}", "BertJapaneseTokenizer" },
+		{ "tokenizer_config.json", "{\"tokenizer_class\": \"RobertaTokenizerFast\"}", "RobertaTokenizer" },
+		{ "config.json", "{\"model_type\": \"roberta\"}", "of type roberta" },
+		{ "tokenizer_config.json", "{\"word_tokenizer_type\": \"mecab\"}", "word_tokenizer_type is mecab" },
+		{ "tokenizer_config.json", "{\"subword_tokenizer_type\": \"character\"}", "subword_tokenizer_type is character" },
+		{ "tokenizer_config.json", "{\"tokenizer_class\": \"PreTrainedTokenizerFast\"}", "there is none" },
+		{ "tokenizer_config.json", "{\"do_lower_case\": 1}", "do_lower_case" },
+		{ "tokenizer_config.json", "{\"strip_accents\": \"yes\"}", "strip_accents" },
+		{ "tokenizer_config.json", "{\"added_tokens_decoder\": []}", "added_tokens_decoder" },
+		{ "tokenizer_config.json", "{\"added_tokens_decoder\": {\"x\": {\"content\": \"a\"}}}", "no id" },
+		{ "tokenizer_config.json", "{\"extra_special_tokens\": \"a\"}", "extra_special_tokens" },
+		{ "tokenizer_config.json", "{\"mask_token\": 1}", "added tokens" },
+		{ "tokenizer_config.json", "{\"sep_token\": null}", "sep_token" },
+		{ "added_tokens.json", "{\"a\": \"b\"}", "a has no id" },
+		{ "added_tokens.json", "{\"a\": 1, \"a\": 2}", "duplicate" },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		empty_folder();
+		put("vocab.txt", "[UNK]\n[CLS]\n[SEP]\n");
+		put(cases[i][0], cases[i][1]);
+		refused(EX_DATAERR, cases[i][2]);
+	}
+}
+
+/* A bound cuts the beginning off where the folder says so. */
+static void truncation_side_is_followed(void **state) {
+	(void)state;
+	empty_folder();
+	put("vocab.txt", "[UNK]\n[CLS]\n[SEP]\na\nb\nc\n");
+	put("tokenizer_config.json", "{\"truncation_side\": \"left\"}");
+	struct tokenizer *tokenizer = tokenizer_load(folder, &failure);
+	assert_non_null(tokenizer);
+	struct tokenizer_scratch *scratch = tokenizer_scratch_create();
+	struct encoding encoding = { 0 };
+	static const int32_t expected[] = { 1, 4, 5, 2 }, words[] = { -1, 1, 2, -1 };
+	tokenizer_encode(tokenizer, scratch, "a b c", 5, 4, &encoding);
+	assert_int_equal(encoding.count, 4);
+	assert_memory_equal(encoding.input_ids, expected, sizeof expected);
+	assert_memory_equal(encoding.word_ids, words, sizeof words);
+	tokenizer_encode(tokenizer, scratch, "a b c", 5, 2, &encoding);
+	assert_int_equal(encoding.count, 2);
+	encoding_clear(&encoding);
+	tokenizer_scratch_free(scratch);
 	tokenizer_free(tokenizer);
 }
 
@@ -353,7 +477,12 @@ int main(void) {
 		cmocka_unit_test(long_texts_are_their_parts),
 		cmocka_unit_test(invalid_bytes_are_counted),
 		cmocka_unit_test(folders_are_refused_by_what_is_wrong),
+		cmocka_unit_test(added_tokens_are_numbered_from_the_end),
 		cmocka_unit_test(json_escapes_are_read),
+		cmocka_unit_test(another_tokenizer_is_refused_by_name),
+		cmocka_unit_test(what_cannot_be_read_is_not_missing),
+		cmocka_unit_test(truncation_side_is_followed),
+		cmocka_unit_test(saving_needs_no_folder),
 		cmocka_unit_test(saving_keeps_everything),
 	};
 	return cmocka_run_group_tests_name("tokenizer", tests, begin, end);

@@ -14,12 +14,15 @@
 
 static char path[] = "/tmp/cloze-vocabulary-XXXXXX";
 
-static void put_file(const char *bytes, size_t length) {
-	struct failure failure;
-	int descriptor = open(path, O_WRONLY | O_TRUNC);
-	assert_true(descriptor >= 0);
-	assert_int_equal(write_all(descriptor, bytes, length, path, &failure), 0);
-	close(descriptor);
+/* A vocabulary of texts that end in NULs. */
+static struct vocabulary *create(const char *const *tokens, size_t count) {
+	struct token_text *texts = allocate(count, sizeof *texts);
+	for (size_t i = 0; i < count; i++)
+		if (tokens[i] != NULL)
+			texts[i] = (struct token_text){ tokens[i], strlen(tokens[i]) };
+	struct vocabulary *vocabulary = vocabulary_create(texts, count);
+	free(texts);
+	return vocabulary;
 }
 
 static int32_t id(const struct vocabulary *vocabulary, const char *token) {
@@ -30,8 +33,7 @@ static void lines_are_tokens(void **state) {
 	(void)state;
 	struct failure failure;
 	static const char text[] = "[UNK]\nthe\r\n##ing\n\n\xc3\xa9\nthe\nlast";
-	put_file(text, sizeof text - 1);
-	struct vocabulary *vocabulary = vocabulary_read(path, &failure);
+	struct vocabulary *vocabulary = vocabulary_parse(text, sizeof text - 1, "vocab.txt", &failure);
 	assert_non_null(vocabulary);
 	assert_int_equal(vocabulary_size(vocabulary), 7);
 	assert_int_equal(id(vocabulary, "[UNK]"), 0);
@@ -45,6 +47,37 @@ static void lines_are_tokens(void **state) {
 	assert_string_equal(vocabulary_token(vocabulary, 3), "");
 	assert_null(vocabulary_token(vocabulary, 7));
 	assert_null(vocabulary_token(vocabulary, -1));
+	assert_int_equal(vocabulary_repeated(vocabulary), 1);
+	vocabulary_free(vocabulary);
+}
+
+/* What WordPiece.read_file() of tokenizers gives for these lines. */
+static void ends_of_lines_are_trimmed(void **state) {
+	(void)state;
+	struct failure failure;
+	static const char text[] = "a\t\r\nb \xc2\xa0\xe3\x80\x80\nc\x0c" "d\xc2\x85\n e\xe2\x80\xa8" "f\n\xe2\x80\x8b\n \n\xe4\xb8\xad\n##g\rh\r";
+	static const char *const tokens[] = { "a", "b", "c\x0c" "d", " e\xe2\x80\xa8" "f", "\xe2\x80\x8b", "", "\xe4\xb8\xad", "##g\rh" };
+	struct vocabulary *vocabulary = vocabulary_parse(text, sizeof text - 1, "vocab.txt", &failure);
+	assert_non_null(vocabulary);
+	assert_int_equal(vocabulary_size(vocabulary), sizeof tokens / sizeof *tokens);
+	for (size_t i = 0; i < sizeof tokens / sizeof *tokens; i++)
+		assert_string_equal(vocabulary_token(vocabulary, (int32_t)i), tokens[i]);
+	assert_int_equal(vocabulary_repeated(vocabulary), -1);
+	vocabulary_free(vocabulary);
+}
+
+static void ids_may_have_no_token(void **state) {
+	(void)state;
+	static const char *const tokens[] = { "a", NULL, "b" };
+	struct vocabulary *vocabulary = create(tokens, 3);
+	assert_int_equal(vocabulary_size(vocabulary), 3);
+	assert_int_equal(id(vocabulary, "b"), 2);
+	assert_int_equal(id(vocabulary, ""), -1);
+	assert_string_equal(vocabulary_token(vocabulary, 1), "");
+	assert_false(vocabulary_whole(vocabulary));
+	vocabulary_free(vocabulary);
+	vocabulary = create(tokens, 1);
+	assert_true(vocabulary_whole(vocabulary));
 	vocabulary_free(vocabulary);
 }
 
@@ -72,7 +105,7 @@ static void cuts_the_longest_pieces(void **state) {
 	(void)state;
 	static const char *const tokens[] = { "a", "ab", "abcde", "##b", "##bc", "\xc3\xa9", "##\xc3\xa9\xc3\xa9", "##c",
 		"##d", "abababababababababab", "##abababababababababab", "##a", "##abababababababab" };
-	struct vocabulary *vocabulary = vocabulary_create(tokens, 13);
+	struct vocabulary *vocabulary = create(tokens, 13);
 	check_cut(vocabulary, 13, "a", "0");
 	check_cut(vocabulary, 13, "abcde", "2");
 	check_cut(vocabulary, 2, "abcde", ""); /* neither abcde nor ##bc is below 2 */
@@ -126,7 +159,7 @@ static void cutting_is_looking_beginnings_up(void **state) {
 		random_string(text, i % 3 ? 6 : 24);
 		tokens[i] = format_text("%s%s", i % 2 ? "##" : "", text);
 	}
-	struct vocabulary *vocabulary = vocabulary_create((const char *const *)tokens, TOKENS);
+	struct vocabulary *vocabulary = create((const char *const *)tokens, TOKENS);
 	size_t covered = 0;
 	for (int i = 0; i < 20000; i++) {
 		random_string(text, i % 2 ? 16 : 40);
@@ -151,7 +184,7 @@ static void comes_back_with_its_fingerprint(void **state) {
 		snprintf(name, sizeof name, i % 3 ? "t%d" : "##%d", i);
 		tokens[i] = copy_text(name);
 	}
-	struct vocabulary *vocabulary = vocabulary_create((const char *const *)tokens, 70000);
+	struct vocabulary *vocabulary = create((const char *const *)tokens, 70000);
 	for (int i = 0; i < 70000; i++)
 		assert_int_equal(id(vocabulary, tokens[i]), i);
 	vocabulary_fingerprint(vocabulary, fingerprint);
@@ -159,7 +192,10 @@ static void comes_back_with_its_fingerprint(void **state) {
 	assert_int_equal(vocabulary_write(vocabulary, descriptor, path, &failure), 0);
 	close(descriptor);
 	vocabulary_free(vocabulary);
-	vocabulary = vocabulary_read(path, &failure);
+	size_t length;
+	char *text = read_file(path, 1 << 24, &length, &failure);
+	vocabulary = vocabulary_parse(text, length, path, &failure);
+	free(text);
 	assert_int_equal(vocabulary_size(vocabulary), 70000);
 	vocabulary_fingerprint(vocabulary, again);
 	assert_string_equal(again, fingerprint);
@@ -169,7 +205,7 @@ static void comes_back_with_its_fingerprint(void **state) {
 	free(tokens);
 
 	const char *const two[] = { "a", "b" };
-	vocabulary = vocabulary_create(two, 2);
+	vocabulary = create(two, 2);
 	vocabulary_fingerprint(vocabulary, fingerprint);
 	assert_string_equal(fingerprint, "crc32:18572a97"); /* of "a\nb\n", by zlib.crc32() of Python */
 	vocabulary_free(vocabulary);
@@ -177,20 +213,16 @@ static void comes_back_with_its_fingerprint(void **state) {
 
 static void refuses(const char *bytes, size_t length, int status, const char *part) {
 	struct failure failure;
-	put_file(bytes, length);
-	assert_null(vocabulary_read(path, &failure));
+	assert_null(vocabulary_parse(bytes, length, "vocab.txt", &failure));
 	assert_int_equal(failure.status, status);
 	assert_non_null(strstr(failure.text, part));
 }
 
 static void damage_is_named_by_line(void **state) {
 	(void)state;
-	struct failure failure;
 	refuses("", 0, EX_DATAERR, "empty");
 	refuses("a\nb\n\xff\n", 6, EX_DATAERR, "line 3");
 	refuses("a\nb\0c\n", 6, EX_DATAERR, "line 2: a NUL byte");
-	assert_null(vocabulary_read("/nonexistent/vocab.txt", &failure));
-	assert_int_equal(failure.status, EX_NOINPUT);
 }
 
 static int begin(void **state) {
@@ -207,6 +239,8 @@ static int end(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_are_tokens),
+		cmocka_unit_test(ends_of_lines_are_trimmed),
+		cmocka_unit_test(ids_may_have_no_token),
 		cmocka_unit_test(cuts_the_longest_pieces),
 		cmocka_unit_test(cutting_is_looking_beginnings_up),
 		cmocka_unit_test(comes_back_with_its_fingerprint),
