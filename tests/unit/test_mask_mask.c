@@ -139,7 +139,8 @@ static void refuses_options(void **state) {
 
 static void excludes_the_tokens_of_a_file(void **state) {
 	(void)state;
-	static const char *const texts[] = { "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "film" };
+	static const struct token_text texts[] = { { "[PAD]", 5 }, { "[UNK]", 5 }, { "[CLS]", 5 }, { "[SEP]", 5 },
+		{ "[MASK]", 6 }, { "good", 4 }, { "film", 4 } };
 	char path[] = "/tmp/exclude-XXXXXX";
 	struct failure failure;
 	struct vocabulary *seven = vocabulary_create(texts, 7);
