@@ -21,6 +21,7 @@ struct optimizer {
 	struct pool *pool;
 	const struct kernels *kernels;
 	bool *trains;                /* [count]: not frozen for good, once its group is thawed */
+	bool *thawed;                /* [group_count] */
 	struct blocks *gradients;
 	struct optimizer_state state;
 	struct slice *slices;        /* of the tensors that train now, in the order of the table */
@@ -42,6 +43,7 @@ struct optimizer *optimizer_create(struct parameters *parameters, const struct o
 		optimizer->frozen += frozen;
 		optimizer->trains[i] = !frozen && !parameters->table[i].is_statistic;
 	}
+	optimizer->thawed = allocate(parameters->group_count, sizeof *optimizer->thawed);
 	optimizer->gradients = blocks_create(parameters);
 	optimizer->state.exp_avg = blocks_create(parameters);
 	optimizer->state.exp_avg_sq = blocks_create(parameters);
@@ -59,6 +61,7 @@ void optimizer_free(struct optimizer *optimizer) {
 	free(optimizer->state.steps);
 	free(optimizer->steps);
 	free(optimizer->trains);
+	free(optimizer->thawed);
 	free(optimizer->slices);
 	free(optimizer->squares);
 	free(optimizer);
@@ -82,6 +85,9 @@ static void cut_slices(struct optimizer *optimizer) {
 }
 
 void optimizer_thaw(struct optimizer *optimizer, size_t group) {
+	if (optimizer->thawed[group])
+		return;
+	optimizer->thawed[group] = true;
 	blocks_add_group(optimizer->gradients, group, optimizer->trains);
 	blocks_add_group(optimizer->state.exp_avg, group, optimizer->trains);
 	blocks_add_group(optimizer->state.exp_avg_sq, group, optimizer->trains);

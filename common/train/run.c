@@ -44,6 +44,15 @@ static json_t *begin_line(const struct run *run) {
 	return json_pack("{s:I, s:i}", "step", (json_int_t)run->state.step, "epoch", (int)run->state.epoch);
 }
 
+/* The rate of each group by its name, from the head down. */
+static json_t *list_rates(const struct run *run) {
+	const struct parameters *parameters = run->saved.parameters;
+	json_t *rates = json_object();
+	for (size_t g = parameters->group_count; g-- > 0;)
+		json_object_set_new(rates, parameters->groups[g].name, json_real(run->rates[g]));
+	return rates;
+}
+
 static int log_step(struct run *run, double rate, double norm, struct failure *failure) {
 	struct run_state *state = &run->state;
 	double now = seconds(), steps = (double)state->interval_steps;
@@ -53,6 +62,8 @@ static int log_step(struct run *run, double rate, double norm, struct failure *f
 	for (size_t i = 0; names != NULL && i < LOSS_PARTS && names[i] != NULL; i++)
 		json_object_set_new(line, names[i], json_real(state->interval.parts[i] / steps));
 	json_object_set_new(line, "learning_rate", json_real(rate));
+	if (group_plan_differs(&run->settings->groups))
+		json_object_set_new(line, "learning_rates", list_rates(run));
 	json_object_set_new(line, "grad_norm", json_real(norm));
 	json_array_append_new(state->log_history, json_copy(line));
 	double rate_of_tokens = (double)run->interval_tokens / fmax(now - run->interval_start, 1e-9);
@@ -236,10 +247,17 @@ static void count_step(struct run *run, const struct example_batch *batch, const
 	run->interval_tokens += batch->tokens;
 }
 
-static double update(struct run *run, double rate) {
-	for (size_t g = 0; g < run->saved.parameters->group_count; g++)
-		run->rates[g] = rate;
-	return optimizer_step(run->saved.optimizer, run->rates);
+/* Thaws the groups that begin to train with this step, and sets the rate of each. */
+static void plan_groups(struct run *run, int32_t epoch, double rate) {
+	const struct parameters *parameters = run->saved.parameters;
+	const struct group_plan *plan = &run->settings->groups;
+	for (size_t g = 0; g < parameters->group_count; g++) {
+		bool trains = group_trains(plan, parameters, g, run->state.step, epoch);
+		if (trains)
+			optimizer_thaw(run->saved.optimizer, g);
+		bool frozen = !trains || optimizer_gradients(run->saved.optimizer)->groups[g] == NULL;
+		run->rates[g] = frozen ? 0 : rate * group_rate(plan, parameters, g);
+	}
 }
 
 static int take_step(struct run *run, const struct example_batch *batch, struct failure *failure) {
@@ -249,11 +267,12 @@ static int take_step(struct run *run, const struct example_batch *batch, struct 
 	struct loss loss = { 0 };
 	double rate = settings->lr * schedule_factor(&run->schedule, state->step);
 	size_t targets = task->count_targets(task->context, &batch->examples);
+	plan_groups(run, batch->epoch, rate);
 	if (!compute_gradients(run, &batch->examples, &loss))
 		return 0;
 	if (state->step == 0 && targets > 0)
 		warn_of_zero_gradients(run);
-	double norm = isfinite(loss.value) ? update(run, rate) : NAN;
+	double norm = isfinite(loss.value) ? optimizer_step(run->saved.optimizer, run->rates) : NAN;
 	if (!isfinite(norm))
 		return fail_not_finite(run, loss.value, failure);
 	count_step(run, batch, &loss);

@@ -147,8 +147,6 @@ static int load_model(struct run *run, struct failure *failure) {
 		return fail(failure, EX_USAGE, "--freeze %s: no tensor is called that (model-info lists them)",
 			settings->optimizer.freeze);
 	run->rates = allocate(parameters->group_count, sizeof *run->rates);
-	for (size_t g = 0; g < parameters->group_count; g++)
-		optimizer_thaw(run->saved.optimizer, g);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 struct run_settings run_settings = {
 	.lr = 5e-5, .lr_scheduler_type = SCHEDULE_LINEAR, .lr_end = 1e-7, .min_lr = -1,
 	.schedule = { .num_cycles = 1, .power = 1, .cut_fraction = 0.1, .ratio = 32 },
+	.groups = { .layer_lr_decay = 1 },
 	.optimizer = { .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.01, .max_grad_norm = 1 },
 	.dropout = -1, .batch_size = 8, .gradient_accumulation_steps = 1, .max_steps = -1,
 	.logging_steps = 1, .save_steps = 500, .eval_steps = -1, .eval_epochs = -1, .eval_batch_size = 8,
@@ -40,6 +41,10 @@ const struct option_entry run_options[] = {
 		"slanted_triangular: the share of the steps that rise"),
 	OPTION_NUMBER("ratio", SETTING(schedule.ratio), 1, 1e9, "R",
 		"slanted_triangular: the peak divided by the first rate"),
+	OPTION_NUMBER("layer-lr-decay", SETTING(groups.layer_lr_decay), 0.001, 1000, "D",
+		"divide the rate by this from each group to the one below: head, layers from the top, embeddings"),
+	OPTION_TEXT("unfreeze-every", SETTING(groups.unfreeze_every), "N|epoch",
+		"train the head first, then one group more after each N steps or each epoch"),
 	OPTION_NUMBER("weight-decay", SETTING(optimizer.weight_decay), 0, 1000, "W", "AdamW's decoupled weight decay"),
 	OPTION_FLAG("decay-all", SETTING(optimizer.decay_all), "decay biases and layer norms too"),
 	OPTION_NUMBER("adam-beta1", SETTING(optimizer.beta1), 0, 0.999999, "B", "decay of the mean of gradients"),
@@ -103,7 +108,8 @@ static int check_schedule(const struct run_settings *settings, struct failure *f
 int run_settings_check(struct run_settings *settings, const struct warnings *warnings, struct failure *failure) {
 	if (settings->force && settings->resume)
 		return fail(failure, EX_USAGE, "--force and --resume: one replaces --out, the other goes on with it (give one)");
-	if (check_evaluation(settings, failure) < 0 || check_schedule(settings, failure) < 0)
+	if (check_evaluation(settings, failure) < 0 || check_schedule(settings, failure) < 0
+			|| group_plan_check(&settings->groups, failure) < 0)
 		return -1;
 	if (settings->eval_steps < 0 && settings->eval_epochs < 0)
 		settings->eval_epochs = 1;

@@ -14,6 +14,7 @@
 
 #include "base/failure.h"
 #include "base/options.h"
+#include "train/groups.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
 
@@ -25,6 +26,7 @@ struct run_settings {
 	int lr_scheduler_type;               /* enum schedule_type */
 	struct schedule schedule;            /* its options; `type` and `total` are set by the run */
 	double warmup_ratio, lr_end, min_lr; /* min_lr -1: not given */
+	struct group_plan groups;
 	struct optimizer_options optimizer;
 	double dropout;                      /* -1: as the configuration says */
 	int64_t batch_size;                  /* records of a micro-batch */

@@ -79,6 +79,25 @@ def goldens():
         compare_perplexity(name + " after", out, held, expected["after"])
 
 
+def group_goldens():
+    """Rates by group, groups that thaw one after the other, the slanted triangle (TRANSFER.md, set C)."""
+    for path in sorted(glob.glob(os.path.join(shared, "golden", "mlm-groups-*", "expected.json"))):
+        folder, expected = os.path.dirname(path), json.load(open(path))
+        name, o = os.path.basename(folder), expected["options"]
+        held, out = stream(folder + "/eval.jsonl.gz"), os.path.join(scratch, "groups")
+        got = metrics(folder, out, stream(folder + "/train.jsonl.gz"), "--lr", str(o["lr"]), "--weight-decay",
+                      str(o["weight_decay"]), "--lr-scheduler-type", o["schedule"], "--cut-fraction", str(o["cut_frac"]),
+                      "--ratio", str(o["ratio"]), "--max-grad-norm", str(o["max_grad_norm"]), "--batch-size",
+                      str(o["batch"]), "--max-steps", str(o["steps"]),
+                      "--layer-lr-decay", str(o["decay"]), "--unfreeze-every", str(o["unfreeze"]))
+        compare_run(name, got, expected["loss"], expected["grad_norm"])
+        for step, rates in zip(got, expected["learning_rate"]):
+            close(f"{name}: groups of step {step['step']}", len(step["learning_rates"]), len(rates), 0)
+            for group, rate in zip(step["learning_rates"].items(), rates):
+                close(f"{name}: rate of {group[0]} in step {step['step']}", group[1], rate, 1e-8)
+        compare_perplexity(name + " after", out, held, expected["after"])
+
+
 def activations():
     """The fixtures' own activations are gelu and gelu_new."""
     options = ("--lr", str(make.LR), "--batch-size", str(make.BATCH), "--warmup-steps", str(make.WARMUP),
@@ -228,6 +247,7 @@ def fills_as_the_pipeline():
 
 
 goldens()
+group_goldens()
 activations()
 gradients()
 inputs_and_accumulation()

@@ -112,6 +112,18 @@ refuses 'another schedule, told by its word' 64 '--lr-scheduler-type: the run in
 rec-load --type masked "$model/train.jsonl" > held.arrows
 refuses 'another evaluation' 65 'does not evaluate as it did' --save-steps 4 --eval held.arrows train.arrows
 refuses 'another model' 65 'another --model' --model "$fixtures/train/bert" "${saving[@]}" train.arrows
+# Groups that thaw one after the other: a run that is resumed between two thaws.
+for every in 3 epoch; do
+	thawing=(--save-steps 4 --layer-lr-decay 2.6 --unfreeze-every "$every" train.arrows)
+	train thawed "${thawing[@]}" > /dev/null
+	mkdir cold
+	cp -r thawed/checkpoint-4 cold
+	status "a run that thaws every $every goes on" 0 train cold --resume "${thawing[@]}"
+	is 'and ends bit-identical' "$(weights cold)" "$(weights thawed)"
+	rm -r cold thawed
+done
+status 'another plan is refused' 64 train whole --resume --unfreeze-every 3 "${saving[@]}" train.arrows
+
 # What the numbers depend on is not the options alone.
 cp -r "$model" edited
 sed -i 's/"activation": "[a-z]*"/"activation": "relu"/' edited/config.json

@@ -159,7 +159,8 @@ static void release(void *context) {
 /* ---- the caller ---------------------------------------------------------------------------------------- */
 
 static const struct run_settings plain = { .model = "nowhere", .out = "out", .lr = 0.001,
-	.schedule = { .num_cycles = 1, .power = 1 }, .optimizer = { 0.9, 0.999, 1e-8, 0.01, 1, false, NULL }, .dropout = -1,
+	.schedule = { .num_cycles = 1, .power = 1 }, .groups = { .layer_lr_decay = 1 },
+	.optimizer = { 0.9, 0.999, 1e-8, 0.01, 1, false, NULL }, .dropout = -1,
 	.batch_size = 4, .gradient_accumulation_steps = 1, .max_steps = -1, .logging_steps = 1, .eval_steps = -1,
 	.eval_epochs = -1, .eval_batch_size = 8, .seed = 42 };
 
@@ -169,6 +170,7 @@ struct fixture {
 	struct stub stub;
 	struct warned warned;
 	char *lines;              /* the steps of the lines, "1 2 2e ", e for an evaluation's */
+	char *rates;              /* of each line by group, "0.001 0.0005 0, " */
 	json_t *last;
 	int requests;             /* made so far */
 	int stop_at, save_at;     /* the request that is answered so; 0: none */
@@ -177,14 +179,26 @@ struct fixture {
 };
 
 static void set_up(struct fixture *fixture) {
-	*fixture = (struct fixture){ .settings = plain, .lines = copy_text(""), .lines_left = -1,
+	*fixture = (struct fixture){ .settings = plain, .lines = copy_text(""), .rates = copy_text(""), .lines_left = -1,
 		.stub = { .bad_pass = UINT64_MAX } };
 }
 
 static void clear(struct fixture *fixture) {
 	free(fixture->lines);
+	free(fixture->rates);
 	free(fixture->warned.text);
 	json_decref(fixture->last);
+}
+
+static void keep_rates(struct fixture *fixture, const json_t *line) {
+	const char *name;
+	json_t *rate;
+	json_object_foreach(json_object_get(line, "learning_rates"), name, rate) {
+		char *longer = format_text("%s%g%s", fixture->rates, json_number_value(rate),
+			strcmp(name, "embeddings") == 0 ? ", " : " ");
+		free(fixture->rates);
+		fixture->rates = longer;
+	}
 }
 
 static int take_line(void *context, const json_t *line, struct failure *failure) {
@@ -197,6 +211,7 @@ static int take_line(void *context, const json_t *line, struct failure *failure)
 		evaluation ? "e" : "");
 	free(fixture->lines);
 	fixture->lines = longer;
+	keep_rates(fixture, line);
 	json_decref(fixture->last);
 	fixture->last = json_copy((json_t *)line);
 	return 0;
@@ -327,6 +342,42 @@ static void tells_that_the_input_ended(void **state) {
 		expect_words(fixture.warned.text, "ended after step 3, before --max-steps 90");
 		assert_int_equal(strstr(fixture.warned.text, "which the schedule was made for") != NULL, piped);
 		clear(&fixture);
+	}
+}
+
+/* What the groups' rates were, line by line, with a plan. */
+static void expect_rates(struct group_plan plan, const char *rates) {
+	struct fixture fixture;
+	set_up(&fixture);
+	fixture.settings.groups = plan;
+	fixture.settings.lr_scheduler_type = SCHEDULE_CONSTANT;
+	assert_int_equal(run_on(&fixture, "in"), RUN_COMPLETE);
+	assert_string_equal(fixture.rates, rates);
+	clear(&fixture);
+	remove_tree("out");
+}
+
+/* The head, then the layer, then the embeddings, each at half the rate of the one above. */
+static void thaws_one_group_after_the_other(void **state) {
+	(void)state;
+	write_records("in", 8, 3, 5);
+	expect_rates((struct group_plan){ 2, NULL, 0, false }, "0.001 0.0005 0.00025, 0.001 0.0005 0.00025, "
+		"0.001 0.0005 0.00025, 0.001 0.0005 0.00025, 0.001 0.0005 0.00025, 0.001 0.0005 0.00025, ");
+	expect_rates((struct group_plan){ 2, "1", 0, false }, "0.001 0 0, 0.001 0.0005 0, 0.001 0.0005 0.00025, "
+		"0.001 0.0005 0.00025, 0.001 0.0005 0.00025, 0.001 0.0005 0.00025, ");
+	expect_rates((struct group_plan){ 1, "epoch", 0, false }, "0.001 0 0, 0.001 0 0, 0.001 0.001 0, 0.001 0.001 0, "
+		"0.001 0.001 0.001, 0.001 0.001 0.001, ");
+	expect_rates((struct group_plan){ 1, NULL, 0, false }, "");
+}
+
+static void refuses_other_words_to_thaw_by(void **state) {
+	(void)state;
+	static const char *const words[] = { "0", "-3", "epochs", "", "7 ", "9999999999999999999" };
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+		struct group_plan plan = { 1, words[i], 0, false };
+		struct failure failure = { 0 };
+		assert_int_equal(group_plan_check(&plan, &failure), -1);
+		assert_int_equal(failure.status, EX_USAGE);
 	}
 }
 
@@ -491,6 +542,8 @@ int main(void) {
 		cmocka_unit_test_setup(ends_steps_with_epochs, empty_scratch),
 		cmocka_unit_test_setup(refuses_a_promise_not_kept, empty_scratch),
 		cmocka_unit_test_setup(tells_that_the_input_ended, empty_scratch),
+		cmocka_unit_test_setup(thaws_one_group_after_the_other, empty_scratch),
+		cmocka_unit_test(refuses_other_words_to_thaw_by),
 		cmocka_unit_test_setup(prints_the_parts_of_the_loss, empty_scratch),
 		cmocka_unit_test_setup(evaluates_when_asked, empty_scratch),
 		cmocka_unit_test_setup(saves_before_it_fails, empty_scratch),
