@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -85,6 +86,27 @@ int write_all(int descriptor, const void *bytes, size_t length, const char *file
 		next += wrote;
 		length -= (size_t)wrote;
 	}
+	return 0;
+}
+
+static bool begins_with(const char *bytes, size_t length, const char *words) {
+	return length >= strlen(words) && strncasecmp(bytes, words, strlen(words)) == 0;
+}
+
+int refuse_mistaken_file(const char *path, const void *bytes, size_t length, struct failure *failure) {
+	static const struct { const char *begins, *what; } kinds[] = {
+		{ "version https://git-lfs", "a git-lfs pointer, not the file itself (run `git lfs pull` in its folder)" },
+		{ "<!doctype html", "an HTML page (download the file again, by its address for downloads)" },
+		{ "<html", "an HTML page (download the file again, by its address for downloads)" },
+		{ "PK\3\4", "a zip archive, as PyTorch writes (save the model as safetensors: save_pretrained() of transformers)" },
+		{ "\x80\2", "a pickle of PyTorch (save the model as safetensors: save_pretrained() of transformers)" },
+	};
+	const char *text = bytes;
+	while (length > 0 && strchr(" \t\r\n", *text) != NULL && *text != '\0')
+		text++, length--;
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		if (begins_with(text, length, kinds[i].begins))
+			return fail(failure, EX_DATAERR, "%s: is %s", path, kinds[i].what);
 	return 0;
 }
 

@@ -17,6 +17,10 @@ const char *input_name(const char *path);
  * NULL: 66 when it cannot be opened, 74 when it cannot be read. free() releases it. */
 char *read_file(const char *path, size_t limit, size_t *length, struct failure *failure);
 
+/* Refuses what is often found in place of a model's file: a git-lfs pointer, an HTML page, a zip archive, a pickle. 0: the
+ * bytes, the first of the file, are none of these. -1: 65, saying what they are and what to do. */
+int refuse_mistaken_file(const char *path, const void *bytes, size_t length, struct failure *failure);
+
 /* Whether the folder has an entry of that name. Only ENOENT means that it has none: an entry that cannot be looked at is
  * there, so that opening it says what is wrong. A link is there whatever it names. */
 bool file_exists(const char *folder, const char *name);

@@ -99,7 +99,8 @@ json_t *json_object_parse(const char *text, size_t length, const char *name, str
 json_t *json_file_read(const char *path, size_t limit, struct failure *failure) {
 	size_t length;
 	char *text = read_file(path, limit, &length, failure);
-	json_t *object = text == NULL ? NULL : json_object_parse(text, length, path, failure);
+	json_t *object = text == NULL || refuse_mistaken_file(path, text, length, failure) < 0 ? NULL
+		: json_object_parse(text, length, path, failure);
 	free(text);
 	return object;
 }

@@ -13,8 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* hidden_act of config.json: gelu is x * Phi(x) by erf (Hendrycks & Gimpel 2016), gelu_new its tanh form. */
-enum activation { ACTIVATION_GELU, ACTIVATION_GELU_NEW, ACTIVATION_RELU, ACTIVATION_SILU };
+/* hidden_act of config.json: gelu is x Phi(x) by erf (Hendrycks & Gimpel 2016), gelu_new its tanh form, quick_gelu its form
+ * x sigmoid(1.702 x); mish is x tanh(ln(1 + exp(x))) (Misra 2019). */
+enum activation { ACTIVATION_GELU, ACTIVATION_GELU_NEW, ACTIVATION_RELU, ACTIVATION_SILU, ACTIVATION_QUICK_GELU,
+	ACTIVATION_MISH, ACTIVATIONS };
 
 /* Dropout (Srivastava et al. 2014): an element is kept when its coin is at or above probability * 2^32, and kept values
  * are divided by 1 - probability. Forward and backward compute the coins anew, so no mask is stored. Element i's coin is

@@ -185,6 +185,39 @@ static inline floats silu_slope(floats x) {
 	return multiply_add(x, slope, s);
 }
 
+static inline floats quick_gelu(floats x) {
+	floats slope;
+	return x * sigmoid(1.702f * x, &slope);
+}
+
+static inline floats quick_gelu_slope(floats x) {
+	floats slope;
+	floats s = sigmoid(1.702f * x, &slope);
+	return multiply_add(1.702f * x, slope, s);
+}
+
+/* tanh(ln(1 + exp(x))) is n / (n + 2 c) with e = exp(-|x|): n = e (e + 2), c = 1 where x is not positive; there both are
+ * divided by exp(2 x): n = 1 + 2 e, c = e^2. *slope is its derivative, (1 - tanh^2) sigmoid(x). */
+static inline floats tanh_softplus(floats x, floats *slope) {
+	floats e = exponential((floats)((integers)x | INT32_MIN)), sigmoid_slope;
+	floats n = select_floats(x > 0.0f, multiply_add(e, splat(2), splat(1)), e * (e + 2.0f));
+	floats c = select_floats(x > 0.0f, e * e, splat(1));
+	floats inverse = 1.0f / multiply_add(c, splat(2), n);
+	*slope = 4.0f * c * (n + c) * inverse * inverse * sigmoid(x, &sigmoid_slope);
+	return n * inverse;
+}
+
+static inline floats mish(floats x) {
+	floats slope;
+	return x * tanh_softplus(x, &slope);
+}
+
+static inline floats mish_slope(floats x) {
+	floats slope;
+	floats t = tanh_softplus(x, &slope);
+	return multiply_add(x, slope, t);
+}
+
 /* Inlined with each function in turn, so that there is one loop for each. */
 __attribute__((always_inline))
 static inline void map(floats function(floats), float *y, const float *x, size_t count) {
@@ -204,6 +237,9 @@ static void activate(enum activation activation, float *y, const float *x, size_
 	case ACTIVATION_GELU_NEW: map(gelu_new, y, x, count); break;
 	case ACTIVATION_RELU: map(relu, y, x, count); break;
 	case ACTIVATION_SILU: map(silu, y, x, count); break;
+	case ACTIVATION_QUICK_GELU: map(quick_gelu, y, x, count); break;
+	case ACTIVATION_MISH: map(mish, y, x, count); break;
+	case ACTIVATIONS: break;
 	}
 }
 
@@ -213,6 +249,9 @@ static void activate_backward(enum activation activation, float *dx, const float
 	case ACTIVATION_GELU_NEW: map_backward(gelu_new_slope, dx, dy, x, count); break;
 	case ACTIVATION_RELU: map_backward(relu_slope, dx, dy, x, count); break;
 	case ACTIVATION_SILU: map_backward(silu_slope, dx, dy, x, count); break;
+	case ACTIVATION_QUICK_GELU: map_backward(quick_gelu_slope, dx, dy, x, count); break;
+	case ACTIVATION_MISH: map_backward(mish_slope, dx, dy, x, count); break;
+	case ACTIVATIONS: break;
 	}
 }
 

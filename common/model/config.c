@@ -1,5 +1,5 @@
-/* A table of the keys that hold sizes, under both families' names; the other keys one by one. What is not known
- * stays in the JSON and is written back. */
+/* config: config.json of the two families. A table has the keys that hold sizes, under both families' names; the other keys
+ * are read one by one. What cloze does not know stays in the JSON and is written back. */
 #include "model/config.h"
 
 #include <stdlib.h>
@@ -32,8 +32,11 @@ static const struct size_key {
 };
 
 static const struct { const char *name; enum activation activation; } activation_names[] = {
-	{ "gelu", ACTIVATION_GELU }, { "gelu_new", ACTIVATION_GELU_NEW }, { "relu", ACTIVATION_RELU },
-	{ "silu", ACTIVATION_SILU }, { "swish", ACTIVATION_SILU },
+	{ "gelu", ACTIVATION_GELU }, { "gelu_python", ACTIVATION_GELU }, { "gelu_new", ACTIVATION_GELU_NEW },
+	{ "gelu_pytorch_tanh", ACTIVATION_GELU_NEW }, { "gelu_python_tanh", ACTIVATION_GELU_NEW },
+	{ "gelu_fast", ACTIVATION_GELU_NEW }, { "gelu_accurate", ACTIVATION_GELU_NEW },
+	{ "quick_gelu", ACTIVATION_QUICK_GELU }, { "relu", ACTIVATION_RELU }, { "silu", ACTIVATION_SILU },
+	{ "swish", ACTIVATION_SILU }, { "mish", ACTIVATION_MISH },
 };
 
 const char *model_type_prefix(enum model_type type) {
@@ -108,8 +111,8 @@ static int read_activation(const char *path, struct config *config, struct failu
 			config->hidden_act = activation_names[i].activation;
 			return 0;
 		}
-	return fail(failure, EX_DATAERR, "%s: %s %s: not one that cloze computes (gelu, gelu_new, relu, silu)", path,
-		key, name);
+	return fail(failure, EX_DATAERR, "%s: %s %s: not one that cloze computes (gelu, gelu_new, gelu_pytorch_tanh, "
+		"gelu_fast, quick_gelu, relu, silu, mish)", path, key, name);
 }
 
 /* What would change the computation into one that is not done here. */
@@ -133,15 +136,17 @@ static int refuse_unsupported(const char *path, const struct config *config, str
 	return 0;
 }
 
+/* nn.Embedding counts a negative padding_idx from the end of the vocabulary. */
 static int read_padding(const char *path, struct config *config, struct failure *failure) {
 	const json_t *value = json_object_get(config->json, "pad_token_id");
-	config->pad_token_id = json_is_null(value) ? -1 : (int32_t)json_integer_value(value);
+	json_int_t id = json_integer_value(value), size = (json_int_t)config->vocab_size;
+	config->pad_token_id = value == NULL ? 0 : -1;
 	if (value == NULL || json_is_null(value))
 		return 0;
-	if (!json_is_integer(value) || json_integer_value(value) < 0
-		|| (size_t)json_integer_value(value) >= config->vocab_size)
-		return fail(failure, EX_DATAERR, "%s: pad_token_id: must be a whole number below vocab_size, %zu", path,
-			config->vocab_size);
+	if (!json_is_integer(value) || id < -size || id >= size)
+		return fail(failure, EX_DATAERR, "%s: pad_token_id: must be a whole number from -%zu to %zu, by vocab_size", path,
+			config->vocab_size, config->vocab_size - 1);
+	config->pad_token_id = (int32_t)(id < 0 ? size + id : id);
 	return 0;
 }
 

@@ -51,7 +51,7 @@ struct parameter {
 	bool decays;              /* a weight that weight decay applies to: no bias, no norm */
 	bool is_statistic;        /* a running statistic: saved with the model, and not trained by gradients */
 	bool initialized;         /* was not in the file, and came from --seed */
-	char dtype[8];            /* of the file it was read from; "F32" for a new one */
+	char dtype[16];           /* of the file it was read from; "F32" for a new one */
 };
 
 /* A contiguous range of the table, [first, end). */

@@ -130,9 +130,20 @@ static bool is_expected(const struct head_layout *head, const char *name) {
 	return ends_with(name, "position_ids");
 }
 
-/* Warns of what the file has and the model does not. */
-static void warn_of_strangers(const struct source *source) {
+/* The layer that a name of the encoder tells, "encoder.layer.7." or "transformer.layer.7."; -1: it tells none. */
+static long layer_of_name(const char *name) {
+	const char *at = strstr(name, "layer.");
+	char *end;
+	if (at == NULL || at[6] < '0' || at[6] > '9')
+		return -1;
+	long layer = strtol(at + 6, &end, 10);
+	return *end == '.' ? layer : -1;
+}
+
+/* Warns of what the file has and the model does not: of layers that config.json leaves out, and of other tensors. */
+static void warn_of_strangers(const struct source *source, const struct config *config) {
 	size_t count = 0, prefix_length = strlen(source->prefix);
+	long layers = (long)config->num_hidden_layers, last_layer = -1;
 	const char *first = NULL;
 	for (size_t i = 0; i < safetensors_count(source->file); i++) {
 		const char *name = safetensors_at(source->file, i)->name, *bare = name;
@@ -140,9 +151,15 @@ static void warn_of_strangers(const struct source *source) {
 			bare += prefix_length;
 		if (source->used[i] || is_expected(source->head, bare))
 			continue;
-		if (count++ == 0)
+		long layer = layer_of_name(bare);
+		if (layer >= layers)
+			last_layer = layer > last_layer ? layer : last_layer;
+		else if (count++ == 0)
 			first = name;
 	}
+	if (last_layer >= 0)
+		warn(source->warnings, "%s: has layers up to layer %ld, but config.json has %ld layer%s: those from layer %ld on are "
+			"left aside", source->folder, last_layer, layers, layers == 1 ? "" : "s", layers);
 	if (count > 0)
 		warn(source->warnings, "%s: %zu tensor%s not of a %s left aside, the first %s", source->folder, count,
 			count == 1 ? "" : "s", source->head->task, first);
@@ -309,7 +326,7 @@ static struct parameters *load(struct source *source, struct config *config, uin
 	if (result == 0)
 		result = check_missing(source, parameters, seed, failure);
 	if (result == 0) {
-		warn_of_strangers(source);
+		warn_of_strangers(source, &parameters->config);
 		describe_origins(source, parameters);
 		read_lineage(source, parameters);
 		if (values == IN_BLOCK)

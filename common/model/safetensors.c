@@ -1,4 +1,4 @@
-/* Each file is mapped whole; its header becomes a table of tensors that point into the map. The tables of all shards
+/* safetensors: tensors in a file. Each file is mapped whole; its header becomes a table of tensors that point into the map. The tables of all shards
  * are joined and sorted by name. */
 #include "model/safetensors.h"
 
@@ -42,17 +42,26 @@ static json_int_t whole_number(const json_t *value) {
 	return json_is_integer(value) && json_integer_value(value) >= 0 ? json_integer_value(value) : -1;
 }
 
+/* Bytes of a number of the dtype; 0: not known here. */
+static size_t dtype_size(const char *dtype) {
+	for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++)
+		if (strcmp(dtype, dtypes[i].name) == 0)
+			return dtypes[i].bytes;
+	return 0;
+}
+
+/* Of a tensor of more dimensions than are kept, the last ones are only counted. */
 static int read_shape(const char *path, const json_t *shape, struct tensor *tensor, struct failure *failure) {
 	tensor->dimensions = json_array_size(shape);
-	if (!json_is_array(shape) || tensor->dimensions > TENSOR_MAX_DIMENSIONS)
-		return fail(failure, EX_DATAERR, "%s: tensor %s: its shape is not a list of at most %d sizes", path,
-			tensor->name, TENSOR_MAX_DIMENSIONS);
+	if (!json_is_array(shape))
+		return fail(failure, EX_DATAERR, "%s: tensor %s: its shape is not a list of sizes", path, tensor->name);
 	tensor->elements = 1;
 	for (size_t i = 0; i < tensor->dimensions; i++) {
 		json_int_t size = whole_number(json_array_get(shape, i));
 		if (size < 0 || __builtin_mul_overflow(tensor->elements, (size_t)size, &tensor->elements))
 			return fail(failure, EX_DATAERR, "%s: tensor %s: its shape has a size that cannot be", path, tensor->name);
-		tensor->shape[i] = (size_t)size;
+		if (i < TENSOR_MAX_DIMENSIONS)
+			tensor->shape[i] = (size_t)size;
 	}
 	return 0;
 }
@@ -61,12 +70,8 @@ static int read_shape(const char *path, const json_t *shape, struct tensor *tens
 static int read_entry(const char *path, const json_t *entry, const unsigned char *data, size_t length,
 	struct tensor *tensor, struct failure *failure) {
 	const char *dtype = json_string_value(json_object_get(entry, "dtype"));
-	size_t kind = 0;
-	while (dtype != NULL && kind < sizeof dtypes / sizeof *dtypes && strcmp(dtype, dtypes[kind].name) != 0)
-		kind++;
-	if (dtype == NULL || kind == sizeof dtypes / sizeof *dtypes)
-		return fail(failure, EX_DATAERR, "%s: tensor %s: dtype %s is not known", path, tensor->name,
-			dtype == NULL ? "(none)" : dtype);
+	if (dtype == NULL || strlen(dtype) >= sizeof tensor->dtype)
+		return fail(failure, EX_DATAERR, "%s: tensor %s: its dtype is not a short name", path, tensor->name);
 	strcpy(tensor->dtype, dtype);
 	if (read_shape(path, json_object_get(entry, "shape"), tensor, failure) < 0)
 		return -1;
@@ -80,8 +85,8 @@ static int read_entry(const char *path, const json_t *entry, const unsigned char
 			path, tensor->name, (size_t)end, length);
 	tensor->data = data + begin;
 	tensor->bytes = (size_t)(end - begin);
-	size_t needed;
-	if (__builtin_mul_overflow(tensor->elements, dtypes[kind].bytes, &needed) || needed != tensor->bytes)
+	size_t size = dtype_size(dtype), needed;
+	if (size > 0 && (__builtin_mul_overflow(tensor->elements, size, &needed) || needed != tensor->bytes))
 		return fail(failure, EX_DATAERR, "%s: tensor %s: %zu bytes of data do not fit its shape and dtype %s", path,
 			tensor->name, tensor->bytes, dtype);
 	return 0;
@@ -98,7 +103,8 @@ static int compare_places(const void *left, const void *right) {
 static int check_cover(const char *path, struct tensor *tensors, size_t count, const unsigned char *data,
 	size_t length, struct failure *failure) {
 	const unsigned char *next = data;
-	qsort(tensors, count, sizeof *tensors, compare_places);
+	if (count > 1)
+		qsort(tensors, count, sizeof *tensors, compare_places);
 	for (size_t i = 0; i < count; i++) {
 		const unsigned char *begin = tensors[i].data;
 		if (begin != next)
@@ -121,7 +127,7 @@ static int read_header(struct safetensors *file, const char *path, json_t *heade
 	json_t *entry;
 	json_object_foreach(header, name, entry) {
 		if (strcmp(name, "__metadata__") == 0) {
-			if (!json_is_object(entry))
+			if (!json_is_object(entry) && !json_is_null(entry))
 				return fail(failure, EX_DATAERR, "%s: __metadata__ is not an object", path);
 			json_object_update_missing(file->metadata, entry);
 			continue;
@@ -161,6 +167,8 @@ static int add_file(struct safetensors *file, const char *path, struct failure *
 	file->files = grow(file->files, file->file_count + 1, sizeof *file->files);
 	file->files[file->file_count++] = mapped;
 	uint64_t length;
+	if (refuse_mistaken_file(path, mapped.bytes, mapped.length, failure) < 0)
+		return -1;
 	memcpy(&length, mapped.bytes, sizeof length);
 	const unsigned char *bytes = (const unsigned char *)mapped.bytes + sizeof length;
 	size_t rest = mapped.length - sizeof length;
@@ -217,7 +225,8 @@ static int compare_names(const void *left, const void *right) {
 }
 
 static int sort_by_name(struct safetensors *file, const char *path, struct failure *failure) {
-	qsort(file->tensors, file->count, sizeof *file->tensors, compare_names);
+	if (file->count > 1)
+		qsort(file->tensors, file->count, sizeof *file->tensors, compare_names);
 	for (size_t i = 1; i < file->count; i++)
 		if (strcmp(file->tensors[i - 1].name, file->tensors[i].name) == 0)
 			return fail(failure, EX_DATAERR, "%s: tensor %s: is in two files", path, file->tensors[i].name);
@@ -341,22 +350,34 @@ static float from_f16(uint16_t half) {
 	return from_bits(bits | (uint32_t)(half & 0x8000) << 16);
 }
 
+/* The number at `bytes`, which need not be aligned. */
+static float from_f64(const unsigned char *bytes) {
+	double value;
+	memcpy(&value, bytes, sizeof value);
+	return (float)value;
+}
+
+static float from_half(const unsigned char *bytes, bool is_f16) {
+	uint16_t bits;
+	memcpy(&bits, bytes, sizeof bits);
+	return is_f16 ? from_f16(bits) : from_bf16(bits);
+}
+
 int tensor_to_floats(const struct tensor *tensor, float *values, struct failure *failure) {
 	const unsigned char *data = tensor->data;
-	bool half = strcmp(tensor->dtype, "F16") == 0;
+	bool is_f16 = strcmp(tensor->dtype, "F16") == 0, is_half = is_f16 || strcmp(tensor->dtype, "BF16") == 0;
 	if (strcmp(tensor->dtype, "F32") == 0) {
 		if (tensor->bytes > 0)
 			memcpy(values, data, tensor->bytes);
-		return 0;
-	}
-	if (!half && strcmp(tensor->dtype, "BF16") != 0)
-		return fail(failure, EX_DATAERR, "tensor %s: its dtype is %s (F32, F16 and BF16 are read)", tensor->name,
+	} else if (is_half)
+		for (size_t i = 0; i < tensor->elements; i++)
+			values[i] = from_half(data + 2 * i, is_f16);
+	else if (strcmp(tensor->dtype, "F64") == 0)
+		for (size_t i = 0; i < tensor->elements; i++)
+			values[i] = from_f64(data + 8 * i);
+	else
+		return fail(failure, EX_DATAERR, "tensor %s: its dtype is %s (F64, F32, F16 and BF16 are read)", tensor->name,
 			tensor->dtype);
-	for (size_t i = 0; i < tensor->elements; i++) {
-		uint16_t bits;
-		memcpy(&bits, data + 2 * i, sizeof bits); /* the format does not promise alignment */
-		values[i] = half ? from_f16(bits) : from_bf16(bits);
-	}
 	return 0;
 }
 

@@ -13,11 +13,11 @@
 
 #include "base/failure.h"
 
-enum { TENSOR_MAX_DIMENSIONS = 8 };
+enum { TENSOR_MAX_DIMENSIONS = 8 }; /* whose sizes are kept; a model has tensors of two at most */
 
 struct tensor {
 	char *name;
-	char dtype[8];            /* "F32", "F16", "BF16", "I64", ... */
+	char dtype[16];           /* "F32", "F16", "BF16", "I64", ... */
 	size_t dimensions;
 	size_t shape[TENSOR_MAX_DIMENSIONS];
 	size_t elements;
@@ -38,7 +38,8 @@ const struct tensor *safetensors_find(const struct safetensors *file, const char
 const json_t *safetensors_metadata(const struct safetensors *file);
 void safetensors_close(struct safetensors *file);
 
-/* Converts an F32, F16 or BF16 tensor to floats. -1: 65, another dtype. */
+/* Converts an F64, F32, F16 or BF16 tensor to floats. A double beyond their range becomes infinite. -1: 65, another
+ * dtype: a tensor that is not needed may have any. */
 int tensor_to_floats(const struct tensor *tensor, float *values, struct failure *failure);
 
 /* Gives the memory that the tensor's data took back to the system; they can be read again. What is copied out tensor by

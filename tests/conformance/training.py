@@ -102,7 +102,9 @@ def activations():
     """The fixtures' own activations are gelu and gelu_new."""
     options = ("--lr", str(make.LR), "--batch-size", str(make.BATCH), "--warmup-steps", str(make.WARMUP),
                "--lr-scheduler-type", "cosine", "--max-steps", str(-(-make.RECORDS // make.BATCH)))
-    for family, key, name in (("bert", "hidden_act", "relu"), ("distilbert", "activation", "silu")):
+    for family, key, name in (("bert", "hidden_act", "relu"), ("distilbert", "activation", "silu"),
+                              ("bert", "hidden_act", "quick_gelu"), ("distilbert", "activation", "mish"),
+                              ("bert", "hidden_act", "gelu_fast")):
         folder, out = os.path.join(scratch, name), os.path.join(scratch, name + "-out")
         shutil.copytree(os.path.join(fixtures, family), folder)
         config = json.load(open(folder + "/config.json"))

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/memory.h"
 #include "model/config.h"
 
 static char folder[] = "/tmp/test_model_config.XXXXXX";
@@ -107,6 +108,25 @@ static void each_name_is_read(void **state) {
 	config_clear(&config);
 }
 
+static void every_activation(void **state) {
+	(void)state;
+	static const struct { const char *name; enum activation activation; } activations[] = {
+		{ "gelu", ACTIVATION_GELU }, { "gelu_python", ACTIVATION_GELU }, { "gelu_new", ACTIVATION_GELU_NEW },
+		{ "gelu_pytorch_tanh", ACTIVATION_GELU_NEW }, { "gelu_fast", ACTIVATION_GELU_NEW }, { "relu", ACTIVATION_RELU },
+		{ "silu", ACTIVATION_SILU }, { "swish", ACTIVATION_SILU }, { "quick_gelu", ACTIVATION_QUICK_GELU },
+		{ "mish", ACTIVATION_MISH } };
+	for (size_t i = 0; i < sizeof activations / sizeof *activations; i++) {
+		struct config config;
+		struct failure failure;
+		char *text = format_text("{\"model_type\": \"bert\", \"hidden_act\": \"%s\", \"pad_token_id\": -1}", activations[i].name);
+		assert_int_equal(read_text(text, &config, &failure), 0);
+		assert_int_equal(config.hidden_act, activations[i].activation);
+		assert_int_equal(config.pad_token_id, 30521); /* as nn.Embedding counts: from the end */
+		config_clear(&config);
+		free(text);
+	}
+}
+
 static void refused_by_name(void **state) {
 	(void)state;
 	static const struct { const char *text, *named; } cases[] = {
@@ -115,7 +135,7 @@ static void refused_by_name(void **state) {
 		{ "{\"model_type\": \"bert\", \"model_type\": \"bert\"}", "duplicate" },
 		{ "{}", "model_type" },
 		{ "{\"model_type\": \"gpt2\"}", "gpt2" },
-		{ "{\"model_type\": \"bert\", \"hidden_act\": \"mish\"}", "mish" },
+		{ "{\"model_type\": \"bert\", \"hidden_act\": \"relu6\"}", "mish" },
 		{ "{\"model_type\": \"bert\", \"hidden_act\": 3}", "hidden_act" },
 		{ "{\"model_type\": \"distilbert\", \"activation\": \"tanh\"}", "tanh" },
 		{ "{\"model_type\": \"bert\", \"is_decoder\": true}", "is_decoder" },
@@ -138,7 +158,7 @@ static void refused_by_name(void **state) {
 		{ "{\"model_type\": \"bert\", \"layer_norm_eps\": -1}", "layer_norm_eps" },
 		{ "{\"model_type\": \"bert\", \"tie_word_embeddings\": \"no\"}", "tie_word_embeddings" },
 		{ "{\"model_type\": \"bert\", \"pad_token_id\": 30522}", "pad_token_id" },
-		{ "{\"model_type\": \"bert\", \"pad_token_id\": -1}", "pad_token_id" },
+		{ "{\"model_type\": \"bert\", \"pad_token_id\": -30523}", "pad_token_id" },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct config config;
@@ -186,6 +206,7 @@ int main(void) {
 		cmocka_unit_test(distilbert_defaults),
 		cmocka_unit_test(bert_defaults),
 		cmocka_unit_test(each_name_is_read),
+		cmocka_unit_test(every_activation),
 		cmocka_unit_test(refused_by_name),
 		cmocka_unit_test(what_is_not_known_is_kept),
 	};
