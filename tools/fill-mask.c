@@ -33,7 +33,7 @@ static int64_t seed = 42;
 static int64_t threads;
 
 static const struct option_entry options[] = {
-	OPTION_TEXT("model", &model, "DIR", "folder of the model, with its tokenizer", .required = "the folder of the model"),
+	OPTION_MODEL(&model, "folder of the model, with its tokenizer", .required = "the folder of the model"),
 	OPTION_INTEGER("top-k", &top_k, 1, 1 << 20, "N", "predictions for each mask"),
 	OPTION_TEXT("targets", &target_words, "WORDS", "choose among these words, separated by commas"),
 	OPTION_FLAG("truncate", &truncate_texts, "cut a text that is too long for the model"),

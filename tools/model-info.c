@@ -348,6 +348,8 @@ int main(int argc, char **argv) {
 	int operand = parse_options(argc, argv, &usage, options);
 	if (argc - operand != (diff ? 2 : 1))
 		die(EX_USAGE, "%d operands: it takes one model folder, and with --diff two", argc - operand);
+	for (int i = operand; i < argc; i++)
+		check_model_folder(argv[i]);
 	if (diff)
 		return compare_models(argv[operand], argv[operand + 1]);
 	struct failure failure;

@@ -28,7 +28,7 @@ static int64_t seed = 42;
 static int64_t threads;
 
 static const struct option_entry options[] = {
-	OPTION_TEXT("model", &model, "DIR", "folder of the model to evaluate", .required = "the folder of the model"),
+	OPTION_MODEL(&model, "folder of the model to evaluate", .required = "the folder of the model"),
 	OPTION_INTEGER("batch-size", &batch_size, 1, 1 << 20, "N", "records computed at a time"),
 	OPTION_FLAG("per-record", &per_record, "print a JSON object for each record, and one for all"),
 	OPTION_INTEGER("top-k-accuracy", &top_k, 1, 1 << 28, "K", "count the tokens that are among the K likeliest"),

@@ -17,7 +17,7 @@ static int64_t threads;
 static const struct option_entry options[] = {
 	OPTION_NUMBER("mlm-probability", &masking.probability, 0, 1, "P", "chance of each token to be chosen"),
 	MASKING_OPTIONS(masking),
-	OPTION_TEXT("model", &model, "DIR", "take the vocabulary from this model folder, for a stream that does not tell"),
+	OPTION_MODEL(&model, "take the vocabulary from this model folder, for a stream that does not tell"),
 	OPTION_THREADS(&threads),
 	OPTION_PROGRESS,
 	OPTION_END

@@ -24,7 +24,7 @@ static const char *model;
 
 static const struct option_entry options[] = {
 	OPTION_CHOICE("type", &type, "text|tokens|chunks|masked", "the record type, which fixes columns and their types"),
-	OPTION_TEXT("model", &model, "DIR", "put the vocabulary of this model folder into the stream's metadata"),
+	OPTION_MODEL(&model, "put the vocabulary of this model folder into the stream's metadata"),
 	OPTION_END
 };
 

@@ -18,7 +18,7 @@ static bool cased = false;
 
 static const struct option_entry options[] = {
 	OPTION_TEXT("vocab", &vocab, "FILE", "the vocab.txt to use, with bert-base-uncased's rules"),
-	OPTION_TEXT("model", &model, "DIR", "the model folder to take the tokenizer from"),
+	OPTION_MODEL(&model, "the model folder to take the tokenizer from"),
 	OPTION_INTEGER("max-length", &max_length, 0, 1 << 30, "N", "tokens a document is cut to, [CLS] and [SEP] "
 		"included; 0: none is cut"),
 	OPTION_FLAG("cased", &cased, "with --vocab: bert-base-cased's rules, which keep case and accents"),

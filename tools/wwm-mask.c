@@ -19,7 +19,7 @@ static const struct option_entry options[] = {
 	OPTION_NUMBER("wwm-probability", &masking.probability, 0, 1, "P", "chance of each word to be chosen"),
 	OPTION_FLAG("keep-special", &keep_special, "never choose special tokens that stand in the text, such as [UNK]"),
 	MASKING_OPTIONS(masking),
-	OPTION_TEXT("model", &model, "DIR", "take the vocabulary from this model folder, for a stream that does not tell"),
+	OPTION_MODEL(&model, "take the vocabulary from this model folder, for a stream that does not tell"),
 	OPTION_THREADS(&threads),
 	OPTION_PROGRESS,
 	OPTION_END

@@ -3,7 +3,7 @@
  *     static int64_t chunk_size = 128;
  *     static const struct option_entry options[] = {
  *         OPTION_INTEGER("chunk-size", &chunk_size, 1, 1 << 20, "N", "tokens in each chunk"),
- *         OPTION_TEXT("model", &model, "DIR", "folder of the model", .required = "the folder with the vocabulary"),
+ *         OPTION_MODEL(&model, "folder of the model", .required = "the folder with the vocabulary"),
  *         OPTION_TABLE(run_options),
  *         OPTION_THREADS(&threads),
  *         OPTION_END
@@ -35,6 +35,7 @@ struct option_entry {
 	const char *required;     /* of a text: the option must be given; what to give, for the message */
 	bool unrecorded;          /* does not change what is written: left out of lineages, and free on --resume */
 	bool changeable;          /* may differ on --resume from what the run began with */
+	bool model;               /* a text that names a model's folder: check_model_folder() of cli/options.h */
 };
 
 #define OPTION_FLAG(option, variable, ...) \
@@ -50,6 +51,7 @@ struct option_entry {
 /* The variable, an int, becomes the index of the word chosen. */
 #define OPTION_CHOICE(option, variable, words, ...) \
 	{ .name = option, .kind = OPTION_KIND_CHOICE, .value = variable, .argument = words, .help = __VA_ARGS__ }
+#define OPTION_MODEL(variable, ...) OPTION_TEXT("model", variable, "DIR", __VA_ARGS__, .model = true)
 #define OPTION_SEED(value) OPTION_INTEGER("seed", value, 0, 9007199254740992.0, "N", "seed of every random choice")
 #define OPTION_THREADS(value) \
 	OPTION_INTEGER("threads", value, 0, 1024, "N", "threads to use; 0: every core", .unrecorded = true)

@@ -1,16 +1,19 @@
 /* options: the option table becomes getopt_long's, the text of --help, and the arguments of a lineage. */
 #include "cli/options.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "base/signals.h"
 #include "cli/cli.h"
+#include "cli/foreign_options.h"
 
 bool verbose;
 
@@ -203,21 +206,42 @@ static void begin_command(const char *path, const struct option_entry *options) 
 
 enum { VERBOSE = 1 << 16, HELP, VERSION };
 
-/* The same table as getopt_long() takes it. free() releases it. */
+/* Adds an option to getopt_long()'s table, and again with underscores for hyphens where it has any. */
+static size_t add_names(struct option *table, size_t count, struct option option) {
+	table[count++] = option;
+	if (strchr(option.name, '-') == NULL)
+		return count;
+	char *name = copy_text(option.name);
+	for (char *hyphen = name; (hyphen = strchr(hyphen, '-')) != NULL;)
+		*hyphen = '_';
+	option.name = name;
+	table[count++] = option;
+	return count;
+}
+
+/* The options as getopt_long() takes them, ended by zeros. free_table() releases it. */
 static struct option *getopt_table(void) {
-	struct option *table = allocate(command.count + 4, sizeof *table);
+	struct option *table = allocate(2 * command.count + 4, sizeof *table);
+	size_t count = 0;
 	for (size_t i = 0; i < command.count; i++)
-		table[i] = (struct option){ command.options[i]->name,
-			command.options[i]->kind == OPTION_KIND_FLAG ? no_argument : required_argument, NULL, (int)i };
-	table[command.count] = (struct option){ "verbose", no_argument, NULL, VERBOSE };
-	table[command.count + 1] = (struct option){ "help", no_argument, NULL, HELP };
-	table[command.count + 2] = (struct option){ "version", no_argument, NULL, VERSION };
+		count = add_names(table, count, (struct option){ command.options[i]->name,
+			command.options[i]->kind == OPTION_KIND_FLAG ? no_argument : required_argument, NULL, (int)i });
+	table[count++] = (struct option){ "verbose", no_argument, NULL, VERBOSE };
+	table[count++] = (struct option){ "help", no_argument, NULL, HELP };
+	table[count] = (struct option){ "version", no_argument, NULL, VERSION };
 	return table;
 }
 
-/* How many options of the table begin with what stands before the '='; *exact: whether one is called just that. */
+static void free_table(struct option *table) {
+	for (struct option *option = table; option->name != NULL; option++)
+		if (strchr(option->name, '_') != NULL)
+			free((char *)(uintptr_t)option->name);
+	free(table);
+}
+
+/* How many options of the table begin with the name; *exact: whether one is called just that. */
 static size_t count_matches(const char *name, const struct option *table, bool *exact) {
-	size_t length = strcspn(name, "="), matches = 0;
+	size_t length = strlen(name), matches = 0;
 	*exact = false;
 	for (; table->name != NULL; table++)
 		if (strncmp(table->name, name, length) == 0) {
@@ -227,24 +251,68 @@ static size_t count_matches(const char *name, const struct option *table, bool *
 	return matches;
 }
 
+/* The name in an argument such as --batch_size=8, with hyphens. free() releases it. */
+static char *name_in(const char *argument) {
+	char *name = copy_bytes(argument + 2, strcspn(argument + 2, "="));
+	for (char *underscore = name; (underscore = strchr(underscore, '_')) != NULL;)
+		*underscore = '-';
+	return name;
+}
+
+static bool has_option(const char *name, size_t length) {
+	for (size_t i = 0; i < command.count; i++)
+		if (strncmp(command.options[i]->name, name, length) == 0 && command.options[i]->name[length] == '\0')
+			return true;
+	return false;
+}
+
+static _Noreturn void die_unknown(const char *argument, const char *name) {
+	const struct foreign_option *foreign = foreign_option_find(name);
+	if (foreign == NULL)
+		die(EX_USAGE, "%s: unknown option (see --help)", argument);
+	if (has_option(foreign->option, strcspn(foreign->option, " ")))
+		die(EX_USAGE, "%s: unknown option (here it is --%s; see --help)", argument, foreign->option);
+	die(EX_USAGE, "%s: unknown option (%s has --%s)", argument, foreign->tool, foreign->option);
+}
+
 /* getopt_long() says '?' to an unknown option, to an ambiguous one, and to a value that a flag does not take. */
 static _Noreturn void die_refused(const char *argument, const struct option *table) {
 	bool exact;
 	if (strncmp(argument, "--", 2) != 0)
 		die(EX_USAGE, "%s: unknown option (options are whole words after two hyphens; see --help)", argument);
-	size_t matches = count_matches(argument + 2, table, &exact);
+	char *name = name_in(argument);
+	size_t matches = count_matches(name, table, &exact);
 	if (matches == 0)
-		die(EX_USAGE, "%s: unknown option (see --help)", argument);
+		die_unknown(argument, name);
 	if (exact || matches == 1)
 		die(EX_USAGE, "%s: the option takes no value (leave out what follows the =)", argument);
 	die(EX_USAGE, "%s: ambiguous, the beginning of %zu options (write the whole name; see --help)", argument, matches);
 }
 
-static void check_required(void) {
+/* Whether the text has the form of a model's name on the hub: NAME or OWNER/NAME. */
+static bool is_hub_name(const char *text) {
+	size_t slashes = 0;
+	for (const char *c = text; *c != '\0'; c++) {
+		slashes += *c == '/';
+		if (strchr("-_./", *c) == NULL && !isalnum((unsigned char)*c))
+			return false;
+	}
+	return isalnum((unsigned char)text[0]) && slashes <= 1 && text[strlen(text) - 1] != '/';
+}
+
+void check_model_folder(const char *folder) {
+	if (is_hub_name(folder) && access(folder, F_OK) < 0 && errno == ENOENT)
+		die(EX_NOINPUT, "%s: no such folder (make fetch MODEL=%s, in the source tree, fetches that model of the Hugging Face "
+			"hub into run/downloads/%s)", folder, folder, folder);
+}
+
+static void check_values(void) {
 	for (size_t i = 0; i < command.count; i++) {
 		const struct option_entry *option = command.options[i];
 		if (option->required != NULL && *(const char **)option->value == NULL)
 			die(EX_USAGE, "--%s is missing (give %s)", option->name, option->required);
+		if (option->model && *(const char **)option->value != NULL)
+			check_model_folder(*(const char **)option->value);
 	}
 }
 
@@ -252,8 +320,8 @@ int parse_options(int argc, char **argv, const struct usage *usage, const struct
 	begin_command(argv[0], options);
 	struct option *table = getopt_table();
 	opterr = 0;
-	for (int chosen; (chosen = getopt_long(argc, argv, ":", table, NULL)) != -1;) {
-		if (chosen == HELP)
+	for (int chosen; (chosen = getopt_long(argc, argv, ":h", table, NULL)) != -1;) {
+		if (chosen == HELP || chosen == 'h')
 			print_help(usage);
 		if (chosen == VERSION) {
 			printf("%s (cloze) %s\n", command.name, CLOZE_VERSION);
@@ -270,9 +338,9 @@ int parse_options(int argc, char **argv, const struct usage *usage, const struct
 		set_option(command.options[chosen], optarg);
 		command.given[chosen] = true;
 	}
-	free(table);
+	free_table(table);
 	command.operands = argv + optind;
-	check_required();
+	check_values();
 	return optind;
 }
 

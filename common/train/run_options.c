@@ -17,7 +17,7 @@ struct run_settings run_settings = {
 #define SETTING(member) &run_settings.member
 
 const struct option_entry run_options[] = {
-	OPTION_TEXT("model", SETTING(model), "DIR", "folder of the model to start from", .changeable = true,
+	OPTION_MODEL(SETTING(model), "folder of the model to start from", .changeable = true,
 		.required = "the folder of the model to start from"),
 	OPTION_TEXT("out", SETTING(out), "DIR", "folder to write the trained model to", .unrecorded = true,
 		.required = "the folder to write the trained model to"),
