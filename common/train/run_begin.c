@@ -217,7 +217,7 @@ static int check_evaluation(struct run *run, struct failure *failure) {
 	json_decref(line);
 	if (result <= 0)
 		return result;
-	warn(run->job->caller.warnings, "step %" PRId64 ": eval_loss is %.9g, saved was %.9g", state->step, loss,
+	warn(run->job->caller.warnings, "step %" PRId64 ": eval_loss is %.12g, saved was %.12g", state->step, loss,
 		state->last_loss);
 	return fabs(loss - state->last_loss) <= 1e-5 * fabs(state->last_loss) ? 1
 		: fail(failure, EX_DATAERR, "%s: the checkpoint of step %" PRId64 " does not evaluate as it did (is --eval %s the "

@@ -46,6 +46,18 @@ is 'and ends bit-identical' "$(weights cut)" "$whole"
 is 'the lines of metrics go on where they ended' "$(metrics part.jsonl - <<< "$out_text")" "$(metrics whole.jsonl)"
 is 'the log is whole' "$(jq -c .log_history cut/trainer_state.json)" "$(jq -c .log_history whole/trainer_state.json)"
 
+# Metrics that nobody reads any more, or that cannot be written: the step is saved.
+train lost --save-steps 0 train.arrows 2> err | head -n 3 > part.jsonl
+is 'closed metrics end a run with 141' "${PIPESTATUS[0]}" 141
+ok 'after a step that is saved' test -d lost/checkpoint-[3-9]
+like 'and told' "$(cat err)" '^train-step: stopped after step [3-9] \(--resume goes on from there\)$'
+status 'the run goes on' 0 train lost --save-steps 0 --resume train.arrows
+is 'and ends bit-identical' "$(weights lost)" "$whole"
+is 'its log has every line once' "$(jq -c .log_history lost/trainer_state.json)" "$(jq -c .log_history plain/trainer_state.json)"
+is 'and no checkpoint of the stop' "$(find lost -name 'checkpoint-*')" ''
+status 'metrics to a full disk end a run with 73' 73 bash -c "train-step ${options[*]} --out full --save-steps 0 train.arrows > /dev/full"
+is 'after a step that is saved' "$(cd full && echo checkpoint-*)" checkpoint-1
+
 # Resuming.
 begin() { # FOLDER: a run that has ended after step 8
 	rm -rf "$1"
@@ -64,7 +76,7 @@ mv moved elsewhere
 status 'a folder that was moved goes on' 0 train elsewhere/there --resume "${saving[@]}" --threads 3 train.arrows
 is 'and ends bit-identical on other threads' "$(weights elsewhere/there)" "$whole"
 like 'the evaluation is run again beside the saved one' "$err_text" \
-	"step 8: eval_loss is $(printf %.9g "$(jq -r 'select(.eval_loss and .step == 8).eval_loss' whole.jsonl)"), saved was "
+	"step 8: eval_loss is $(printf %.12g "$(jq -r 'select(.eval_loss and .step == 8).eval_loss' whole.jsonl)"), saved was "
 
 # unfinished PATH: the name that it is made under; gzip ends with the CRC-32 of what it packs, and the length
 unfinished() { echo "$1.unfinished-$(printf %s "${1##*/}" | gzip -c | tail -c 8 | od -An -tx4 -N4 | tr -d ' ')"; }
@@ -269,9 +281,9 @@ import sys
 from transformers.trainer_callback import TrainerState
 state = TrainerState.load_from_json(sys.argv[1])
 assert state.global_step == 16 and state.max_steps == 16 and len(state.log_history) == 20, state
-assert state.log_history[-1]["eval_loss"] >= state.best_metric' whole/trainer_state.json
+assert state.log_history[-1]["eval_loss"] >= state.best_metric' cut/trainer_state.json
 	if "$torch" -c 'import accelerate' 2> /dev/null; then
-		ok 'the reference resumes from a checkpoint' "$torch" "$top/tests/conformance/resume.py" whole/checkpoint-8 train.jsonl
+		ok 'the reference resumes from a checkpoint' "$torch" "$top/tests/conformance/resume.py" cut/checkpoint-8 train.jsonl
 	else
 		skip 'the reference resumes from a checkpoint' 'no accelerate, which the Trainer needs'
 	fi
