@@ -41,6 +41,13 @@ static void count_words(struct reader *reader, struct trainer *trainer) {
 	progress_end();
 }
 
+/* Takes back what was written to a regular file: a vocabulary that is cut would pass for a smaller one. */
+static void take_back(void *context) {
+	const off_t *start = context;
+	if (ftruncate(STDOUT_FILENO, *start) < 0)
+		return; /* a pipe or a device */
+}
+
 int main(int argc, char **argv) {
 	const char *input = parse_options_with_input(argc, argv, &usage, options);
 	struct failure failure;
@@ -50,7 +57,10 @@ int main(int argc, char **argv) {
 	reader_close(reader);
 	struct vocabulary *vocabulary = trainer_learn(trainer, (size_t)vocab_size, min_frequency);
 	trainer_free(trainer);
+	off_t start = lseek(STDOUT_FILENO, 0, SEEK_CUR);
+	on_failure(take_back, &start);
 	check(vocabulary_write(vocabulary, STDOUT_FILENO, "standard output", &failure), &failure);
 	vocabulary_free(vocabulary);
+	on_failure(NULL, NULL);
 	return finish_output();
 }

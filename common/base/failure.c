@@ -3,15 +3,27 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clean.h"
+
+void format_line(char *text, size_t size, const char *format, va_list arguments) {
+	static const char gap[] = " ... ";
+	char whole[3 * 4096]; /* two paths and a reason */
+	vsnprintf(whole, sizeof whole, format, arguments);
+	size_t length = strlen(whole), head = (size - sizeof gap) / 2, tail = size - sizeof gap - head;
+	if (length < size)
+		memcpy(text, whole, length + 1);
+	else
+		snprintf(text, size, "%.*s%s%s", (int)head, whole, gap, whole + length - tail);
+	clean(text);
+}
 
 int fail(struct failure *failure, int status, const char *format, ...) {
 	va_list arguments;
 	va_start(arguments, format);
-	vsnprintf(failure->text, sizeof failure->text, format, arguments);
+	format_line(failure->text, sizeof failure->text, format, arguments);
 	va_end(arguments);
-	clean(failure->text);
 	failure->status = status;
 	return -1;
 }
@@ -22,8 +34,7 @@ void warn(const struct warnings *warnings, const char *format, ...) {
 	if (warnings == NULL || warnings->take == NULL)
 		return;
 	va_start(arguments, format);
-	vsnprintf(line, sizeof line, format, arguments);
+	format_line(line, sizeof line, format, arguments);
 	va_end(arguments);
-	clean(line);
 	warnings->take(warnings->context, line);
 }

@@ -7,6 +7,8 @@
 #ifndef CLOZE_BASE_FAILURE_H
 #define CLOZE_BASE_FAILURE_H
 
+#include <stdarg.h>
+#include <stddef.h>
 #include <sysexits.h>
 
 struct failure {
@@ -14,10 +16,15 @@ struct failure {
 	char text[1024]; /* one line, no newline */
 };
 
-/* Describes a failure. Returns -1, so that `return fail(failure, EX_DATAERR, ...)` says it all. A text that
- * does not fit is cut. The text is cleaned (base/clean.h), so that it stays one line. */
+/* Describes a failure. Returns -1, so that `return fail(failure, EX_DATAERR, ...)` says it all. A text that does
+ * not fit is cut in the middle, so that a long path does not cost the reason. The text is cleaned (base/clean.h), so that it stays one line. */
 __attribute__((format(printf, 3, 4)))
 int fail(struct failure *failure, int status, const char *format, ...);
+
+/* Formats one line of at most `size` - 1 bytes as fail() does: cut in the middle where it does not fit, control characters
+ * shown as '?'. `text` must not be among the arguments. */
+__attribute__((format(printf, 3, 0)))
+void format_line(char *text, size_t size, const char *format, va_list arguments);
 
 /* Where a function that succeeds tells what the user should know all the same. `take` gets one line without a newline;
  * a NULL `take` drops it. */

@@ -13,10 +13,25 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/signals.h"
 
 int open_file(const char *path, struct failure *failure) {
 	int descriptor = open(path, O_RDONLY | O_CLOEXEC);
 	return descriptor < 0 ? fail(failure, EX_NOINPUT, "%s: %s", path, strerror(errno)) : descriptor;
+}
+
+int open_regular(const char *path, struct failure *failure) {
+	struct stat status;
+	int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* a FIFO is opened without a wait for its writer */
+	if (descriptor < 0)
+		return fail(failure, EX_NOINPUT, "%s: %s", path, strerror(errno));
+	if (fstat(descriptor, &status) == 0 && !S_ISREG(status.st_mode)
+			&& (S_ISDIR(status.st_mode) || strncmp(path, "/dev/", 5) != 0)) {
+		close(descriptor);
+		return fail(failure, EX_NOINPUT, "%s: is not a file (name a regular file)", path);
+	}
+	fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) & ~O_NONBLOCK);
+	return descriptor;
 }
 
 const char *input_name(const char *path) {
@@ -38,7 +53,7 @@ static void populate(char *bytes, size_t length) {
 }
 
 char *read_file(const char *path, size_t limit, size_t *length, struct failure *failure) {
-	int descriptor = open_file(path, failure);
+	int descriptor = open_regular(path, failure);
 	if (descriptor < 0)
 		return NULL;
 	struct stat status;
@@ -70,9 +85,11 @@ char *read_file(const char *path, size_t limit, size_t *length, struct failure *
 }
 
 int write_status(int error) {
-	if (error == EPIPE || error == EFBIG)
-		return 128 + (error == EPIPE ? SIGPIPE : SIGXFSZ);
-	return error == ENOSPC || error == EDQUOT ? EX_CANTCREAT : EX_IOERR;
+	if (error == EPIPE)
+		return 128 + SIGPIPE;
+	if (error == EFBIG && !signals_ignored(SIGXFSZ))
+		return 128 + SIGXFSZ;
+	return error == ENOSPC || error == EDQUOT || error == EFBIG ? EX_CANTCREAT : EX_IOERR;
 }
 
 int write_all(int descriptor, const void *bytes, size_t length, const char *file, struct failure *failure) {

@@ -10,10 +10,14 @@
 /* Opens a file for reading. Returns its descriptor; -1: 66. */
 int open_file(const char *path, struct failure *failure);
 
+/* The same for a file that must be one: a folder, a FIFO, a socket or a device is refused, and not waited for. A path below
+ * /dev, as a shell's `<(command)` makes it, may be any of them but a folder. */
+int open_regular(const char *path, struct failure *failure);
+
 /* The name to give an input in messages: its path, or "standard input" for NULL. */
 const char *input_name(const char *path);
 
-/* The whole file as bytes, with a NUL after them that *length does not count. At most `limit` bytes (65 past that).
+/* The whole file, opened by open_regular(), as bytes, with a NUL after them that *length does not count. At most `limit` bytes (65 past that).
  * NULL: 66 when it cannot be opened, 74 when it cannot be read. free() releases it. */
 char *read_file(const char *path, size_t limit, size_t *length, struct failure *failure);
 
@@ -36,8 +40,8 @@ int write_file(const char *path, const void *bytes, size_t length, struct failur
 int write_all(int descriptor, const void *bytes, size_t length, const char *name, struct failure *failure);
 
 /* The exit status for a write that failed with this errno: 73 for a full disk; 153, which is 128 + SIGXFSZ, for a file
- * beyond the limit of `ulimit -f`; 141, which is 128 + SIGPIPE, for a pipe that nobody reads any more, where SIGPIPE is
- * blocked (base/signals.h); otherwise 74. */
+ * beyond the limit of `ulimit -f`, or 73 where SIGXFSZ is ignored; 141, which is 128 + SIGPIPE, for a pipe that nobody
+ * reads any more, where SIGPIPE is blocked (base/signals.h); otherwise 74. */
 int write_status(int error);
 
 #endif

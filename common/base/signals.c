@@ -27,8 +27,8 @@ static atomic_bool asking, save_asked, ends;
 static _Atomic int stop_asked;
 static int wake = -1;                        /* the eventfd */
 
-/* Whether the signal is ignored, as under nohup. A blocked signal would be taken all the same. */
-static bool is_ignored(int number) {
+/* An ignored signal that is blocked would be taken all the same. */
+bool signals_ignored(int number) {
 	struct sigaction action;
 	return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
 }
@@ -58,6 +58,7 @@ static void (*const before_libraries)(void) = block_all;
 __attribute__((constructor))
 static void restore_mask(void) {
 	sigaddset(&mask_at_start, SIGUSR1);
+	sigaddset(&mask_at_start, SIGXFSZ);
 	sigprocmask(SIG_SETMASK, &mask_at_start, NULL);
 }
 
@@ -239,10 +240,10 @@ static sigset_t *signals_to_take(void) {
 	sigset_t *set = allocate(1, sizeof *set);
 	sigemptyset(set);
 	sigaddset(set, SIGRTMIN);
-	if (!is_ignored(SIGUSR1))
+	if (!signals_ignored(SIGUSR1))
 		sigaddset(set, SIGUSR1);
 	for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
-		if (!is_ignored(ending[i]))
+		if (!signals_ignored(ending[i]))
 			sigaddset(set, ending[i]);
 	return set;
 }
@@ -323,7 +324,6 @@ void signals_begin(const char *program) {
 	program_name = program;
 	fill_standard_descriptors();
 	signal(SIGPIPE, SIG_DFL);
-	signal(SIGXFSZ, SIG_IGN);
 	set_alternate_stack(stack);
 	sigfillset(&bus.sa_mask);
 	sigaction(SIGBUS, &bus, NULL);

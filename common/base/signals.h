@@ -14,7 +14,7 @@
  *      poll() on signals_descriptor() beside it. A second signal to stop ends the program at once, as under 2.
  *
  * In every program SIGUSR1 is blocked from before main() on, so that it can be sent to a whole pipeline, and to a run that
- * is still starting; SIGXFSZ is ignored, so that a file that grows beyond `ulimit -f` is a failed write, which is told; a signal that was ignored
+ * is still starting; so is SIGXFSZ, so that a file that grows beyond `ulimit -f` is a failed write, which is told; a signal that was ignored
  * when the program began, as under nohup or in a shell's background, stays ignored. */
 #ifndef CLOZE_BASE_SIGNALS_H
 #define CLOZE_BASE_SIGNALS_H
@@ -24,7 +24,7 @@
 
 #include "base/failure.h"
 
-/* Prepares a program, first of all in main(): SIGPIPE ends it, whatever it inherited; SIGXFSZ is ignored; SIGBUS, which a
+/* Prepares a program, first of all in main(): SIGPIPE ends it, whatever it inherited; SIGBUS, which a
  * mapped file raises when it is cut or cannot be read, ends it with one line that begins with `program` (borrowed) and
  * names the file, and with status 74. Descriptors 0 to 2 that are closed are opened so that reading and writing them fails
  * with EBADF: otherwise the program's next file would be taken for standard output. */
@@ -48,6 +48,9 @@ bool signals_save_asked(void);
 /* A descriptor that is readable while there is a request: a save until signals_save_asked() takes it, a stop for ever. For
  * poll(), never to be read or closed; -1 before signals_ask(). */
 int signals_descriptor(void);
+
+/* Whether the signal is ignored, as under nohup or by `trap '' XFSZ` in a shell. */
+bool signals_ignored(int number);
 
 /* Cleans up and ends the program by the signal, for a status of 128 + `number` in a shell. From any thread. */
 _Noreturn void signals_end(int number);

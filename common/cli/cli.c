@@ -52,7 +52,7 @@ void die(int status, const char *format, ...) {
 	struct failure failure = { .status = status };
 	va_list arguments;
 	va_start(arguments, format);
-	vsnprintf(failure.text, sizeof failure.text, format, arguments);
+	format_line(failure.text, sizeof failure.text, format, arguments);
 	va_end(arguments);
 	die_failure(&failure);
 }
@@ -67,7 +67,7 @@ void note(const char *format, ...) {
 	char text[1024];
 	va_list arguments;
 	va_start(arguments, format);
-	vsnprintf(text, sizeof text, format, arguments);
+	format_line(text, sizeof text, format, arguments);
 	va_end(arguments);
 	say(text);
 }

@@ -141,9 +141,9 @@ static int read_header(struct safetensors *file, const char *path, json_t *heade
 }
 
 static int map_file(const char *path, struct mapped *mapped, struct failure *failure) {
-	int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+	int descriptor = open_regular(path, failure);
 	if (descriptor < 0)
-		return fail(failure, EX_NOINPUT, "%s: %s", path, strerror(errno));
+		return -1;
 	struct stat status;
 	int result = 0;
 	if (fstat(descriptor, &status) < 0 || !S_ISREG(status.st_mode))

@@ -154,9 +154,9 @@ static int write_optimizer(const struct saved_run *run, const char *folder, stru
 /* The CRC-32 of a file into *crc. -1: 66, 74. */
 static int file_crc(const char *path, uint32_t *crc, struct failure *failure) {
 	enum { PIECE = 1 << 20 };
-	int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+	int descriptor = open_regular(path, failure);
 	if (descriptor < 0)
-		return fail(failure, EX_NOINPUT, "%s: %s", path, strerror(errno));
+		return -1;
 	char *piece = allocate(PIECE, 1);
 	ssize_t got;
 	*crc = 0;
