@@ -86,6 +86,7 @@ help:
 	@echo 'make check        the tests (SANITIZE=1: under AddressSanitizer; PORTABLE=1: without intrinsics, on zlib;'
 	@echo '                  REFERENCE=1: held against transformers too, which are about 900 MB to download)'
 	@echo 'make roots        build and test in an empty Debian bookworm and an empty trixie, by debootstrap, as root'
+	@echo 'make fetch        a MODEL of the Hugging Face hub into run/downloads'
 	@echo 'make imdb         fine-tune MODEL (default $(MODEL)) on DATA (default: download aclImdb)'
 	@echo 'make torture      lets every file operation of a training run fail, then kills one again and again (minutes)'
 	@echo 'make fuzz         feeds whatever reads files what nobody would write, FUZZ_SECONDS (default 60) each'

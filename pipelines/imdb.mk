@@ -2,6 +2,7 @@
 # it stopped.
 #
 #     make imdb DATA=aclImdb_v1.tar.gz MODEL=distilbert-base-uncased EPOCHS=3
+#     make fetch MODEL=distilbert-base-uncased
 #
 # Without DATA the archive is downloaded, without MODEL distilbert-base-uncased from the hub (HF_ENDPOINT). For another
 # DATA, MODEL or option name another folder as well: IMDB=run/other.
@@ -38,11 +39,16 @@ imdb:
 run/downloads/aclImdb_v1.tar.gz:
 	FETCH_MD5=$(imdb_archive_md5) fetch $(imdb_archive) $@
 
-run/downloads/distilbert-base-uncased:
+# A model folder of the hub, as NAME or OWNER/NAME.
+run/downloads/%:
 	for file in $(hub_files); do \
-		fetch $(HF_ENDPOINT)/$(@F)/resolve/main/$$file $@.part/$$file || exit; \
+		fetch $(HF_ENDPOINT)/$*/resolve/main/$$file $@.part/$$file || exit; \
 	done
 	mv $@.part $@
+
+fetch:
+	@pipelines/install-dependencies imdb
+	@$(MAKE) --no-print-directory -f $(firstword $(MAKEFILE_LIST)) run/downloads/$(MODEL:run/downloads/%=%)
 
 $(IMDB)/chunks.arrows: | $(DATA) $(MODEL)
 	@mkdir -p $(@D)
@@ -64,13 +70,14 @@ $(IMDB)/before.txt: $(IMDB)/eval.arrows
 	@mv $@.part $@
 
 # train-step puts the model in place when it is whole, and only then. Ctrl-C leaves a checkpoint, from which the next
-# make goes on.
+# make goes on. Steps that a killed run had printed and not saved come again: the last line of each is kept.
 $(IMDB)/metrics.jsonl: $(IMDB)/eval.arrows
 	shuffle-records --epochs $(EPOCHS) --seed 1 < $(@D)/train.arrows \
 		| wwm-mask --wwm-probability $(WWM_PROBABILITY) --seed 2 \
 		| train-step --model $(MODEL) --out $(@D)/model --resume --lr $(LEARNING_RATE) --batch-size $(BATCH_SIZE) \
 			--eval $(@D)/eval.arrows --save-total-limit 1 --seed 3 >> $@.part
-	@mv $@.part $@
+	@tac $@.part | awk '{ line = $$0; sub(/, "tokens_per_second.*/, ""); if (!seen[$$0]++) print line }' | tac > $@.once
+	@mv $@.once $@ && rm $@.part
 
 $(IMDB)/after.txt: $(IMDB)/metrics.jsonl
 	perplexity --model $(@D)/model < $(@D)/eval.arrows > $@.part
@@ -86,5 +93,5 @@ $(IMDB)/report.txt: $(IMDB)/before.txt $(IMDB)/after.txt
 	} > $@.part
 	@mv $@.part $@
 
-.PHONY: imdb
+.PHONY: imdb fetch
 .DELETE_ON_ERROR:

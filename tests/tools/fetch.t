@@ -36,4 +36,13 @@ ok 'and nothing is kept' test ! -e lying -a ! -e lying.part
 FETCH_MD5=0123456789abcdef0123456789abcdef status 'a wrong MD5 is bad data' 65 fetch "$hub/plain" damaged
 status 'what is not there is said' 69 fetch "$hub/nothing" nothing
 FETCH_MD5=$(md5sum original | cut -d ' ' -f 1) status 'a right MD5 passes' 0 fetch "$hub/plain" right
+# A model by its name on the hub, as a tool tells that has no such folder.
+ln -s "$top/pipelines" pipelines
+fetch_model() { make -f pipelines/imdb.mk BIN=. HF_ENDPOINT="$hub" fetch MODEL="$1"; }
+status 'a model is fetched by its name' 0 fetch_model owner/tiny
+is 'with all its files' "$(cd run/downloads/owner/tiny && echo *)" \
+	'config.json model.safetensors tokenizer.json tokenizer_config.json vocab.txt'
+ok 'which are the same' cmp original run/downloads/owner/tiny/model.safetensors
+status 'one that the hub has not is an error' 2 fetch_model owner/none
+ok 'and leaves no folder under its name' test ! -e run/downloads/owner/none
 finish

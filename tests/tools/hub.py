@@ -1,7 +1,7 @@
 """hub.py FILE PORT_FILE: a model hub in small, for the test of pipelines/fetch.
 
-Serves FILE under /plain, /linked (with the hub's X-Linked-* headers behind a redirect), /lying (a SHA-256 that is not the
-file's) and /cut (whose first answer breaks off half way). Ranges are honoured. Logs the ranges asked for to FILE.log.
+Serves FILE under /plain, /owner/tiny/resolve/main/ANYTHING, /linked (with the hub's X-Linked-* headers behind a redirect),
+/lying (a SHA-256 that is not the file's) and /cut (whose first answer breaks off half way). Ranges are honoured. Logs the ranges asked for to FILE.log.
 """
 import hashlib
 import http.server
@@ -25,7 +25,7 @@ class Hub(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
-        if self.path not in ("/plain", "/cut"):
+        if self.path not in ("/plain", "/cut") and not self.path.startswith("/owner/tiny/resolve/main/"):
             self.send_error(404)
             return
         start = 0
