@@ -49,6 +49,10 @@ PACKAGES = zlib jansson openblas
 # ISA-L inflates and computes CRCs faster than zlib; it is used where it is there and PORTABLE is not set.
 isal := $(if $(PORTABLE),,$(shell $(PKG_CONFIG) --exists libisal 2>/dev/null && echo libisal))
 PACKAGES += $(isal)
+# LZ4 and Zstandard, likewise, read streams whose batches are compressed.
+compressions := $(if $(PORTABLE),,$(shell for package in liblz4 libzstd; do \
+	$(PKG_CONFIG) --exists $$package 2>/dev/null && echo $$package; done))
+PACKAGES += $(compressions)
 # oneDNN, likewise, multiplies matrices faster than OpenBLAS with AVX-512, and bfloat16 for --dtype bf16. Debian's has no
 # pkg-config file, so a program that calls it is linked: `dnnl` is the interface that it offers, 3 or 2, or nothing.
 hash := \#
@@ -57,7 +61,8 @@ links_dnnl = $(shell echo '$(hash)include <dnnl.h>' | { cat; echo 'int main(void
 ifndef PORTABLE
 dnnl := $(if $(call links_dnnl,dnnl_matmul_primitive_desc_create),3,$(if $(call links_dnnl,dnnl_matmul_desc_init),2))
 endif
-optional = $(isal:libisal=-DCLOZE_ISAL) $(dnnl:%=-DCLOZE_DNNL=%)
+optional = $(isal:libisal=-DCLOZE_ISAL) $(patsubst libzstd,-DCLOZE_ZSTD,$(compressions:liblz4=-DCLOZE_LZ4)) \
+	$(dnnl:%=-DCLOZE_DNNL=%)
 
 # Where the libraries are. pkg-config may not be there yet: `make deps` comes first then, in a make of its own.
 package_cflags := $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)

@@ -20,7 +20,7 @@ static int peek_message(const struct reader *reader, off_t *place, struct bytes 
 	if (pread(reader->descriptor, bytes_extend(metadata, start[1]), start[1], *place + 8) != (ssize_t)start[1]
 			|| message_decode(metadata->data, start[1], &message, reader->name, &ignored) < 0)
 		return -1;
-	*rows = message.rows;
+	*rows = message.kind == MESSAGE_RECORD_BATCH ? message.rows : 0;
 	*place += 8 + (off_t)start[1];
 	return __builtin_add_overflow(*place, message.body_length, place) ? -1 : 1;
 }

@@ -133,7 +133,7 @@ static void append_nulls(struct builder *builder, int64_t count) {
 		for (size_t i = 0; i < builder->child_count; i++)
 			append_nulls(builder->children[i], count);
 		break;
-	case LAYOUT_NULL:
+	default: /* LAYOUT_NULL; nothing is built of views */
 		break;
 	}
 	builder->length += count;
@@ -260,10 +260,25 @@ static void append_valid(struct builder *builder, const struct column *column, i
 		for (size_t i = 0; i < builder->child_count; i++)
 			builder_append_rows(builder->children[i], &column->children[i], first, count);
 		break;
-	case LAYOUT_NULL:
+	default: /* LAYOUT_NULL; nothing is built of views */
 		break;
 	}
 	builder->length += count;
+}
+
+/* Rows first .. first + count - 1, none of them null, of a dictionary-encoded column or of views. */
+static void append_encoded(struct builder *builder, const struct column *column, int64_t first, int64_t count) {
+	for (int64_t row = first; row < first + count; row++) {
+		if (column->dictionary != NULL) {
+			builder_append_rows(builder, column->dictionary, dictionary_index(column, row), 1);
+			continue;
+		}
+		int32_t part[4]; /* length, prefix, block, offset */
+		const uint8_t *view = column->values + VIEW_SIZE * row;
+		memcpy(part, view, sizeof part);
+		builder_append_bytes(builder, (const char *)(part[0] <= VIEW_INLINE ? view + 4 : column->blocks[part[2]] + part[3]),
+			(size_t)part[0]);
+	}
 }
 
 void builder_append_rows(struct builder *builder, const struct column *column, int64_t first, int64_t count) {
@@ -271,6 +286,7 @@ void builder_append_rows(struct builder *builder, const struct column *column, i
 		append_nulls(builder, count);
 		return;
 	}
+	bool is_encoded = column->dictionary != NULL || column->blocks != NULL;
 	for (int64_t end = first + count; first < end;) { /* runs of rows that are all null or all not */
 		bool null = column_is_null(column, first);
 		int64_t run = column->validity == NULL ? end - first : 1;
@@ -279,7 +295,7 @@ void builder_append_rows(struct builder *builder, const struct column *column, i
 		if (null)
 			append_nulls(builder, run);
 		else
-			append_valid(builder, column, first, run);
+			(is_encoded ? append_encoded : append_valid)(builder, column, first, run);
 		first += run;
 	}
 }

@@ -18,6 +18,9 @@ struct layout type_layout(const struct type *type) {
 	case TYPE_BINARY:
 	case TYPE_UTF8:
 		return (struct layout){ LAYOUT_BYTES, 0, 4 };
+	case TYPE_UTF8_VIEW:
+	case TYPE_BINARY_VIEW:
+		return (struct layout){ LAYOUT_VIEW, VIEW_SIZE, 0 };
 	case TYPE_LARGE_BINARY:
 	case TYPE_LARGE_UTF8:
 		return (struct layout){ LAYOUT_BYTES, 0, 8 };
@@ -37,6 +40,11 @@ struct layout type_layout(const struct type *type) {
 	}
 }
 
+struct layout stored_layout(const struct field *field) {
+	return field->dictionary.index_width > 0
+		? (struct layout){ LAYOUT_FIXED, (size_t)field->dictionary.index_width / 8, 0 } : type_layout(&field->type);
+}
+
 size_t layout_buffers(enum layout_kind kind) {
 	static const size_t buffers[] = { [LAYOUT_NULL] = 0, [LAYOUT_BITS] = 2, [LAYOUT_FIXED] = 2, [LAYOUT_BYTES] = 3,
 		[LAYOUT_LIST] = 2, [LAYOUT_FIXED_LIST] = 1, [LAYOUT_STRUCT] = 1 };
@@ -54,7 +62,7 @@ const char *column_bytes(const struct column *column, int64_t row, size_t *lengt
 	return (const char *)column->values + first;
 }
 
-static int64_t load_integer(const uint8_t *values, int64_t row, int bit_width, bool is_signed) {
+int64_t load_integer(const uint8_t *values, int64_t row, int bit_width, bool is_signed) {
 	uint8_t narrow = values[row * (bit_width / 8)];
 	int16_t short_value;
 	int32_t value;
@@ -183,5 +191,7 @@ void column_clear(struct column *column) {
 	for (size_t i = 0; column->children != NULL && i < column->field->child_count; i++)
 		column_clear(&column->children[i]);
 	free(column->children);
+	free(column->blocks);
 	column->children = NULL;
+	column->blocks = NULL;
 }

@@ -19,6 +19,10 @@ struct column {
 	const uint8_t *offsets;   /* length + 1 of int32 or int64, for variable-size types */
 	const uint8_t *values;    /* fixed-width values or the bytes of strings */
 	struct column *children;  /* as many as field->child_count */
+
+	/* Only in batches that are not yet decoded (record/decode.h), never in those that a reader returns: */
+	const struct column *dictionary; /* of a dictionary-encoded column: where its indices, in `values`, point */
+	const uint8_t **blocks;          /* of a view: where its long values lie */
 };
 
 bool column_is_null(const struct column *column, int64_t row);
@@ -88,7 +92,7 @@ size_t builder_size(const struct builder *builder);    /* bytes, about */
 
 /* Shows what was built as a column that points into the builder, valid until the next change to it. */
 void builder_view(const struct builder *builder, struct column *column);
-/* Releases what builder_view() allocated in the column (its array of children). */
+/* Releases what a column owns: its arrays of children and blocks. */
 void column_clear(struct column *column);
 /* Forgets the rows, keeps the memory. */
 void builder_reset(struct builder *builder);

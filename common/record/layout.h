@@ -15,8 +15,12 @@ enum layout_kind {
 	LAYOUT_BYTES,      /* validity, offsets, bytes */
 	LAYOUT_LIST,       /* validity, offsets; one child */
 	LAYOUT_FIXED_LIST, /* validity; one child, `width` elements a row */
-	LAYOUT_STRUCT      /* validity; children */
+	LAYOUT_STRUCT,     /* validity; children */
+	LAYOUT_VIEW        /* validity, views of VIEW_SIZE bytes; any number of blocks that they point into */
 };
+
+/* A view: int32 length; then up to 12 bytes themselves, or the first 4 of them, int32 block and int32 offset. */
+enum { VIEW_SIZE = 16, VIEW_INLINE = 12 };
 
 struct layout {
 	enum layout_kind kind;
@@ -25,6 +29,8 @@ struct layout {
 };
 
 struct layout type_layout(const struct type *type);
+/* The layout of a field's rows in a stream: of a dictionary-encoded one that of its indices. */
+struct layout stored_layout(const struct field *field);
 size_t layout_buffers(enum layout_kind kind);
 
 /* Something to point to for a buffer without bytes. */
@@ -42,6 +48,22 @@ static inline int64_t load_offset(const uint8_t *offsets, size_t width, int64_t 
 	}
 	memcpy(&wide, offsets + 8 * index, 8);
 	return wide;
+}
+
+/* The integer at a row of fixed-width values; an unsigned one of 64 bits above INT64_MAX wraps round. */
+int64_t load_integer(const uint8_t *values, int64_t row, int bit_width, bool is_signed);
+
+/* Of a dictionary-encoded column: which row of its dictionary a row that is not null is. */
+static inline int64_t dictionary_index(const struct column *column, int64_t row) {
+	const struct dictionary_encoding *encoding = &column->field->dictionary;
+	return load_integer(column->values, row, encoding->index_width, encoding->index_signed);
+}
+
+/* Of a view: the length of a row that is not null. */
+static inline size_t view_length(const struct column *column, int64_t row) {
+	int32_t length;
+	memcpy(&length, column->values + VIEW_SIZE * row, sizeof length);
+	return (size_t)length;
 }
 
 static inline bool bit_is_set(const uint8_t *bits, int64_t index) {

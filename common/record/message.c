@@ -32,6 +32,24 @@ char *checksum_digits(const void *bytes, size_t size) {
 	return key == NULL || size - (size_t)(key - (const char *)bytes) < key_length + digits ? NULL : key + key_length;
 }
 
+/* A RecordBatch, which a dictionary holds as well. */
+static int decode_batch(struct message *message, const struct flat_table *batch, const char *name,
+	struct failure *failure) {
+	struct flat_table compression = flat_table(batch, BATCH_COMPRESSION);
+	message->rows = flat_integer(batch, BATCH_LENGTH, 8, 0);
+	message->nodes = flat_vector(batch, BATCH_NODES, 16);
+	message->buffers = flat_vector(batch, BATCH_BUFFERS, 16);
+	message->variadic_counts = flat_vector(batch, BATCH_VARIADIC_COUNTS, 8);
+	if (message->rows < 0 || message->rows > INT32_MAX)
+		return fail(failure, EX_DATAERR, "%s: damaged metadata: a batch of %" PRId64 " rows", name, message->rows);
+	int64_t codec = flat_integer(&compression, COMPRESSION_CODEC, 1, CODEC_LZ4);
+	message->codec = compression.at == 0 ? CODEC_NONE : (enum codec)codec;
+	if (compression.at != 0 && ((codec != CODEC_LZ4 && codec != CODEC_ZSTD)
+			|| flat_integer(&compression, COMPRESSION_METHOD, 1, 0) != 0))
+		return fail(failure, EX_DATAERR, "%s: compressed in a way unknown to this version (LZ4 and ZSTD are read)", name);
+	return 0;
+}
+
 int message_decode(const void *metadata, size_t size, struct message *message, const char *name,
 	struct failure *failure) {
 	*message = (struct message){ 0 };
@@ -46,18 +64,30 @@ int message_decode(const void *metadata, size_t size, struct message *message, c
 	if (version != VERSION_V4 && version != VERSION_V5)
 		return fail(failure, EX_DATAERR, "%s: Arrow metadata of version V%" PRId64
 			" (V4 and V5 are read: rewrite it with a newer Arrow)", name, version + 1);
-	if (message->kind == MESSAGE_RECORD_BATCH) {
-		message->rows = flat_integer(&message->header, BATCH_LENGTH, 8, 0);
-		message->nodes = flat_vector(&message->header, BATCH_NODES, 16);
-		message->buffers = flat_vector(&message->header, BATCH_BUFFERS, 16);
-		if (flat_table(&message->header, BATCH_COMPRESSION).at != 0)
-			return fail(failure, EX_DATAERR, "%s: compressed batches (write the stream without compression: pyarrow "
-				"IpcWriteOptions(compression=None), polars compression=\"uncompressed\")", name);
-		if (message->rows < 0 || message->rows > INT32_MAX)
-			return fail(failure, EX_DATAERR, "%s: damaged metadata: a batch of %" PRId64 " rows", name, message->rows);
+	struct flat_table batch = message->header;
+	if (message->kind == MESSAGE_DICTIONARY) {
+		message->dictionary_id = flat_integer(&message->header, DICTIONARY_ID, 8, 0);
+		message->is_delta = flat_integer(&message->header, DICTIONARY_IS_DELTA, 1, 0) != 0;
+		batch = flat_table(&message->header, DICTIONARY_DATA);
 	}
+	if (message->kind != MESSAGE_SCHEMA && decode_batch(message, &batch, name, failure) < 0)
+		return -1;
 	message->cloze = find_cloze(&root, MESSAGE_CUSTOM_METADATA, &message->cloze_length);
 	return message->reader.damage == NULL ? 0 : damaged(&message->reader, name, failure);
+}
+
+void message_clear(struct message *message) {
+	free(message->body.data);
+	free(message->decompressed.data);
+}
+
+bool message_buffer(const struct message *message, size_t index, struct buffer *buffer) {
+	const uint8_t *pairs = message->decompressed.data != NULL ? message->decompressed.data
+		: message->buffers.reader->bytes + message->buffers.at;
+	int64_t body_length = (int64_t)message->body.size;
+	memcpy(buffer, pairs + sizeof *buffer * index, sizeof *buffer);
+	return buffer->offset >= 0 && buffer->length >= 0 && buffer->offset <= body_length
+		&& buffer->length <= body_length - buffer->offset;
 }
 
 /* A string as C has them; NULL where it is missing or holds NUL. */
@@ -139,13 +169,22 @@ static bool decode_type(const struct flat_table *table, struct type *type) {
 	}
 }
 
+/* How the column is dictionary-encoded, if it is; false: in a way that is out of range. */
+static bool decode_encoding(const struct flat_table *field, struct dictionary_encoding *encoding) {
+	struct flat_table table = flat_table(field, FIELD_DICTIONARY), index = flat_table(&table, ENCODING_INDEX_TYPE);
+	*encoding = (struct dictionary_encoding){ 0 };
+	if (table.at == 0)
+		return true;
+	struct type type = { .id = TYPE_INT, .bit_width = 32, .is_signed = true }; /* where it is not said */
+	if (index.at != 0 && !decode_type(&index, &type))
+		return false;
+	*encoding = (struct dictionary_encoding){ flat_integer(&table, ENCODING_ID, 8, 0), type.bit_width, type.is_signed };
+	return flat_integer(&table, ENCODING_KIND, 2, 0) == 0;
+}
+
 /* How to be rid of a type that no stage takes; NULL: it is taken. */
 static const char *refusal(int64_t id) {
 	switch (id) {
-	case TYPE_UTF8_VIEW:
-	case TYPE_BINARY_VIEW:
-		return "a string view (cast it: pyarrow column.cast(pyarrow.string()), polars "
-			"compat_level=pl.CompatLevel.oldest())";
 	case TYPE_LIST_VIEW:
 	case TYPE_LARGE_LIST_VIEW:
 		return "a list view (cast it to a list, as pyarrow column.cast() does)";
@@ -193,9 +232,9 @@ static int decode_field(const struct flat_table *table, struct field *field, con
 		column = field->name;
 	if (table->reader->damage != NULL)
 		return damaged(table->reader, name, failure);
-	if (flat_table(table, FIELD_DICTIONARY).at != 0)
-		return fail(failure, EX_DATAERR, "%s: column %s is dictionary-encoded (decode it: pyarrow "
-			"column.dictionary_decode(), polars cast(pl.String))", name, column);
+	if (!decode_encoding(table, &field->dictionary))
+		return fail(failure, EX_DATAERR, "%s: column %s: damaged metadata: a dictionary's indices are out of range", name,
+			column);
 	if (refusal(id) != NULL)
 		return fail(failure, EX_DATAERR, "%s: column %s is %s", name, column, refusal(id));
 	field->type.id = (enum type_id)id;

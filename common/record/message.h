@@ -19,6 +19,9 @@ enum { BATCH_LENGTH, BATCH_NODES, BATCH_BUFFERS, BATCH_COMPRESSION, BATCH_VARIAD
 enum { FIELD_NAME, FIELD_NULLABLE, FIELD_TYPE_TYPE, FIELD_TYPE, FIELD_DICTIONARY, FIELD_CHILDREN,
 	FIELD_CUSTOM_METADATA };
 enum { KEY_VALUE_KEY, KEY_VALUE_VALUE };
+enum { DICTIONARY_ID, DICTIONARY_DATA, DICTIONARY_IS_DELTA };
+enum { ENCODING_ID, ENCODING_INDEX_TYPE, ENCODING_IS_ORDERED, ENCODING_KIND };
+enum { COMPRESSION_CODEC, COMPRESSION_METHOD };
 
 /* The numbers of the `MessageHeader` union in Message.fbs. */
 enum message_kind { MESSAGE_SCHEMA = 1, MESSAGE_DICTIONARY = 2, MESSAGE_RECORD_BATCH = 3 };
@@ -31,10 +34,18 @@ struct message {
 	int64_t body_length;
 	const char *cloze;          /* the value of that key in its custom metadata; NULL: none */
 	size_t cloze_length;
-	/* of a record batch: */
+	struct bytes body;          /* read by the caller after the metadata, and owned by the message */
+
+	/* of a record batch, or of the one in a dictionary: */
 	int64_t rows;
 	struct flat_vector nodes;   /* of int64 length, null_count: one a field, depth first */
 	struct flat_vector buffers; /* of int64 offset, length within the body */
+	struct flat_vector variadic_counts; /* of int64: how many buffers with blocks each column of views has */
+	enum codec { CODEC_LZ4, CODEC_ZSTD, CODEC_NONE } codec;
+	struct bytes decompressed;  /* of struct buffer: where the buffers are now, owned; empty: as `buffers` says */
+	/* of a dictionary: */
+	int64_t dictionary_id;
+	bool is_delta;              /* its values follow those that came before, rather than replace them */
 };
 
 struct buffer { int64_t offset, length; };
@@ -43,6 +54,11 @@ struct node { int64_t length, null_count; };
 /* Takes a message's metadata apart. `name` is what texts begin with. -1: 65, *message not to be used. */
 int message_decode(const void *metadata, size_t size, struct message *message, const char *name,
 	struct failure *failure);
+/* Frees what the message owns. */
+void message_clear(struct message *message);
+
+/* The place of buffer `index`, below buffers.count, in the body. False: it is not within the body. */
+bool message_buffer(const struct message *message, size_t index, struct buffer *buffer);
 
 /* The schema of a schema message, and the text of its `cloze` key (NULL: none; free() releases it). A type that no stage
  * takes is refused here, with the column's name. */

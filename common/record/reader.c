@@ -12,6 +12,7 @@
 
 #include "base/crc.h"
 #include "base/memory.h"
+#include "record/decode.h"
 
 /* ---- bytes --------------------------------------------------------------------------------------------- */
 
@@ -129,7 +130,7 @@ static void count_bytes(struct reader *reader, size_t size, uint32_t body_crc, s
 	const uint32_t start[2] = { 0xffffffff, (uint32_t)size };
 	reader->crc = crc32_extend(crc32_extend(reader->crc, start, sizeof start), reader->metadata.data, size);
 	reader->crc = crc32_join(reader->crc, body_crc, body_size);
-	reader->spare_rows += ROWS_PER_BYTE * (int64_t)(size + body_size);
+	reader->arrived += size + body_size;
 }
 
 static int read_schema(struct reader *reader, struct failure *failure) {
@@ -144,8 +145,10 @@ static int read_schema(struct reader *reader, struct failure *failure) {
 		return -1;
 	if (message.kind != MESSAGE_SCHEMA || message.body_length != 0)
 		return fail(failure, EX_DATAERR, "%s: does not begin with a schema", reader->name);
-	if (message_decode_schema(&message, &reader->schema, &cloze, reader->name, failure) < 0)
+	if (message_decode_schema(&message, &reader->stored, &cloze, reader->name, failure) < 0)
 		return -1;
+	schema_copy_plain(&reader->schema, &reader->stored);
+	reader->decoder = decoder_create(&reader->stored);
 	count_bytes(reader, (size_t)size, 0, 0);
 	if (cloze != NULL) {
 		struct failure reason;
@@ -160,7 +163,7 @@ static int read_schema(struct reader *reader, struct failure *failure) {
 struct reader *reader_open(int descriptor, const char *name, struct failure *failure) {
 	struct reader *reader = allocate(1, sizeof *reader);
 	*reader = (struct reader){ .descriptor = descriptor, .start = lseek(descriptor, 0, SEEK_CUR), .name = copy_text(name),
-		.spare_rows = FREE_ROWS, .wake.descriptor = -1 };
+		.wake.descriptor = -1 };
 	stream_info_init(&reader->info);
 	fcntl(descriptor, F_SETPIPE_SZ, 1 << 20); /* a batch's size; fails, without harm, where the input is no pipe */
 	if (read_schema(reader, failure) == 0)
@@ -173,6 +176,9 @@ void reader_close(struct reader *reader) {
 	if (reader == NULL)
 		return;
 	free(reader->name);
+	batch_free(reader->encoded);
+	decoder_destroy(reader->decoder);
+	schema_clear(&reader->stored);
 	schema_clear(&reader->schema);
 	stream_info_clear(&reader->info);
 	free(reader->metadata.data);
@@ -271,43 +277,96 @@ static int check_end(struct reader *reader, struct failure *failure) {
 
 /* ---- batches ------------------------------------------------------------------------------------------- */
 
-/* The message whose metadata, of `size` bytes, has been read: its body and its columns. */
-static int read_batch(struct reader *reader, const struct message *message, size_t size, const char *where,
-	struct batch **batch, struct failure *failure) {
-	uint8_t *body = NULL;
-	size_t capacity = 0, body_size = (size_t)message->body_length;
-	if (message->kind != MESSAGE_RECORD_BATCH)
-		return fail(failure, EX_DATAERR, message->kind == MESSAGE_DICTIONARY
-			? "%s: a dictionary (decode dictionary columns: pyarrow column.dictionary_decode())"
-			: "%s: damaged metadata: a message that is no record batch", where);
-	if (read_growing(reader, &body, &capacity, body_size, failure) < 0
-			|| check_batch(reader, message, size, crc32_extend(0, body, body_size), where, failure) < 0) {
-		free(body);
+/* How many bytes may be decoded from those that arrived. */
+static size_t decoded_limit(const struct reader *reader) {
+	return DECODED_FREE + DECODED_RATIO * reader->arrived;
+}
+
+/* Reads the body that follows the metadata, of `size` bytes, and checks the message. */
+static int read_body(struct reader *reader, struct message *message, size_t size, const char *where,
+	struct failure *failure) {
+	size_t body_size = (size_t)message->body_length;
+	if (read_growing(reader, &message->body.data, &message->body.capacity, body_size, failure) < 0)
 		return -1;
+	message->body.size = body_size;
+	uint32_t crc = crc32_extend(0, message->body.data, body_size);
+	if (message->kind == MESSAGE_RECORD_BATCH)
+		return check_batch(reader, message, size, crc, where, failure);
+	count_bytes(reader, size, crc, body_size);
+	return 0;
+}
+
+static int take_dictionary(struct reader *reader, struct message *message, const char *where, struct failure *failure) {
+	const struct field *values = decoder_values(reader->decoder, message->dictionary_id);
+	if (values == NULL)
+		return 0; /* of no column */
+	struct batch *batch = batch_load(reader, message, values, 1, where, failure);
+	int result = batch == NULL ? -1 : decoder_add(reader->decoder, message, batch->columns, decoded_limit(reader), where,
+		failure);
+	batch_free(batch);
+	return result;
+}
+
+/* Takes the columns of a message whose body is there. *batch becomes a batch with rows, if it is one that can be handed
+ * out as it is. */
+static int take_message(struct reader *reader, struct message *message, const char *where, struct batch **batch,
+	struct failure *failure) {
+	if (message->kind == MESSAGE_DICTIONARY)
+		return take_dictionary(reader, message, where, failure);
+	if (message->kind != MESSAGE_RECORD_BATCH)
+		return fail(failure, EX_DATAERR, "%s: damaged metadata: a message that is no record batch", where);
+	struct batch *loaded = batch_load(reader, message, reader->stored.fields, reader->stored.count, where, failure);
+	if (loaded == NULL)
+		return -1;
+	if (loaded->rows == 0)
+		batch_free(loaded);
+	else if (reader->decoder == NULL)
+		*batch = loaded;
+	else
+		reader->encoded = loaded;
+	return 0;
+}
+
+/* Reads the next message, or the end. */
+static int read_message(struct reader *reader, struct batch **batch, struct failure *failure) {
+	struct message message;
+	char where[512];
+	int64_t size = read_metadata(reader, false, failure);
+	if (size < 0)
+		return -1;
+	if (size == 0)
+		return check_end(reader, failure);
+	snprintf(where, sizeof where, "%s: after record %" PRId64, reader->name, reader->records);
+	if (message_decode(reader->metadata.data, (size_t)size, &message, where, failure) < 0)
+		return -1;
+	int result = read_body(reader, &message, (size_t)size, where, failure) < 0 ? -1
+		: take_message(reader, &message, where, batch, failure);
+	message_clear(&message);
+	return result;
+}
+
+/* The next slice of the batch that is decoded. */
+static int next_slice(struct reader *reader, struct batch **batch, struct failure *failure) {
+	char where[512];
+	snprintf(where, sizeof where, "%s: after record %" PRId64, reader->name, reader->records);
+	*batch = decode_slice(&reader->schema, reader->encoded, &reader->encoded_row, decoded_limit(reader), where, failure);
+	if (*batch == NULL)
+		return -1;
+	if (reader->encoded_row == reader->encoded->rows) {
+		batch_free(reader->encoded);
+		reader->encoded = NULL;
+		reader->encoded_row = 0;
 	}
-	*batch = batch_load(reader, message, body, where, failure);
-	return *batch == NULL ? -1 : 0;
+	return 0;
 }
 
 int reader_next(struct reader *reader, struct batch **batch, struct failure *failure) {
 	*batch = NULL;
-	while (!reader->ended) {
-		struct message message;
-		char where[512];
-		int64_t size = read_metadata(reader, false, failure);
-		if (size < 0)
+	while (*batch == NULL && !reader->ended)
+		if ((reader->encoded != NULL ? next_slice : read_message)(reader, batch, failure) < 0)
 			return -1;
-		if (size == 0)
-			return check_end(reader, failure);
-		snprintf(where, sizeof where, "%s: after record %" PRId64, reader->name, reader->records);
-		if (message_decode(reader->metadata.data, (size_t)size, &message, where, failure) < 0
-				|| read_batch(reader, &message, (size_t)size, where, batch, failure) < 0)
-			return -1;
-		reader->records += (*batch)->rows;
-		if ((*batch)->rows > 0)
-			return 1;
-		batch_free(*batch);
-		*batch = NULL;
-	}
-	return 0;
+	if (*batch == NULL)
+		return 0;
+	reader->records += (*batch)->rows;
+	return 1;
 }

@@ -1,8 +1,9 @@
 /* schema: the columns of a stream, as the Arrow format describes them.
  *
  * Source: Apache Arrow columnar format, https://arrow.apache.org/docs/format/Columnar.html, and its Schema.fbs.
- * Every type whose layout is made of validity bits, fixed-width values, offsets and children passes through a
- * stage unchanged. Dictionaries, unions, run-end encoding and views are refused where a stream is opened. */
+ * Every type whose layout is made of validity bits, fixed-width values, offsets and children passes through a stage
+ * unchanged. Dictionaries and views of strings and bytes are read as the plain types of their values. Unions, run-end
+ * encoding and views of lists are refused where a stream is opened. */
 #ifndef CLOZE_RECORD_SCHEMA_H
 #define CLOZE_RECORD_SCHEMA_H
 
@@ -35,10 +36,14 @@ struct type {
 struct key_value { char *key, *value; size_t value_length; }; /* both end in NUL; a value may hold others */
 struct key_values { size_t count; struct key_value *pairs; };
 
+/* How the rows of a dictionary-encoded column are stored: as indices into a dictionary, which comes in messages of its own. */
+struct dictionary_encoding { int64_t id; int index_width; bool index_signed; }; /* width in bits; 0: not encoded */
+
 struct field {
 	char *name;
 	bool nullable;
-	struct type type;
+	struct type type;   /* of a dictionary-encoded column: that of the dictionary's values */
+	struct dictionary_encoding dictionary; /* only in a stream's own schema, not in what reader_schema() returns */
 	size_t child_count;
 	struct field *children;
 	struct key_values metadata; /* extension types live here */

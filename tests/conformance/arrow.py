@@ -1,5 +1,5 @@
 # Streams of the tools beside pyarrow, polars and datasets, in both directions: equal values, equal nulls.
-import io, json, random, subprocess, sys
+import io, json, random, struct, subprocess, sys
 import datasets
 import polars
 import pyarrow as pa
@@ -100,6 +100,11 @@ def foreign_writers():
     sink = io.BytesIO()
     frame.write_ipc_stream(sink, compat_level=polars.CompatLevel.oldest())
     check("polars", batches(run("wordpiece --model model", sink.getvalue())) == expected)
+    sink = io.BytesIO()
+    frame.write_ipc_stream(sink)
+    check("polars, string views", batches(run("wordpiece --model model", sink.getvalue())) == expected)
+    category = pa.table({"text": pa.array(texts).dictionary_encode()})
+    check("a dictionary", batches(run("wordpiece --model model", write(category))) == expected)
     datasets.Dataset.from_dict({"text": texts}).save_to_disk(f"{folder}/saved")
     check("save_to_disk", batches(run("wordpiece --model model saved/data-00000-of-00001.arrow")) == expected)
 
@@ -138,8 +143,38 @@ def poison():
             pass
 
 
+def bombs():
+    """A few bytes that stand for many are refused, and take no memory: 1 GB of address space is enough for every tool."""
+    rows = 2**31 - 1
+    nulls = pa.nulls(rows)
+    empty = pa.Array.from_buffers(pa.binary(0), rows, [None, pa.py_buffer(b"")])
+    fieldless = pa.Array.from_buffers(pa.struct([]), rows, [None])
+    listed = pa.Array.from_buffers(pa.large_list(pa.null()), 1, [None, pa.py_buffer(struct.pack("<qq", 0, rows))], children=[nulls])
+    dictionary = pa.DictionaryArray.from_arrays(pa.array([0] * 100000, pa.int8()), pa.array(["x" * 100000]))
+    offsets = pa.array([0, 100000], pa.int32())
+    view = pa.array(["y" * 100000] + [None] * 99999, pa.string_view())
+    views = pa.Array.from_buffers(pa.string_view(), 100000, [None, pa.py_buffer(view.buffers()[1].to_pybytes()[:16] * 100000)]
+                                  + view.buffers()[2:])
+    zeros = pa.array([0] * (2**27), pa.int64())
+    columns = {"null": nulls, "empty": empty, "fieldless": fieldless, "listed": listed,
+               "dictionary": pa.ListArray.from_arrays(offsets, dictionary), "views": pa.ListArray.from_arrays(offsets, views)}
+    streams = {name: (pa.table({"input_ids": column}), None) for name, column in columns.items()}
+    streams["zeros"] = pa.table({"input_ids": zeros}), "zstd"
+    limited = subprocess.run("ulimit -v 1000000; rec-dump --version", shell=True, capture_output=True).returncode == 0
+    for name, (table, compression) in streams.items():
+        sink = io.BytesIO()
+        with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression=compression)) as writer:
+            writer.write_batch(table.to_batches()[0])
+        check(f"{name} is small", len(sink.getvalue()) < 2**21, len(sink.getvalue()))
+        for tool in ["rec-dump > /dev/null", "shuffle-records", "wwm-mask", "group-texts"] if limited else []:
+            status = 69 if compression and b"without lib" in subprocess.run(
+                "rec-dump", shell=True, input=sink.getvalue(), capture_output=True).stderr else 65
+            run(f"ulimit -v 1000000; {tool}", sink.getvalue(), status=status)
+
+
 foreign_readers()
 foreign_writers()
+bombs()
 replaced_stage()
 poison()
 sys.exit(failures > 0)

@@ -7,6 +7,16 @@ for stream in "$fixtures"/arrow/read/*.arrows; do
 	status "reads $name" 0 rec-dump "$stream"
 	ok "$name has the expected rows" diff "$scratch/.out" "${stream%.arrows}.jsonl"
 done
+for stream in "$fixtures"/arrow/compressed/*.arrows; do
+	name=$(basename "$stream" .arrows)
+	if ldd "$(command -v rec-dump)" | grep -q "lib${name#polars-}"; then
+		status "reads $name" 0 rec-dump "$stream"
+		ok "$name has the expected rows" diff "$scratch/.out" "${stream%.arrows}.jsonl"
+	else
+		status "refuses $name, for want of a library" 69 rec-dump "$stream"
+		like "tells how to do without" "$err_text" "^rec-dump: .*after record 0: compressed .*without lib.*compression=None"
+	fi
+done
 stream=$fixtures/arrow/read/pyarrow.arrows
 is 'reads a pipe' "$(cat "$stream" | rec-dump)" "$(cat "${stream%.arrows}.jsonl")"
 is 'reads standard input as -' "$(rec-dump - < "$stream")" "$(cat "${stream%.arrows}.jsonl")"

@@ -239,15 +239,17 @@ static void notices_every_damaged_bit(void **state) {
  * that passes through is in these files. */
 static void survives_damage_without_a_checksum(void **state) {
 	(void)state;
-	static const char *const names[] = { "types", "pyarrow", "polars", "datasets" };
+	static const char *const names[] = { "read/types", "read/pyarrow", "read/polars", "read/datasets", "read/views",
+		"read/dictionaries", "read/dictionary-deltas", "read/polars-default", "compressed/lz4", "compressed/zstd" };
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		struct failure failure = { 0 };
 		size_t size, refused = 0;
-		char *path = format_text("tests/fixtures/arrow/read/%s.arrows", names[i]);
+		char *path = format_text("tests/fixtures/arrow/%s.arrows", names[i]);
 		uint8_t *bytes = (uint8_t *)read_file(path, 1 << 20, &size, &failure);
 		assert_non_null(bytes);
-		assert_in_range(read_all(bytes, size, &failure), 1, 100);
-		for (size_t at = 0; at < size; at++) {
+		bool can_read = read_all(bytes, size, &failure) > 0;
+		assert_true(can_read || failure.status == EX_UNAVAILABLE); /* built without a library that decompresses */
+		for (size_t at = 0; can_read && at < size; at++) {
 			static const uint8_t masks[] = { 0x01, 0x04, 0x80, 0xff };
 			for (size_t j = 0; j < sizeof masks; j++) {
 				bytes[at] ^= masks[j];
@@ -256,7 +258,7 @@ static void survives_damage_without_a_checksum(void **state) {
 			}
 			assert_int_equal(read_all(bytes, at, &failure), -1);
 		}
-		assert_in_range(refused, 100, 4 * size);
+		assert_true(!can_read || refused > 100);
 		free(bytes);
 		free(path);
 	}
