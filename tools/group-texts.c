@@ -1,8 +1,9 @@
-/* Documents are put end to end in a window, and chunks are cut off its front as soon as they are full; where a
- * document or a batch of them ends, what is left in the window is dropped or kept. */
+/* group-texts.c: puts documents end to end in a window and cuts chunks off its front as soon as they are full. Where a
+ * document ends, or a batch of them, what is left in the window is dropped or kept. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "cli/streams.h"
@@ -28,11 +29,22 @@ static const struct usage usage = {
 	.example = "wordpiece --vocab vocab.txt < text.arrows | group-texts --chunk-size 128 > chunks.arrows",
 };
 
-/* What is not yet cut: ids and word_ids side by side; -1 is a null word id. */
+/* Another list with one element a token, such as attention_mask. */
+struct list_column {
+	size_t column;                  /* of the input */
+	struct builder *elements;       /* of the tokens in the window */
+	struct builder *spare;          /* changes places with `elements` when its front is dropped */
+};
+
+/* What is not yet cut, one element a token in each: -1 is a null word id. */
 struct window {
 	struct int32_list input_ids, word_ids;
 	bool has_word_ids;
+	size_t list_count;
+	struct list_column *lists;
 };
+
+enum { INPUT_IDS, WORD_IDS }; /* columns of the input; WORD_IDS is -1 where there are none */
 
 struct totals { int64_t tokens, chunks, dropped; };
 
@@ -42,12 +54,36 @@ static void list_drop_front(struct int32_list *list, size_t count) {
 		memmove(list->values, list->values + count, list->count * sizeof *list->values);
 }
 
+static void lists_drop_front(const struct window *window, size_t count) {
+	for (size_t i = 0; i < window->list_count; i++) {
+		struct list_column *list = &window->lists[i];
+		struct builder *elements = list->elements;
+		struct column view;
+		builder_view(elements, &view);
+		builder_append_rows(list->spare, &view, (int64_t)count, view.length - (int64_t)count);
+		column_clear(&view);
+		builder_reset(elements);
+		list->elements = list->spare;
+		list->spare = elements;
+	}
+}
+
+static void append_elements(struct builder *out, const struct builder *elements, size_t first, size_t count) {
+	struct column view;
+	builder_view(elements, &view);
+	builder_append_rows(builder_child(out, 0), &view, (int64_t)first, (int64_t)count);
+	builder_end_row(out);
+	column_clear(&view);
+}
+
 static void write_chunk(const struct window *window, size_t first, size_t count, struct writer *out,
 	struct totals *totals) {
 	struct failure failure;
 	builder_append_int32_list(writer_column(out, 0), window->input_ids.values + first, count);
 	if (window->has_word_ids)
 		builder_append_nullable_int32_list(writer_column(out, 1), window->word_ids.values + first, count, -1);
+	for (size_t i = 0; i < window->list_count; i++)
+		append_elements(writer_column(out, 1 + (size_t)window->has_word_ids + i), window->lists[i].elements, first, count);
 	check(writer_end_row(out, &failure), &failure);
 	totals->chunks++;
 }
@@ -56,9 +92,12 @@ static void cut_full_chunks(struct window *window, struct writer *out, struct to
 	size_t size = (size_t)chunk_size, first = 0;
 	for (; window->input_ids.count - first >= size; first += size)
 		write_chunk(window, first, size, out, totals);
+	if (first == 0)
+		return;
 	list_drop_front(&window->input_ids, first);
 	if (window->has_word_ids)
 		list_drop_front(&window->word_ids, first);
+	lists_drop_front(window, first);
 }
 
 static void end_window(struct window *window, struct writer *out, struct totals *totals) {
@@ -68,6 +107,8 @@ static void end_window(struct window *window, struct writer *out, struct totals 
 	else
 		totals->dropped += (int64_t)left;
 	window->input_ids.count = window->word_ids.count = 0;
+	for (size_t i = 0; i < window->list_count; i++)
+		builder_reset(window->lists[i].elements);
 }
 
 /* Appends a row to the list. */
@@ -80,59 +121,101 @@ static void append_row(const struct reader *in, int64_t record, const struct col
 		die(failure.status, "%s: record %lld: %s", reader_name(in), (long long)record + 1, failure.text);
 }
 
-/* Appends a document to the window. word_ids is NULL where the stream has none. Returns its tokens. */
-static size_t append_document(struct window *window, const struct reader *in, int64_t record,
-	const struct column *input_ids, const struct column *word_ids, int64_t row) {
+static void check_length(const struct reader *in, int64_t record, const char *name, int64_t count, size_t tokens) {
+	if (count != (int64_t)tokens)
+		die(EX_DATAERR, "%s: record %lld: %lld %s for %zu input_ids (a list is cut into chunks with the tokens: give one element "
+			"a token, or leave the column out)", reader_name(in), (long long)record + 1, (long long)count, name, tokens);
+}
+
+/* Appends a row of the batch, a document, to the window. Returns its tokens. */
+static size_t append_document(struct window *window, const struct reader *in, const int *columns, const struct batch *batch,
+	int64_t row) {
+	int64_t record = reader_records(in) - batch->rows + row, first, length;
 	size_t before = window->input_ids.count;
-	append_row(in, record, input_ids, row, &window->input_ids);
+	append_row(in, record, &batch->columns[columns[INPUT_IDS]], row, &window->input_ids);
 	size_t count = window->input_ids.count - before;
 	for (size_t i = 0; i < count; i++)
 		if (window->input_ids.values[before + i] < 0)
 			die(EX_DATAERR, "%s: record %lld: input_ids[%zu] is null or negative (every token has an id)",
 				reader_name(in), (long long)record + 1, i);
-	if (word_ids == NULL)
-		return count;
-	append_row(in, record, word_ids, row, &window->word_ids);
-	if (window->word_ids.count != window->input_ids.count)
-		die(EX_DATAERR, "%s: record %lld: %zu word_ids for %zu input_ids (give one a token, null where there is none)",
-			reader_name(in), (long long)record + 1, window->word_ids.count - before, count);
+	if (window->has_word_ids) {
+		append_row(in, record, &batch->columns[columns[WORD_IDS]], row, &window->word_ids);
+		check_length(in, record, "word_ids", (int64_t)(window->word_ids.count - before), count);
+	}
+	for (size_t i = 0; i < window->list_count; i++) {
+		const struct column *column = &batch->columns[window->lists[i].column];
+		column_range(column, row, &first, &length);
+		check_length(in, record, column->field->name, length, count);
+		builder_append_rows(window->lists[i].elements, &column->children[0], first, length);
+	}
 	return count;
 }
 
-static void group(struct reader *in, int id_column, int word_column, struct writer *out, struct totals *totals) {
-	struct window window = { .has_word_ids = word_column >= 0 };
+static void group(struct reader *in, const int *columns, struct window *window, struct writer *out,
+	struct totals *totals) {
 	struct batch *batch;
 	struct failure failure;
 	int64_t record = 0;
 	while (check(reader_next(in, &batch, &failure), &failure) == 1) {
-		const struct column *input_ids = &batch->columns[id_column];
-		const struct column *word_ids = window.has_word_ids ? &batch->columns[word_column] : NULL;
 		for (int64_t row = 0; row < batch->rows; row++, record++) {
-			totals->tokens += (int64_t)append_document(&window, in, record, input_ids, word_ids, row);
-			cut_full_chunks(&window, out, totals);
+			totals->tokens += (int64_t)append_document(window, in, columns, batch, row);
+			cut_full_chunks(window, out, totals);
 			if (per_document || (batch_size > 0 && (record + 1) % batch_size == 0))
-				end_window(&window, out, totals);
+				end_window(window, out, totals);
 		}
 		batch_free(batch);
 	}
-	end_window(&window, out, totals);
-	free(window.input_ids.values);
-	free(window.word_ids.values);
+	end_window(window, out, totals);
+}
+
+/* Whether a column is cut into chunks with the tokens: a list, but not `labels`, which the reference replaces. */
+static bool is_grouped(const struct field *field) {
+	static const char *const others[] = { "input_ids", "word_ids", "labels" };
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		if (strcmp(field->name, others[i]) == 0)
+			return false;
+	return field->type.id == TYPE_LIST || field->type.id == TYPE_LARGE_LIST || field->type.id == TYPE_FIXED_SIZE_LIST;
+}
+
+/* Finds the list columns of the input, and adds their fields to the output's schema. */
+static void open_lists(struct window *window, const struct schema *in, struct schema *schema) {
+	window->lists = allocate(in->count, sizeof *window->lists);
+	for (size_t i = 0; i < in->count; i++) {
+		struct field field = in->fields[i];
+		if (!is_grouped(&field))
+			continue;
+		if (field.type.id == TYPE_FIXED_SIZE_LIST)
+			field.type = (struct type){ .id = TYPE_LIST };
+		schema_add(schema, &field);
+		window->lists[window->list_count++] = (struct list_column){ i, builder_create(&in->fields[i].children[0]),
+			builder_create(&in->fields[i].children[0]) };
+	}
+}
+
+static void close_window(struct window *window) {
+	for (size_t i = 0; i < window->list_count; i++) {
+		builder_destroy(window->lists[i].elements);
+		builder_destroy(window->lists[i].spare);
+	}
+	free(window->lists);
+	free(window->input_ids.values);
+	free(window->word_ids.values);
 }
 
 int main(int argc, char **argv) {
 	struct reader *in = open_input_stream(parse_options_with_input(argc, argv, &usage, options));
 	struct failure failure;
 	struct totals totals = { 0 };
-	int id_column = check(reader_find_int_list(in, "input_ids", &failure), &failure);
-	int word_column = schema_find(reader_schema(in), "word_ids");
-	if (word_column >= 0)
-		word_column = check(reader_find_int_list(in, "word_ids", &failure), &failure);
-
+	const int columns[] = { [INPUT_IDS] = check(reader_find_int_list(in, "input_ids", &failure), &failure),
+		[WORD_IDS] = schema_find(reader_schema(in), "word_ids") };
+	struct window window = { .has_word_ids = columns[WORD_IDS] >= 0 };
 	struct schema schema = { 0 };
 	schema_add_int32_list(&schema, "input_ids");
-	if (word_column >= 0)
+	if (window.has_word_ids) {
+		check(reader_find_int_list(in, "word_ids", &failure), &failure);
 		schema_add_int32_list(&schema, "word_ids");
+	}
+	open_lists(&window, reader_schema(in), &schema);
 	struct stream_info info;
 	stream_info_copy(&info, reader_info(in));
 	info.type = RECORD_CHUNKS;
@@ -140,10 +223,11 @@ int main(int argc, char **argv) {
 	info.chunk_size = chunk_size;
 	struct writer *out = open_output_stream(&schema, &info, -1);
 
-	group(in, id_column, word_column, out, &totals);
+	group(in, columns, &window, out, &totals);
 	if (verbose)
 		note("%lld documents, %lld tokens, %lld chunks, %lld tokens dropped", (long long)reader_records(in),
 			(long long)totals.tokens, (long long)totals.chunks, (long long)totals.dropped);
+	close_window(&window);
 	stream_info_clear(&info);
 	schema_clear(&schema);
 	reader_close(in);

@@ -11,7 +11,9 @@ random.seed(4)
 def document():
     words = random.choice([0, 1, 1, 5, 40, 200])
     word_ids = [None] + [w for w in range(words) for _ in range(random.choice([1, 1, 2, 3]))] + [None]
-    return {"input_ids": [random.randrange(30000) for _ in word_ids], "word_ids": word_ids}
+    return {"input_ids": [random.randrange(30000) for _ in word_ids], "word_ids": word_ids,
+            "attention_mask": [1 for _ in word_ids], "token_type_ids": [random.randrange(2) for _ in word_ids],
+            "tags": [None if w is None else f"tag {w}" for w in word_ids]}
 
 
 def reference(documents, size, batch_size):
@@ -52,7 +54,10 @@ with tempfile.TemporaryDirectory() as folder:
     for rows in 1, 37, 5000:
         for ids, kind in (pa.int32(), pa.list_), (pa.int64(), pa.large_list), (pa.uint16(), pa.list_):
             types = pa.schema([("input_ids", kind(ids)), ("word_ids", kind(pa.int64()))])
-            outputs.add(ours(as_stream(table.cast(types), rows))[1])
+            cast = table.select(types.names).cast(types)
+            for name in table.column_names[2:]:
+                cast = cast.append_column(name, table[name])
+            outputs.add(ours(as_stream(cast, rows))[1])
     if len(outputs) != 1:
         print(f"{len(outputs)} outputs of one input in several types and batches")
         failures += 1

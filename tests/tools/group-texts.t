@@ -46,6 +46,13 @@ is 'word ids go with their tokens, null for null, and other columns end here' \
 sed 's/, "word_ids.*/}/' "$scratch/tokens.jsonl" | rec-load > "$scratch/bare.arrows"
 is 'input without word ids gives chunks without' \
 	"$(group-texts --chunk-size 7 "$scratch/bare.arrows" | rec-dump | tr -d ' ')" '{"input_ids":[2,10,11,3,2,12,3]}'
+jq -c '. + {attention_mask: [.input_ids[] | . % 2], tags: [.input_ids[] | if . > 14 then null else "t\(.)" end], labels: []}' \
+	"$scratch/tokens.jsonl" | rec-load > "$scratch/lists.arrows"
+is 'other lists are cut with their tokens, but for labels' \
+	"$(group-texts --chunk-size 5 --keep-remainder "$scratch/lists.arrows" | rec-dump | jq -c 'del(.input_ids, .word_ids)')" \
+	'{"attention_mask":[0,0,1,1,0],"tags":["t2","t10","t11","t3","t2"]}
+{"attention_mask":[0,1,0,1,0],"tags":["t12","t3","t2","t13","t14"]}
+{"attention_mask":[1,0,1],"tags":[null,null,"t3"]}'
 group-texts --chunk-size 7 "$scratch/tokens.arrows" | rec-dump --info > "$scratch/info"
 like 'the stream says that these are chunks' "$(tr -d ' \n' < "$scratch/info")" '"type":"chunks"'
 like 'and of what size' "$(tr -d ' \n' < "$scratch/info")" '"chunk_size":7'
@@ -61,6 +68,10 @@ refused() { # NAME JSON REGULAR_EXPRESSION
 refused 'a token without an id' '{"input_ids": [2, null, 3], "word_ids": [null, 0, null]}' 'record 5: input_ids\[1\]'
 refused 'a negative id' '{"input_ids": [2, 5, -7], "word_ids": [null, 0, null]}' 'record 5: input_ids\[2\]'
 refused 'too few word ids' '{"input_ids": [2, 5, 3], "word_ids": [null, 0]}' 'record 5: 2 word_ids for 3'
+jq -c 'if .label == 1 then . + {tags: [1, 2, 3]} else . + {tags: .input_ids} end' "$scratch/tokens.jsonl" |
+	rec-load > "$scratch/uneven.arrows"
+status 'a list of another length is refused' 65 group-texts "$scratch/uneven.arrows"
+like 'and named' "$err_text" 'record 1: 3 tags for 4 input_ids'
 echo '{"text": "a"}' | rec-load > "$scratch/text.arrows"
 status 'a stream of texts is refused' 65 group-texts "$scratch/text.arrows"
 like 'the column it lacks is named' "$err_text" 'input_ids'
