@@ -83,7 +83,8 @@ static void write_chunk(const struct window *window, size_t first, size_t count,
 	if (window->has_word_ids)
 		builder_append_nullable_int32_list(writer_column(out, 1), window->word_ids.values + first, count, -1);
 	for (size_t i = 0; i < window->list_count; i++)
-		append_elements(writer_column(out, 1 + (size_t)window->has_word_ids + i), window->lists[i].elements, first, count);
+		append_elements(writer_column(out, 1 + (size_t)window->has_word_ids + i), window->lists[i].elements, first,
+			count);
 	check(writer_end_row(out, &failure), &failure);
 	totals->chunks++;
 }
@@ -123,13 +124,14 @@ static void append_row(const struct reader *in, int64_t record, const struct col
 
 static void check_length(const struct reader *in, int64_t record, const char *name, int64_t count, size_t tokens) {
 	if (count != (int64_t)tokens)
-		die(EX_DATAERR, "%s: record %lld: %lld %s for %zu input_ids (a list is cut into chunks with the tokens: give one element "
-			"a token, or leave the column out)", reader_name(in), (long long)record + 1, (long long)count, name, tokens);
+		die(EX_DATAERR, "%s: record %lld: %lld %s for %zu input_ids (the list is cut into chunks with the tokens: give "
+			"one element a token, or leave the column out)", reader_name(in), (long long)record + 1, (long long)count,
+			name, tokens);
 }
 
 /* Appends a row of the batch, a document, to the window. Returns its tokens. */
-static size_t append_document(struct window *window, const struct reader *in, const int *columns, const struct batch *batch,
-	int64_t row) {
+static size_t append_document(struct window *window, const struct reader *in, const int *columns,
+	const struct batch *batch, int64_t row) {
 	int64_t record = reader_records(in) - batch->rows + row, first, length;
 	size_t before = window->input_ids.count;
 	append_row(in, record, &batch->columns[columns[INPUT_IDS]], row, &window->input_ids);
@@ -151,12 +153,18 @@ static size_t append_document(struct window *window, const struct reader *in, co
 	return count;
 }
 
-static void group(struct reader *in, const int *columns, struct window *window, struct writer *out,
-	struct totals *totals) {
+/* NULL at the end. */
+static struct batch *next_batch(struct reader *in) {
 	struct batch *batch;
 	struct failure failure;
-	int64_t record = 0;
-	while (check(reader_next(in, &batch, &failure), &failure) == 1) {
+	check(reader_next(in, &batch, &failure), &failure);
+	return batch;
+}
+
+/* Groups the documents of the batch, the first one, and of all that follow. */
+static void group(struct reader *in, const int *columns, struct batch *batch, struct window *window,
+	struct writer *out, struct totals *totals) {
+	for (int64_t record = 0; batch != NULL; batch = next_batch(in)) {
 		for (int64_t row = 0; row < batch->rows; row++, record++) {
 			totals->tokens += (int64_t)append_document(window, in, columns, batch, row);
 			cut_full_chunks(window, out, totals);
@@ -168,8 +176,18 @@ static void group(struct reader *in, const int *columns, struct window *window, 
 	end_window(window, out, totals);
 }
 
-/* Whether a column is cut into chunks with the tokens: a list, but not `labels`, which the reference replaces. */
-static bool is_grouped(const struct field *field) {
+/* Whether a list has one element a token in the first document of the batch that has tokens. */
+static bool is_as_long(const struct batch *batch, const struct column *input_ids, const struct column *list) {
+	int64_t first, tokens = 0, length = -1;
+	for (int64_t row = 0; row < batch->rows && tokens == 0; row++) {
+		column_range(input_ids, row, &first, &tokens);
+		column_range(list, row, &first, &length);
+	}
+	return tokens > 0 && length == tokens;
+}
+
+/* Whether a column may be cut into chunks with the tokens: a list, but not `labels`, which the reference replaces. */
+static bool is_other_list(const struct field *field) {
 	static const char *const others[] = { "input_ids", "word_ids", "labels" };
 	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
 		if (strcmp(field->name, others[i]) == 0)
@@ -177,12 +195,14 @@ static bool is_grouped(const struct field *field) {
 	return field->type.id == TYPE_LIST || field->type.id == TYPE_LARGE_LIST || field->type.id == TYPE_FIXED_SIZE_LIST;
 }
 
-/* Finds the list columns of the input, and adds their fields to the output's schema. */
-static void open_lists(struct window *window, const struct schema *in, struct schema *schema) {
+/* Finds the lists that are as long as input_ids, and adds their fields to the output's schema. */
+static void open_lists(struct window *window, const struct schema *in, const struct batch *batch, int id_column,
+	struct schema *schema) {
 	window->lists = allocate(in->count, sizeof *window->lists);
 	for (size_t i = 0; i < in->count; i++) {
 		struct field field = in->fields[i];
-		if (!is_grouped(&field))
+		if (!is_other_list(&field) || batch == NULL
+				|| !is_as_long(batch, &batch->columns[id_column], &batch->columns[i]))
 			continue;
 		if (field.type.id == TYPE_FIXED_SIZE_LIST)
 			field.type = (struct type){ .id = TYPE_LIST };
@@ -215,7 +235,8 @@ int main(int argc, char **argv) {
 		check(reader_find_int_list(in, "word_ids", &failure), &failure);
 		schema_add_int32_list(&schema, "word_ids");
 	}
-	open_lists(&window, reader_schema(in), &schema);
+	struct batch *batch = next_batch(in);
+	open_lists(&window, reader_schema(in), batch, columns[INPUT_IDS], &schema);
 	struct stream_info info;
 	stream_info_copy(&info, reader_info(in));
 	info.type = RECORD_CHUNKS;
@@ -223,7 +244,7 @@ int main(int argc, char **argv) {
 	info.chunk_size = chunk_size;
 	struct writer *out = open_output_stream(&schema, &info, -1);
 
-	group(in, columns, &window, out, &totals);
+	group(in, columns, batch, &window, out, &totals);
 	if (verbose)
 		note("%lld documents, %lld tokens, %lld chunks, %lld tokens dropped", (long long)reader_records(in),
 			(long long)totals.tokens, (long long)totals.chunks, (long long)totals.dropped);

@@ -1,4 +1,4 @@
-/* The records are held in a table; an order is a permutation of their numbers. */
+/* shuffle-records.c: holds the records in a table, and writes them in the order of a permutation of their numbers. */
 #include <stdlib.h>
 
 #include "base/memory.h"

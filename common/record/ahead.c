@@ -5,8 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Rows of the message at `place`, and where the next one begins. Returns 1, 0 at the end-of-stream marker, -1 for
- * anything that reader_next() will complain about. */
+/* Reads the number of rows of the message at *place, which then moves to the next message. Returns 1, or 0 at the
+ * end-of-stream marker, or -1 for what reader_next() will refuse. */
 static int peek_message(const struct reader *reader, off_t *place, struct bytes *metadata, int64_t *rows) {
 	uint32_t start[2];
 	struct message message;
@@ -45,7 +45,7 @@ int64_t reader_total(struct reader *reader) {
 	return more < 0 ? -1 : total;
 }
 
-/* The batches of one epoch after the other, as the records come. */
+/* Counts batches of at most `size` records: `records` are in the last one, which is of that epoch. */
 struct epoch_count { int64_t size, batches, records, epoch; };
 
 static void count_record(struct epoch_count *count, int64_t epoch) {
@@ -86,8 +86,8 @@ int64_t reader_batches(struct reader *reader, int64_t size) {
 		return total < 0 ? -1 : round_up_quotient(total, size);
 	}
 	if (!is_regular_file(reader))
-		return info->epochs < 0 || __builtin_mul_overflow(info->epochs, round_up_quotient(info->records_per_epoch, size),
-			&batches) ? -1 : batches;
+		return info->epochs < 0 || __builtin_mul_overflow(info->epochs,
+			round_up_quotient(info->records_per_epoch, size), &batches) ? -1 : batches;
 	off_t place = lseek(reader->descriptor, 0, SEEK_CUR);
 	struct reader *again = lseek(reader->descriptor, reader->start, SEEK_SET) < 0 ? NULL
 		: reader_open(reader->descriptor, reader->name, &ignored);

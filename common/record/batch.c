@@ -1,5 +1,5 @@
-/* batch.c: the columns of a batch. They point into the message's body once every node and buffer has been checked against
- * the fields, or into builders. */
+/* batch.c: the columns of a batch. They point into the message's body once every node and buffer has been checked
+ * against the fields, or into builders. */
 #include "record/reader.h"
 
 #include <stdlib.h>
@@ -86,7 +86,8 @@ static int take_node(struct walk *walk, struct node *node) {
 	return 0;
 }
 
-/* Offsets that rise from 0 or more; *last is the greatest. An empty column may have none at all. */
+/* The next buffer, of offsets, which are not negative and do not fall; *last becomes the last one. A column without
+ * rows may have no offsets. */
 static int take_offsets(struct walk *walk, struct column *column, size_t width, int64_t *last) {
 	uint64_t need;
 	bool falls = false;
@@ -195,7 +196,7 @@ static int take_buffers(struct walk *walk, const struct layout *layout, struct c
 	}
 }
 
-/* The next column, of exactly `length` rows when `exact`, or of at least as many. */
+/* Loads the next column, which must have exactly `length` rows if `exact`, or else at least as many. */
 static int load_column(struct walk *walk, const struct field *field, int64_t length, bool exact,
 	struct column *column) {
 	struct layout layout = stored_layout(field);

@@ -1,14 +1,15 @@
-/* A builder mirrors the physical layout: the same buffers, grown by doubling. The validity bits come into being with
- * the first null, so that a column without nulls has none, wherever its rows came from; for the same reason what lies
- * under a null is zero or nothing. */
-#include "base/memory.h"
-#include "base/bytes.h"
+/* builder.c: builds columns.
+ *
+ * A builder has the buffers of the column's physical layout. Equal rows give equal bytes, however they were appended:
+ * the validity bits begin to exist with the first null, and the value of a null row is zero or has no bytes. */
 #include "record/column.h"
-#include "record/layout.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
+#include "base/memory.h"
+#include "record/layout.h"
 
 struct builder {
 	const struct field *field;
@@ -66,7 +67,7 @@ size_t builder_size(const struct builder *builder) {
 
 /* ---- validity ------------------------------------------------------------------------------------------ */
 
-/* Bits first .. first + count - 1 become 1; those after are 0 already. */
+/* Sets bits first .. first + count - 1. The bits after them must be 0. */
 static void set_bits(uint8_t *bits, int64_t first, int64_t count) {
 	for (; count > 0 && first % 8 != 0; first++, count--)
 		bits[first / 8] |= (uint8_t)(1 << first % 8);
@@ -75,12 +76,12 @@ static void set_bits(uint8_t *bits, int64_t first, int64_t count) {
 		bits[(first + count) / 8] |= (uint8_t)((1 << count % 8) - 1);
 }
 
-/* Bytes for `count` more bits, zero, after `length` bits. */
+/* Extends an array of `length` bits by `count` bits that are 0. */
 static void reserve_bits(struct bytes *bits, int64_t length, int64_t count) {
 	bytes_append_zeros(bits, (size_t)(length + count + 7) / 8 - bits->size);
 }
 
-/* The next `count` rows are not null. To be called before length grows. */
+/* Records that the next `count` rows are not null. Called before `length` grows. */
 static void mark_valid(struct builder *builder, int64_t count) {
 	if (builder->null_count == 0)
 		return;
@@ -88,7 +89,7 @@ static void mark_valid(struct builder *builder, int64_t count) {
 	set_bits(builder->validity.data, builder->length, count);
 }
 
-/* The next `count` rows are null. To be called before length grows. */
+/* Records that the next `count` rows are null. Called before `length` grows. */
 static void mark_null(struct builder *builder, int64_t count) {
 	if (builder->null_count == 0) {
 		builder->validity.size = 0;
@@ -106,7 +107,7 @@ static void append_offset(struct builder *builder, int64_t offset) {
 	bytes_append(&builder->offsets, &offset, builder->layout.offset_width); /* little-endian: the low half */
 }
 
-/* `count` null rows. */
+/* Appends `count` null rows. */
 static void append_nulls(struct builder *builder, int64_t count) {
 	struct layout layout = builder->layout;
 	if (count <= 0)
@@ -220,7 +221,8 @@ void builder_append_nullable_int32_list(struct builder *builder, const int32_t *
 
 /* ---- rows of a column ---------------------------------------------------------------------------------- */
 
-/* Rows that are not null, into a list or a column of bytes: what the offsets enclose, then the offsets, moved. */
+/* Appends rows that are not null to a list or a column of bytes: what their offsets enclose, then the offsets,
+ * shifted. */
 static void append_variable(struct builder *builder, const struct column *column, int64_t first, int64_t count) {
 	size_t width = builder->layout.offset_width;
 	int64_t from = load_offset(column->offsets, width, first);
@@ -234,7 +236,7 @@ static void append_variable(struct builder *builder, const struct column *column
 		append_offset(builder, load_offset(column->offsets, width, first + i) + shift);
 }
 
-/* Rows first .. first + count - 1, none of them null. */
+/* Appends rows first .. first + count - 1, none of which is null. */
 static void append_valid(struct builder *builder, const struct column *column, int64_t first, int64_t count) {
 	struct layout layout = builder->layout;
 	mark_valid(builder, count);
@@ -266,7 +268,7 @@ static void append_valid(struct builder *builder, const struct column *column, i
 	builder->length += count;
 }
 
-/* Rows first .. first + count - 1, none of them null, of a dictionary-encoded column or of views. */
+/* The same for a dictionary-encoded column or a column of views. */
 static void append_encoded(struct builder *builder, const struct column *column, int64_t first, int64_t count) {
 	for (int64_t row = first; row < first + count; row++) {
 		if (column->dictionary != NULL) {
@@ -276,8 +278,8 @@ static void append_encoded(struct builder *builder, const struct column *column,
 		int32_t part[4]; /* length, prefix, block, offset */
 		const uint8_t *view = column->values + VIEW_SIZE * row;
 		memcpy(part, view, sizeof part);
-		builder_append_bytes(builder, (const char *)(part[0] <= VIEW_INLINE ? view + 4 : column->blocks[part[2]] + part[3]),
-			(size_t)part[0]);
+		const uint8_t *bytes = part[0] <= VIEW_INLINE ? view + 4 : column->blocks[part[2]] + part[3];
+		builder_append_bytes(builder, (const char *)bytes, (size_t)part[0]);
 	}
 }
 
@@ -287,7 +289,7 @@ void builder_append_rows(struct builder *builder, const struct column *column, i
 		return;
 	}
 	bool is_encoded = column->dictionary != NULL || column->blocks != NULL;
-	for (int64_t end = first + count; first < end;) { /* runs of rows that are all null or all not */
+	for (int64_t end = first + count; first < end;) { /* by runs of rows that are all null or all not null */
 		bool null = column_is_null(column, first);
 		int64_t run = column->validity == NULL ? end - first : 1;
 		while (first + run < end && column_is_null(column, first + run) == null)

@@ -1,4 +1,4 @@
-/* Values by row. Loads go through memcpy(), for a foreign writer's buffers need not be aligned. */
+/* column.c: values by row. They are loaded by memcpy(), because the buffers of a foreign writer need not be aligned. */
 #include "record/column.h"
 
 #include <inttypes.h>
@@ -131,7 +131,7 @@ void column_range(const struct column *column, int64_t row, int64_t *first, int6
 		*count = 0;
 }
 
-/* Elements of a list of other integers than int32. -1: one of them does not fit. */
+/* The elements of a list of integers that are not int32. -1: one does not fit into 32 bits. */
 static int narrow_integers(const struct column *column, int64_t first, int64_t count, int32_t *to,
 	struct failure *failure) {
 	const struct column *child = &column->children[0];
@@ -145,7 +145,7 @@ static int narrow_integers(const struct column *column, int64_t first, int64_t c
 	return 0;
 }
 
-/* Puts `missing` in the place of the rows that are null. Most often eight of them have none. */
+/* Replaces rows that are null by `missing`. Skips 8 rows at a time where none of them is null, which is usual. */
 static void put_missing(const uint8_t *validity, int64_t first, int64_t count, int32_t missing, int32_t *to) {
 	for (int64_t i = 0; i < count; i++) {
 		if ((first + i) % 8 == 0 && validity[(first + i) / 8] == 0xff)

@@ -1,8 +1,8 @@
 /* column: the values of one column in one batch, and the building of new ones.
  *
- * A struct column only points into a batch's memory (Arrow's physical layout: validity bits, offsets, values,
- * children, see Columnar.html). Its offsets were verified when the batch was read, so they may be followed
- * unchecked. A builder owns what it holds. */
+ * A struct column points into a batch's memory, which has Arrow's physical layout (Columnar.html): validity bits,
+ * offsets, values, children. Its offsets were verified when the batch was read, so the functions here follow them
+ * unchecked. A builder owns its memory. */
 #ifndef CLOZE_RECORD_COLUMN_H
 #define CLOZE_RECORD_COLUMN_H
 
@@ -38,31 +38,31 @@ int64_t column_integer(const struct column *column, int64_t row, int64_t missing
 double column_float(const struct column *column, int64_t row);
 bool column_bool(const struct column *column, int64_t row);
 
-/* Where the elements of a row of a list, large_list, map or fixed_size_list lie in children[0]; a null row has
- * none. */
+/* The range of children[0] that holds the elements of a row of a list, large_list, map or fixed_size_list; it is
+ * empty for a null row. */
 void column_range(const struct column *column, int64_t row, int64_t *first, int64_t *count);
 
-/* Puts a row of a list<integer>, large_list or fixed_size_list of any integer width into `values`, which has room for
- * the count that column_range() tells; null elements become `missing`. -1: a value does not fit in 32 bits (65; the
- * text gives the value and its position, the caller knows the record). */
+/* Copies a row of a list, large_list or fixed_size_list of integers of any width to `values`, which has space for as
+ * many as column_range() counts. Null elements become `missing`. -1: 65, a value does not fit into 32 bits; the text
+ * gives the value and its position, and the caller adds the record. */
 int column_int32_values(const struct column *column, int64_t row, int32_t missing, int32_t *values,
 	struct failure *failure);
 
 /* Growable int32 values. Zero-initialize; free(values) releases it. */
 struct int32_list { int32_t *values; size_t count, capacity; };
 
-/* Makes room for `extra` more values and counts them in; returns where they are to be written, never NULL. */
+/* Adds `extra` values to the count and returns a pointer to the first of them, which the caller fills. Never NULL. */
 int32_t *int32_list_extend(struct int32_list *list, size_t extra);
 
-/* The same as column_int32_values(), into `list`, replacing what it held. */
+/* The same as column_int32_values(), into `list`, whose values are replaced. */
 int column_int32_list(const struct column *column, int64_t row, int32_t missing, struct int32_list *list,
 	struct failure *failure);
 
 /* ---- building ------------------------------------------------------------------------------------------ */
 
-struct builder; /* one column being built, rows appended at its end */
+struct builder; /* a column to whose end rows are appended */
 
-/* A builder for that field, borrowed for the builder's life. */
+/* A builder of a column of that field, which is borrowed for the builder's life. builder_destroy() frees it. */
 struct builder *builder_create(const struct field *field);
 void builder_destroy(struct builder *builder);
 
@@ -78,19 +78,19 @@ void builder_append_nullable_int32_list(struct builder *builder, const int32_t *
 void builder_append_number(struct builder *builder, double value);            /* for float32, float64 columns */
 void builder_append_bool(struct builder *builder, bool value);
 
-/* The builder of a child, and the end of a row whose children were appended to: a list (of any size; not a
- * fixed-size one) takes all that its child received since the row before, a struct one value of each child. A null
- * row of a struct appends null to its children by itself. */
+/* A row of a list or a struct is made by appending to its children's builders, then calling builder_end_row(). A list
+ * takes all elements that its child received since the row before; a struct needs one value in each child. Fixed-size
+ * lists are not built this way. builder_append_null() appends to the children of a struct by itself. */
 struct builder *builder_child(struct builder *builder, size_t child);
 void builder_end_row(struct builder *builder);
 
-/* Appends rows first .. first + count - 1 of a column of the same type: any type that passes through. */
+/* Appends rows first .. first + count - 1 of a column of the same type, which may be any type of schema.h. */
 void builder_append_rows(struct builder *builder, const struct column *column, int64_t first, int64_t count);
 
 int64_t builder_length(const struct builder *builder); /* rows */
-size_t builder_size(const struct builder *builder);    /* bytes, about */
+size_t builder_size(const struct builder *builder);    /* bytes, roughly; at least one a row */
 
-/* Shows what was built as a column that points into the builder, valid until the next change to it. */
+/* Makes *column point into the builder; valid until the builder changes. column_clear() releases it. */
 void builder_view(const struct builder *builder, struct column *column);
 /* Releases what a column owns: its arrays of children and blocks. */
 void column_clear(struct column *column);

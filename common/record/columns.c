@@ -1,4 +1,4 @@
-/* Two lists of numbers: the columns carried, and where they go. */
+/* columns.c: the numbers of the columns carried, in the input and in the output. */
 #include "record/columns.h"
 
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 struct carried {
 	const struct schema *schema; /* of the input */
 	size_t *columns, count;
-	size_t first; /* the output's column that the first of them becomes */
+	size_t first; /* the number of the first one in the output; the others follow it */
 };
 
 static bool is_listed(const char *name, const char *const *names) {

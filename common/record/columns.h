@@ -11,14 +11,15 @@
 
 struct carried;
 
-/* Every column of the schema but those named (a list ended by NULL; names that are not there are no error). */
+/* All columns of the schema, which is borrowed, except those in `known`, a list that ends with NULL. A name in it
+ * that the schema does not have is ignored. */
 struct carried *carried_create(const struct schema *schema, const char *const *known);
 /* Adds their fields to the output's schema, and remembers where they start there. */
 void carried_add_fields(struct carried *carried, struct schema *schema);
 /* Appends a row's values to the writer's columns. */
 void carried_append(const struct carried *carried, const struct batch *batch, int64_t row, struct writer *writer);
 
-/* A copy of a row's values, to be appended later: a builder a column. carried_forget() frees it. */
+/* A copy of a row's values for carried_append_kept(), as one builder for each column. carried_forget() frees it. */
 struct builder **carried_keep(const struct carried *carried, const struct batch *batch, int64_t row);
 void carried_append_kept(const struct carried *carried, struct builder *const *kept, struct writer *writer);
 void carried_forget(const struct carried *carried, struct builder **kept);

@@ -61,8 +61,8 @@ static decompressor *find_decompressor(enum codec codec) {
 	return found;
 }
 
-/* Appends what the `length` bytes of a buffer decompress to, so that `out` has at most `limit` bytes. What is wrong with
- * them; NULL: nothing. */
+/* Appends what the `length` bytes of a buffer decompress to, so that `out` has at most `limit` bytes. What is wrong
+ * with them; NULL: nothing. */
 static const char *append_buffer(const uint8_t *from, size_t length, decompressor *decompress, size_t limit,
 	struct bytes *out) {
 	int64_t size;
@@ -89,8 +89,8 @@ int message_decompress(struct message *message, const char *where, struct failur
 		return 0;
 	decompressor *decompress = find_decompressor(message->codec);
 	if (decompress == NULL)
-		return fail(failure, EX_UNAVAILABLE, "%s: compressed batches, and this build is without %s (write the stream without "
-			"compression: pyarrow IpcWriteOptions(compression=None), polars compression=\"uncompressed\")", where,
+		return fail(failure, EX_UNAVAILABLE, "%s: compressed batches, and this build is without %s (write the stream "
+			"without compression: pyarrow IpcWriteOptions(compression=None), polars compression=\"uncompressed\")", where,
 			message->codec == CODEC_LZ4 ? "liblz4" : "libzstd");
 	for (size_t i = 0; i < message->buffers.count && wrong == NULL; i++) {
 		struct buffer from, to = { (int64_t)out.size, 0 };

@@ -162,8 +162,8 @@ int decoder_add(struct decoder *decoder, const struct message *message, const st
 			builder_reset(dictionary->builder);
 		size_t total = decoder_size(decoder);
 		if (size > INT32_MAX || total > INT32_MAX - size || total + size > limit)
-			return fail(failure, EX_DATAERR, "%s: column %s: dictionaries of %" PRIu64 " bytes (write plain columns)", where,
-				dictionary->field->name, total + size);
+			return fail(failure, EX_DATAERR, "%s: column %s: dictionaries of %" PRIu64 " bytes (write plain columns)",
+				where, dictionary->field->name, total + size);
 		builder_append_rows(dictionary->builder, values, 0, values->length);
 		column_clear(&dictionary->column);
 		builder_view(dictionary->builder, &dictionary->column);
@@ -181,7 +181,8 @@ struct batch *decode_slice(const struct schema *plain, const struct batch *batch
 		for (size_t i = 0; i < plain->count; i++)
 			size += plain_size(&batch->columns[i], *row, 1);
 		if (size > limit || size > INT32_MAX) {
-			fail(failure, EX_DATAERR, "%s: a record of %" PRIu64 " bytes when decoded (write plain columns)", where, size);
+			fail(failure, EX_DATAERR, "%s: a record of %" PRIu64 " bytes when decoded (write plain columns)", where,
+				size);
 			return NULL;
 		}
 		total += size;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Which streams have a column, and what makes them. */
+/* The streams that have a column, and the tools that write them. */
 static const char *column_source(const char *name) {
 	static const struct { const char *name, *source; } sources[] = {
 		{ "text", "a stream of text has it, as imdb-read writes" },

@@ -1,5 +1,5 @@
-/* Every access goes through inside(), which is the one place that compares with the size. Nothing is assumed to be
- * aligned. */
+/* flatbuffer.c: every access is checked by inside(), the one place that compares with the size. Nothing is assumed to
+ * be aligned. */
 #include "record/flatbuffer.h"
 
 #include <stdbool.h>
@@ -7,7 +7,7 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "values are copied as they lie");
 
-/* Whether `length` bytes from `at` are within the bytes, and within the budget. */
+/* Whether `length` bytes from `at` lie within the bytes and the budget, which they are taken from. */
 static bool inside(struct flat_reader *reader, size_t at, size_t length, const char *what) {
 	if (at > reader->size || length > reader->size - at || length > reader->budget) {
 		if (reader->damage == NULL)
@@ -55,7 +55,7 @@ static struct flat_table table_at(struct flat_reader *reader, size_t at) {
 	return table;
 }
 
-/* Where the offset at a place leads; 0: nowhere. */
+/* The place that the offset at `slot` leads to; 0: outside the bytes. */
 static size_t follow(struct flat_reader *reader, size_t slot) {
 	size_t target = slot + load32(reader, slot);
 	if (target == slot || !inside(reader, target, 4, "an offset leads outside the metadata"))
@@ -70,7 +70,7 @@ struct flat_table flat_root(struct flat_reader *reader) {
 	return at == 0 ? (struct flat_table){ .reader = reader } : table_at(reader, at);
 }
 
-/* Where a field of `width` bytes lies; 0: it is missing. */
+/* The place of a field of `width` bytes; 0: it is missing. */
 static size_t field_at(const struct flat_table *table, int field, size_t width) {
 	size_t slot = 4 + 2 * (size_t)field;
 	if (table->at == 0 || slot + 2 > table->vtable_size)

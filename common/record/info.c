@@ -45,8 +45,8 @@ int stream_info_set_epochs(struct stream_info *info, int64_t epochs, int64_t rec
 	info->records_per_epoch = records_per_epoch;
 	if (!__builtin_mul_overflow(epochs, records_per_epoch, &info->records))
 		return 0;
-	return fail(failure, EX_USAGE, "%" PRId64 " epochs of %" PRId64 " records are too many to count (give a smaller"
-		" --epochs)", epochs, records_per_epoch);
+	return fail(failure, EX_USAGE, "%" PRId64 " epochs of %" PRId64 " records are too many to count (give a smaller "
+		"--epochs)", epochs, records_per_epoch);
 }
 
 static int compare_ids(const void *left, const void *right) {
@@ -128,7 +128,7 @@ char *stream_info_format(const struct stream_info *info) {
 	return text;
 }
 
-/* Keeps *value where the key is missing or null. */
+/* Leaves *value as it is where the key is missing or null. */
 static int get_integer(const json_t *object, const char *key, int64_t maximum, int64_t *value,
 	struct failure *failure) {
 	const json_t *json = json_object_get(object, key);

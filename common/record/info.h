@@ -1,4 +1,4 @@
-/* info: what cloze says about a stream in its schema's metadata, under the key `cloze`, as JSON.
+/* info: facts about a stream, which its schema's metadata holds as JSON under the key `cloze`.
  *
  *     {"type": "masked", "records": 3000, "epochs": 3, "records_per_epoch": 1000, "vocab_size": 30522,
  *      "vocab_fingerprint": "crc32:1c0588f4", "chunk_size": 128,
@@ -10,7 +10,7 @@
  *      "all_special_ids": [0, 100, 101, 102, 103], "chunk_size": 128,
  *      "lineage": [{"tool": "imdb-read", "version": "0.1.0", "arguments": ["--split", "train"], "seed": null}]}
  *
- * Every key may be missing; a stream from elsewhere has none. */
+ * Every key may be missing. A stream of another writer has none. */
 #ifndef CLOZE_RECORD_INFO_H
 #define CLOZE_RECORD_INFO_H
 
@@ -24,7 +24,7 @@
 enum record_type { RECORD_OTHER, RECORD_TEXT, RECORD_TOKENS, RECORD_CHUNKS, RECORD_MASKED };
 
 struct stream_info {
-	enum record_type type;      /* RECORD_OTHER: not said */
+	enum record_type type;      /* RECORD_OTHER: not known */
 	int64_t records;            /* -1: not known */
 	int64_t epochs, records_per_epoch; /* their product is `records`; -1, both: not known */
 	int64_t vocab_size;         /* -1: not known */

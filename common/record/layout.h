@@ -1,4 +1,4 @@
-/* layout: which buffers a type's columns are made of, for this room's own use.
+/* layout: the buffers that columns of a type consist of, for this room's own use.
  *
  * Source: Columnar.html, "Buffer Listing for Each Layout". */
 #ifndef CLOZE_RECORD_LAYOUT_H
@@ -33,7 +33,7 @@ struct layout type_layout(const struct type *type);
 struct layout stored_layout(const struct field *field);
 size_t layout_buffers(enum layout_kind kind);
 
-/* Something to point to for a buffer without bytes. */
+/* The buffer, or a place in static memory for one without bytes. */
 static inline const uint8_t *buffer_or_empty(const uint8_t *buffer) {
 	static const uint8_t empty[16];
 	return buffer != NULL ? buffer : empty;

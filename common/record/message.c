@@ -1,4 +1,4 @@
-/* message.c: takes the metadata of messages apart, and refuses what no stage takes. */
+/* message.c: decodes the metadata of messages, and refuses what no stage takes. */
 #include "record/message.h"
 
 #include <inttypes.h>
@@ -90,14 +90,14 @@ bool message_buffer(const struct message *message, size_t index, struct buffer *
 		&& buffer->length <= body_length - buffer->offset;
 }
 
-/* A string as C has them; NULL where it is missing or holds NUL. */
+/* A copy of a string that ends with NUL; NULL where the string is missing or contains NUL. */
 static char *decode_text(const struct flat_table *table, int field) {
 	size_t length;
 	const char *text = flat_text(table, field, &length);
 	return text == NULL || memchr(text, '\0', length) != NULL ? NULL : copy_bytes(text, length);
 }
 
-/* All pairs but the one whose key is `except`. */
+/* Copies all pairs except the one whose key is `except`. */
 static void decode_key_values(const struct flat_table *table, int field, const char *except,
 	struct key_values *metadata) {
 	struct flat_vector pairs = flat_vector(table, field, 4);
@@ -114,7 +114,7 @@ static void decode_key_values(const struct flat_table *table, int field, const c
 	}
 }
 
-/* The type's parameters; false for those that its layout cannot be told from. */
+/* Reads the type's parameters. False: they are out of range, so that the layout is not known. */
 static bool decode_type(const struct flat_table *table, struct type *type) {
 	static const int float_widths[] = { 16, 32, 64 }, interval_widths[] = { 32, 64, 128 };
 	switch (type->id) {
@@ -182,7 +182,7 @@ static bool decode_encoding(const struct flat_table *field, struct dictionary_en
 	return flat_integer(&table, ENCODING_KIND, 2, 0) == 0;
 }
 
-/* How to be rid of a type that no stage takes; NULL: it is taken. */
+/* What a type that no stage takes is, and how to convert it; NULL: stages take the type. */
 static const char *refusal(int64_t id) {
 	switch (id) {
 	case TYPE_LIST_VIEW:
@@ -216,7 +216,7 @@ static bool right_children(const struct field *field) {
 	}
 }
 
-/* `column` names the top-level column in texts; NULL: this is it. */
+/* `column` is the name of the top-level column, for messages; NULL: the field is one. */
 static int decode_field(const struct flat_table *table, struct field *field, const char *column, const char *name,
 	int depth, struct failure *failure) {
 	int64_t id = flat_integer(table, FIELD_TYPE_TYPE, 1, 0);
@@ -233,8 +233,8 @@ static int decode_field(const struct flat_table *table, struct field *field, con
 	if (table->reader->damage != NULL)
 		return damaged(table->reader, name, failure);
 	if (!decode_encoding(table, &field->dictionary))
-		return fail(failure, EX_DATAERR, "%s: column %s: damaged metadata: a dictionary's indices are out of range", name,
-			column);
+		return fail(failure, EX_DATAERR, "%s: column %s: damaged metadata: a dictionary's indices are out of range",
+			name, column);
 	if (refusal(id) != NULL)
 		return fail(failure, EX_DATAERR, "%s: column %s is %s", name, column, refusal(id));
 	field->type.id = (enum type_id)id;
@@ -266,7 +266,7 @@ int message_decode_schema(struct message *message, struct schema *schema, char *
 	size_t length;
 	*schema = (struct schema){ 0 };
 	if (flat_integer(&message->header, SCHEMA_ENDIANNESS, 2, 0) != 0)
-		return fail(failure, EX_DATAERR, "%s: big-endian values (write it on, or as for, a little-endian machine)",
+		return fail(failure, EX_DATAERR, "%s: big-endian values (convert them to little-endian where the stream is written)",
 			name);
 	if (decode_fields(&fields, &schema->fields, &schema->count, NULL, name, 0, failure) < 0) {
 		schema_clear(schema);

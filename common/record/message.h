@@ -26,7 +26,7 @@ enum { COMPRESSION_CODEC, COMPRESSION_METHOD };
 /* The numbers of the `MessageHeader` union in Message.fbs. */
 enum message_kind { MESSAGE_SCHEMA = 1, MESSAGE_DICTIONARY = 2, MESSAGE_RECORD_BATCH = 3 };
 
-/* A message's metadata as far as it can be understood without a schema. Points into the metadata. */
+/* A message, as far as it can be decoded without a schema. Points into its metadata. */
 struct message {
 	struct flat_reader reader;
 	int64_t kind;
@@ -51,7 +51,7 @@ struct message {
 struct buffer { int64_t offset, length; };
 struct node { int64_t length, null_count; };
 
-/* Takes a message's metadata apart. `name` is what texts begin with. -1: 65, *message not to be used. */
+/* Decodes a message's metadata. `name` begins the texts of failures. -1: 65, and *message must not be used. */
 int message_decode(const void *metadata, size_t size, struct message *message, const char *name,
 	struct failure *failure);
 /* Frees what the message owns. */
@@ -60,8 +60,8 @@ void message_clear(struct message *message);
 /* The place of buffer `index`, below buffers.count, in the body. False: it is not within the body. */
 bool message_buffer(const struct message *message, size_t index, struct buffer *buffer);
 
-/* The schema of a schema message, and the text of its `cloze` key (NULL: none; free() releases it). A type that no stage
- * takes is refused here, with the column's name. */
+/* The schema of a schema message, and the text of its `cloze` key (NULL: none; free() releases it). A type that no
+ * stage takes is refused here, with the column's name. */
 int message_decode_schema(struct message *message, struct schema *schema, char **cloze, const char *name,
 	struct failure *failure);
 

@@ -7,7 +7,7 @@ static void encode_text(struct bytes *out, size_t table, int field, const char *
 	flat_link(out, flat_slot(out, table, field), flat_add_text(out, text, length));
 }
 
-/* A vector of tables, each to be linked at its slot. */
+/* Adds a vector of tables, each of which is to be linked at its slot. Returns the first slot. */
 static size_t encode_vector(struct bytes *out, size_t table, int field, size_t count) {
 	size_t vector = flat_add_vector(out, count, 4);
 	flat_link(out, flat_slot(out, table, field), vector);
@@ -31,7 +31,7 @@ static void encode_key_values(struct bytes *out, size_t table, int field, const 
 		encode_key_value(out, slots + 4 * metadata->count, "cloze", cloze, strlen(cloze));
 }
 
-/* A type whose fields all are integers, `widths` bytes each. */
+/* Adds the table of a type whose fields are integers of `widths` bytes. */
 static size_t encode_integers(struct bytes *out, const uint8_t *widths, const int64_t *values, int count) {
 	size_t table = flat_add_table(out, widths, (size_t)count);
 	for (int i = 0; i < count; i++)
@@ -71,8 +71,8 @@ static size_t encode_type(struct bytes *out, const struct type *type) {
 	}
 }
 
-/* The name comes last, and the last field's name at the end of a schema: every reader needs it, so that a schema which was
- * cut short is noticed by those too that do not compare the length. */
+/* The name comes last, and the last field's name at the end of a schema: every reader needs it, so that a schema
+ * which was cut short is noticed by those too that do not compare the length. */
 static void encode_field(struct bytes *out, size_t slot, const struct field *field) {
 	size_t table = flat_add_table(out, (const uint8_t[]){ 4, 1, 1, 4, 0, 4, field->metadata.count > 0 ? 4 : 0 }, 7);
 	flat_link(out, slot, table);
@@ -87,8 +87,8 @@ static void encode_field(struct bytes *out, size_t slot, const struct field *fie
 	encode_text(out, table, FIELD_NAME, field->name, strlen(field->name));
 }
 
-/* The continuation marker, the root's offset and the Message table. Returns the table's place. `out` must be aligned
- * to 8. */
+/* Adds the continuation marker, the length, the root's offset and the Message table. Returns the table's place. The
+ * size of `out` must be a multiple of 8. */
 static size_t begin_message(struct bytes *out, int kind, int64_t body_length, bool has_metadata) {
 	bytes_append(out, &(uint32_t){ 0xffffffff }, 4);
 	bytes_append_zeros(out, 4);
@@ -118,7 +118,7 @@ void message_encode_schema(struct bytes *out, const struct schema *schema, const
 	end_message(out, start);
 }
 
-/* A vector of structs of two int64. */
+/* Adds a vector of structs of two int64. */
 static void encode_pairs(struct bytes *out, size_t table, int field, const void *pairs, size_t count) {
 	size_t vector = flat_add_vector(out, count, 16);
 	flat_link(out, flat_slot(out, table, field), vector);

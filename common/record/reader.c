@@ -1,4 +1,5 @@
-/* reader.c: reads one message at a time: 8 bytes, the metadata, the body, each into memory that grows as bytes arrive. */
+/* reader.c: reads one message at a time: 8 bytes, the metadata, the body, each into memory that grows as bytes
+ * arrive. */
 #include "record/reader.h"
 
 #include <errno.h>
@@ -18,7 +19,7 @@
 
 static int cut_short(const struct reader *reader, struct failure *failure) {
 	return fail(failure, EX_DATAERR, "%s: cut short after record %" PRId64 ": no end-of-stream marker "
-		"(the stage that writes it failed, or the file is not whole)", reader->name, reader->records);
+		"(the stage that wrote it failed, or the file is incomplete)", reader->name, reader->records);
 }
 
 /* Waits until there is input, or its end, and calls `woken` meanwhile. -1: what `woken` says. */
@@ -33,7 +34,7 @@ static int wait_for_input(const struct reader *reader, struct failure *failure) 
 	return 0;
 }
 
-/* Up to `size` bytes, fewer only at the end. -1: 74. */
+/* Reads `size` bytes, or fewer at the end of the input. Returns how many. -1: 74. */
 static ptrdiff_t read_bytes(const struct reader *reader, void *to, size_t size, struct failure *failure) {
 	size_t done = 0;
 	while (done < size) {
@@ -50,8 +51,8 @@ static ptrdiff_t read_bytes(const struct reader *reader, void *to, size_t size, 
 	return (ptrdiff_t)done;
 }
 
-/* Reads exactly `size` bytes to *memory, of *capacity bytes. The memory is doubled as bytes arrive, for `size` is only what
- * the stream claims. -1: 65 when the input ends before, or 74. */
+/* Reads exactly `size` bytes to *memory, of *capacity bytes. The memory is doubled as bytes arrive, for `size` is
+ * only what the stream claims. -1: 65 when the input ends before, or 74. */
 static int read_growing(const struct reader *reader, uint8_t **memory, size_t *capacity, size_t size,
 	struct failure *failure) {
 	const size_t first_step = 1 << 20;
@@ -74,7 +75,8 @@ static int read_growing(const struct reader *reader, uint8_t **memory, size_t *c
 
 /* ---- opening ------------------------------------------------------------------------------------------- */
 
-/* The format that the first bytes are of, where it is another than Arrow's, and how to make a stream of it; NULL: unknown. */
+/* The format that the first bytes are of, where it is another than Arrow's, and how to make a stream of it; NULL:
+ * unknown. */
 static const char *other_format(const uint8_t *start, size_t size) {
 	static const struct { const char *magic, *text; } formats[] = {
 		{ "ARROW1", "an Arrow file, not a stream (pyarrow: ipc.new_stream(out, table.schema).write_table(table))" },
@@ -162,8 +164,8 @@ static int read_schema(struct reader *reader, struct failure *failure) {
 
 struct reader *reader_open(int descriptor, const char *name, struct failure *failure) {
 	struct reader *reader = allocate(1, sizeof *reader);
-	*reader = (struct reader){ .descriptor = descriptor, .start = lseek(descriptor, 0, SEEK_CUR), .name = copy_text(name),
-		.wake.descriptor = -1 };
+	*reader = (struct reader){ .descriptor = descriptor, .start = lseek(descriptor, 0, SEEK_CUR),
+		.name = copy_text(name), .wake.descriptor = -1 };
 	stream_info_init(&reader->info);
 	fcntl(descriptor, F_SETPIPE_SZ, 1 << 20); /* a batch's size; fails, without harm, where the input is no pipe */
 	if (read_schema(reader, failure) == 0)
@@ -266,8 +268,8 @@ static int check_end(struct reader *reader, struct failure *failure) {
 	char byte;
 	reader->ended = true;
 	if (reader->checks == CHECKED_ALL && !reader->totals_seen)
-		return fail(failure, EX_DATAERR, "%s: after record %" PRId64 ": the totals are missing (the stream was changed or "
-			"damaged on its way)", reader->name, reader->records);
+		return fail(failure, EX_DATAERR, "%s: after record %" PRId64 ": the totals are missing (the stream was changed "
+			"or damaged on its way)", reader->name, reader->records);
 	ptrdiff_t got = read_bytes(reader, &byte, 1, failure);
 	if (got > 0)
 		return fail(failure, EX_DATAERR, "%s: data after the end-of-stream marker, record %" PRId64
@@ -301,8 +303,8 @@ static int take_dictionary(struct reader *reader, struct message *message, const
 	if (values == NULL)
 		return 0; /* of no column */
 	struct batch *batch = batch_load(reader, message, values, 1, where, failure);
-	int result = batch == NULL ? -1 : decoder_add(reader->decoder, message, batch->columns, decoded_limit(reader), where,
-		failure);
+	int result = batch == NULL ? -1
+		: decoder_add(reader->decoder, message, batch->columns, decoded_limit(reader), where, failure);
 	batch_free(batch);
 	return result;
 }
@@ -349,7 +351,8 @@ static int read_message(struct reader *reader, struct batch **batch, struct fail
 static int next_slice(struct reader *reader, struct batch **batch, struct failure *failure) {
 	char where[512];
 	snprintf(where, sizeof where, "%s: after record %" PRId64, reader->name, reader->records);
-	*batch = decode_slice(&reader->schema, reader->encoded, &reader->encoded_row, decoded_limit(reader), where, failure);
+	*batch = decode_slice(&reader->schema, reader->encoded, &reader->encoded_row, decoded_limit(reader), where,
+		failure);
 	if (*batch == NULL)
 		return -1;
 	if (reader->encoded_row == reader->encoded->rows) {

@@ -31,8 +31,8 @@ struct reader {
 	struct reader_wake wake;
 };
 
-/* A row whose columns all are nulls, or structs without fields, takes no bytes, so that a few bytes could claim any number
- * of rows. A stream may have FREE_ROWS of them, and ROWS_PER_BYTE more for each byte that arrived. */
+/* A row whose columns all are nulls, or structs without fields, takes no bytes, so that a few bytes could claim any
+ * number of rows. A stream may have FREE_ROWS of them, and ROWS_PER_BYTE more for each byte that arrived. */
 enum { FREE_ROWS = 1 << 20, ROWS_PER_BYTE = 8 };
 
 /* What indices and views stand for may have DECODED_FREE bytes, and DECODED_RATIO more for each byte that arrived. */
@@ -41,8 +41,8 @@ enum { DECODED_FREE = 64 << 20, DECODED_RATIO = 16 };
 /* A slice of a batch that is decoded ends with this row, or with the row that brings it to so many bytes. */
 enum { SLICE_ROWS = 1000, SLICE_BYTES = 1 << 20 };
 
-/* Makes a batch of a message and its body, each node and buffer checked against the fields. Decompresses the body and takes
- * it over. `where` is what texts begin with. NULL: 65, or 69 as message_decompress(). */
+/* Makes a batch of a message and its body, each node and buffer checked against the fields. Decompresses the body and
+ * takes it over. `where` is what texts begin with. NULL: 65, or 69 as message_decompress(). */
 struct batch *batch_load(struct reader *reader, struct message *message, const struct field *fields, size_t count,
 	const char *where, struct failure *failure);
 

@@ -1,4 +1,4 @@
-/* Deep copies, and types in words. */
+/* schema.c: deep copies, and types as text. */
 #include "record/schema.h"
 
 #include <stdlib.h>

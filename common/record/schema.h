@@ -36,7 +36,8 @@ struct type {
 struct key_value { char *key, *value; size_t value_length; }; /* both end in NUL; a value may hold others */
 struct key_values { size_t count; struct key_value *pairs; };
 
-/* How the rows of a dictionary-encoded column are stored: as indices into a dictionary, which comes in messages of its own. */
+/* How the rows of a dictionary-encoded column are stored: as indices into a dictionary, which comes in messages of
+ * its own. */
 struct dictionary_encoding { int64_t id; int index_width; bool index_signed; }; /* width in bits; 0: not encoded */
 
 struct field {
@@ -55,7 +56,7 @@ struct schema {
 	struct key_values metadata; /* keys other than `cloze`, which struct stream_info holds */
 };
 
-/* A deep copy into `to`, which need not be initialized. */
+/* Make a deep copy in `to`, which need not be initialized. */
 void field_copy(struct field *to, const struct field *from);
 void schema_copy(struct schema *to, const struct schema *from);
 /* Frees what the schema points to, not the struct itself. */
@@ -63,12 +64,12 @@ void schema_clear(struct schema *schema);
 
 /* Adds a deep copy of the field at the end. */
 void schema_add(struct schema *schema, const struct field *field);
-/* Adds a nullable column of the types that cloze writes itself. */
+/* Add a nullable column of a type that cloze writes. */
 void schema_add_int(struct schema *schema, const char *name, int bit_width);
 void schema_add_utf8(struct schema *schema, const char *name);
 void schema_add_int32_list(struct schema *schema, const char *name);
 
-/* The index of the column of that name, -1 if there is none (or more than one: the first). */
+/* The index of the first column of that name; -1: there is none. */
 int schema_find(const struct schema *schema, const char *name);
 
 /* The type in words: "list<int32>", "timestamp[us, UTC]". free() releases it. */

@@ -1,9 +1,9 @@
 /* stream: reading and writing the streams that tools exchange, Apache Arrow's IPC streaming format.
  *
  * Source: https://arrow.apache.org/docs/format/Columnar.html#serialization-and-interprocess-communication-ipc,
- * Message.fbs. cloze-records(5) describes what cloze adds. In short: a schema message, record batches with checksums, an
- * empty last batch with the number of records, the end-of-stream marker. A stream without the marker was cut short, and is
- * refused. */
+ * Message.fbs. cloze-records(5) describes what cloze adds. In short: a schema message, record batches with checksums,
+ * an empty last batch with the number of records, the end-of-stream marker. A stream without the marker was cut
+ * short, and is refused. */
 #ifndef CLOZE_RECORD_STREAM_H
 #define CLOZE_RECORD_STREAM_H
 
@@ -25,8 +25,8 @@ void batch_free(struct batch *batch); /* with the memory its columns point into;
 
 struct reader;
 
-/* Reads the schema from the descriptor; `name` is what messages call the input. NULL: 65 for anything that is not
- * a stream a stage can take, 74 for a failed read. */
+/* Reads the schema from the descriptor. `name` is the input's name in messages. NULL: 65 for anything but a stream
+ * that stages take, 74 for a failed read. */
 struct reader *reader_open(int descriptor, const char *name, struct failure *failure);
 void reader_close(struct reader *reader);
 
@@ -34,13 +34,15 @@ const char *reader_name(const struct reader *reader);
 const struct schema *reader_schema(const struct reader *reader);     /* owned by the reader */
 const struct stream_info *reader_info(const struct reader *reader);  /* owned by the reader */
 
-/* Reads the next batch that has rows; the caller frees it by batch_free(). Returns 1 with a batch; 0 at the
- * end-of-stream marker, *batch NULL; -1: 65, the text telling after which record, or 74. */
+/* Reads the next batch that has rows; the caller frees it by batch_free(). Returns 1 with a batch, or 0 with *batch
+ * NULL at the end-of-stream marker. -1: 65, with the number of records before it in the text, 74, or 69 for
+ * compressed batches where cloze was built without the library. */
 int reader_next(struct reader *reader, struct batch **batch, struct failure *failure);
 
 /* Lets something else interrupt a wait for input: when `descriptor` is readable before or while the reader waits,
- * `woken` is called; it must make the descriptor unreadable, or return -1, described in *failure, for the read to fail.
- * 0 goes on reading: nothing is lost. (base/signals.h has such a descriptor.) A descriptor of -1: nothing interrupts. */
+ * `woken` is called; it must make the descriptor unreadable, or return -1, described in *failure, for the read to
+ * fail. 0 goes on reading: nothing is lost. (base/signals.h has such a descriptor.) A descriptor of -1: nothing
+ * interrupts. */
 struct reader_wake {
 	int descriptor;
 	int (*woken)(void *context, struct failure *failure);
@@ -51,18 +53,19 @@ void reader_set_wake(struct reader *reader, struct reader_wake wake);
 /* Records read so far: in the batches that reader_next() returned. */
 int64_t reader_records(const struct reader *reader);
 
-/* How many records the whole stream holds: counted, by reading the headers ahead, where the input can be read twice (a
- * regular file); else as its metadata says. -1: not to be known before the end. */
+/* How many records the whole stream holds: counted, by reading the headers ahead, for a regular file; for another
+ * input what its metadata claims, which a stage of another writer may pass on although it drops records. -1: not
+ * known before the end. */
 int64_t reader_total(struct reader *reader);
 
-/* How many batches of at most `size` records the whole stream makes when no batch holds records of two epochs: the sum,
- * over the runs of records with an equal value in the column `epoch`, of records / size rounded up. A stream without that
- * column is one epoch. The runs of a regular file are counted, by reading it once more from where the stream begins; those
- * of another input are taken from the metadata. -1: not known before the end. */
+/* How many batches of at most `size` records the whole stream makes when no batch holds records of two epochs: the
+ * sum, over the runs of records with an equal value in the column `epoch`, of records / size rounded up. A stream
+ * without that column is one epoch. The runs of a regular file are counted, by reading it once more from where the
+ * stream begins; those of another input are taken from the metadata. -1: not known before the end. */
 int64_t reader_batches(struct reader *reader, int64_t size);
 
-/* The column of that name, when it is a list of integers / an integer / a string. -1: 65; the text names the
- * column, what was found instead, and what kind of stream has it. */
+/* The index of the column of that name, which must be a list of integers, an integer, or a string. -1: 65; the text
+ * gives the column, the type that was found, and which tools write it. */
 int reader_find_int_list(const struct reader *reader, const char *name, struct failure *failure);
 int reader_find_int(const struct reader *reader, const char *name, struct failure *failure);
 int reader_find_text(const struct reader *reader, const char *name, struct failure *failure);
@@ -71,12 +74,12 @@ int reader_find_text(const struct reader *reader, const char *name, struct failu
 
 struct writer;
 
-/* Writes the schema. Schema and info are copied. NULL: 74 or 73; 65 for a schema beyond the limits of
+/* Writes the schema. Schema and info are copied. NULL: 74 or 73; 65 for a schema beyond the limits in
  * cloze-records(5). */
 struct writer *writer_open(int descriptor, const char *name, const struct schema *schema,
 	const struct stream_info *info, struct failure *failure);
 
-/* The builder of a column. A row is made by appending one value to each, then calling writer_end_row(). */
+/* The builder of a column. A row is made by appending one value to each builder, then calling writer_end_row(). */
 struct builder *writer_column(struct writer *writer, size_t column);
 
 /* Ends a row. Batches are cut by rows and bytes alone, so that the bytes written do not depend on how the input
@@ -86,12 +89,12 @@ int writer_end_row(struct writer *writer, struct failure *failure);
 /* Rows written so far. */
 int64_t writer_records(const struct writer *writer);
 
-/* Writes what is left, the totals and the end-of-stream marker, and frees the writer; the descriptor stays open.
- * Only to be called when the stage knows that its own input was whole. -1: 74 or 73. */
+/* Writes the remaining rows, the totals and the end-of-stream marker, and frees the writer; the descriptor stays
+ * open. Must be called only after the stage has read its own input to the end-of-stream marker. -1: 74 or 73. */
 int writer_close(struct writer *writer, struct failure *failure);
 
-/* For on_failure(): writes, where it still can, the length of a message that does not follow, so that readers tell a stage
- * that failed from one that was killed. `writer` is a struct writer *; it is not freed. */
+/* For on_failure(): writes, where it still can, the length of a message that does not follow, so that readers tell a
+ * stage that failed from one that was killed. `writer` is a struct writer *; it is not freed. */
 void writer_poison(void *writer);
 
 #endif

@@ -1,6 +1,6 @@
-/* The rows are one string of bytes, end to end: its head is in memory, its tail in the file. A row's bytes are its
- * columns, depth first: the number of rows, whether there are validity bits, and the buffers of the layout, each at a
- * multiple of 8; builders make them, so that a row takes no more than it needs. */
+/* table.c: the rows are one sequence of bytes, whose head is in memory and whose tail is in the file. A row's bytes
+ * are those of its columns, depth first: the number of rows, whether there are validity bits, and the buffers of the
+ * layout, each aligned to 8. Builders make them, so that a row takes no more bytes than it needs. */
 #include "record/table.h"
 
 #include <errno.h>
@@ -19,14 +19,14 @@ enum { FILE_STEP = 1 << 20 }; /* bytes gathered for one write */
 struct table {
 	const struct schema *schema;
 	int64_t rows;
-	size_t *ends, capacity;    /* row r is the bytes ends[r - 1] (0 for the first) up to ends[r]; room: of ends */
-	size_t memory;         /* the most that `head` may hold */
+	size_t *ends, capacity;    /* row r is bytes ends[r - 1] (0 for the first row) to ends[r] */
+	size_t memory;         /* the largest size of `head` */
 	struct bytes head;
 	int file;              /* -1: none yet */
 	char *file_name;       /* for messages */
 	size_t written;        /* bytes of the file */
-	struct bytes pending;  /* those that follow in it */
-	struct bytes row;      /* a row on its way in, or one that was read from the file */
+	struct bytes pending;  /* bytes to be written at its end */
+	struct bytes row;      /* a row that is added, or one that was read from the file */
 	struct builder **builders;
 	struct batch batch;    /* the row handed out; its columns point into head or row */
 };
@@ -74,14 +74,14 @@ static void put_column(struct bytes *bytes, const struct column *column) {
 		put_column(bytes, &column->children[i]);
 }
 
-/* The bytes at *at, which moves on by `count` and to a multiple of 8. */
+/* The bytes at *at, which then moves forward by `count`, rounded up to a multiple of 8. */
 static const uint8_t *take(const uint8_t **at, size_t count) {
 	const uint8_t *bytes = *at;
 	*at += (count + 7) / 8 * 8;
 	return bytes;
 }
 
-/* The reverse of put_column(), into a column whose field and children are there. */
+/* The reverse of put_column(), into a column whose field and children are set. */
 static void take_column(const uint8_t **at, struct column *column) {
 	struct layout layout = type_layout(&column->field->type);
 	int64_t start[2];
@@ -103,7 +103,7 @@ static void take_column(const uint8_t **at, struct column *column) {
 
 /* ---- the file ------------------------------------------------------------------------------------------ */
 
-/* Its name is taken away at once, so that it is gone however the program ends. */
+/* Creates the file and unlinks it at once, so that it is gone however the program ends. */
 static int open_temporary(struct table *table, struct failure *failure) {
 	const char *folder = getenv("TMPDIR");
 	if (folder == NULL || folder[0] == '\0')
@@ -112,7 +112,7 @@ static int open_temporary(struct table *table, struct failure *failure) {
 	table->file_name = format_text("temporary file in %s ($TMPDIR)", folder);
 	table->file = mkstemp(path);
 	if (table->file < 0)
-		fail(failure, EX_CANTCREAT, "%s: cannot create: %s (set TMPDIR to a folder with capacity, or raise --memory)",
+		fail(failure, EX_CANTCREAT, "%s: cannot create: %s (set TMPDIR to a folder with space, or raise --memory)",
 			table->file_name, strerror(errno));
 	else
 		unlink(path);
@@ -145,7 +145,7 @@ static int read_file_at(const struct table *table, uint8_t *to, size_t count, si
 
 /* ---- the table ----------------------------------------------------------------------------------------- */
 
-/* table->row at the end of the table. */
+/* Adds table->row at the end of the table. */
 static int keep_row(struct table *table, struct failure *failure) {
 	const struct bytes *row = &table->row;
 	if ((size_t)table->rows == table->capacity) {

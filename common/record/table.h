@@ -1,9 +1,9 @@
-/* table: a whole stream, its rows within reach by number, in bounded memory. For stages that must see all records
+/* table: a whole stream, whose rows are read by number, in bounded memory. For stages that must see all records
  * before they write the first.
  *
- * Rows are kept in memory up to a number of bytes, and past it in a temporary file in $TMPDIR (/tmp where that is
- * not set) that no other program sees; 8 bytes a row are in memory in either case. Where a row is kept changes
- * nothing but the time to reach it. */
+ * Rows are kept in memory up to a number of bytes, and beyond it in a temporary file in $TMPDIR (/tmp if that is not
+ * set) that no other program sees. In both cases 8 bytes for each row are in memory. Where a row is kept affects only
+ * the time to reach it. */
 #ifndef CLOZE_RECORD_TABLE_H
 #define CLOZE_RECORD_TABLE_H
 
@@ -13,12 +13,12 @@ struct table;
 
 #define TABLE_MEMORY "256M" /* a default for --memory */
 
-/* The number of bytes that a SIZE tells: digits, and K, M or G for 1024, 1024^2 or 1024^3 bytes. -1: 64; the text
- * names --memory. */
+/* Parses a SIZE: digits, then nothing or K, M or G for 1024, 1024^2 or 1024^3 bytes. -1: 64; the text names --memory.
+ */
 int table_parse_memory(const char *text, size_t *bytes, struct failure *failure);
 
-/* Reads to the end. `memory` bounds the bytes of rows held in memory. NULL: as reader_next(), and 73 or 74 for the
- * temporary file. The reader stays open and must outlive the table. */
+/* Reads the stream to its end. `memory` bounds the bytes of rows held in memory. NULL: as reader_next(), and 73 or 74
+ * for the temporary file. The reader stays open and must outlive the table. */
 struct table *table_read(struct reader *reader, size_t memory, struct failure *failure);
 /* Bytes of rows held in memory and in the temporary file. */
 void table_bytes(const struct table *table, size_t *in_memory, size_t *in_file);

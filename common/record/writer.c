@@ -1,10 +1,10 @@
 /* writer.c: gathers rows in one builder for each column; a batch is the builders' buffers, one after the other.
  *
- * Foreign readers take a cut between two messages for the end of the stream. So the 0xFFFFFFFF that begins a message is
- * written together with the message before it: a stream that ends early always ends within a message. Some readers do not
- * miss the last bytes of a message either, when these are padding. A write that a full disk or a signal cuts short ends at a
- * multiple of the page size; messages are lengthened, by spaces in their JSON, so that none of their last TAIL bytes lies
- * there, and what every reader needs comes last in the metadata. */
+ * Foreign readers take a cut between two messages for the end of the stream. So the 0xFFFFFFFF that begins a message
+ * is written together with the message before it: a stream that ends early always ends within a message. Some readers
+ * do not miss the last bytes of a message either, when these are padding. A write that a full disk or a signal cuts
+ * short ends at a multiple of the page size; messages are lengthened, by spaces in their JSON, so that none of their
+ * last TAIL bytes lies there, and what every reader needs comes last in the metadata. */
 #include "record/stream.h"
 
 #include <assert.h>
@@ -29,7 +29,7 @@ struct writer {
 	struct schema schema;
 	struct builder **builders;
 	int64_t records, batches;
-	int64_t rows; /* in the builders */
+	int64_t rows;  /* in the builders */
 	uint32_t crc;  /* of the messages so far, the digits of their checksums taken as 0 */
 	size_t end;    /* of the last message, counted from the start of the stream */
 	bool broken;   /* a write failed: no message can be begun any more */
@@ -77,7 +77,7 @@ static int depth(const struct field *field) {
 	return deepest;
 }
 
-/* What no reader would take is not written. */
+/* Refuses a schema that no reader would take. */
 static int check_limits(const struct writer *writer, struct failure *failure) {
 	if (writer->header.size > METADATA_LIMIT)
 		return fail(failure, EX_DATAERR, "%s: columns and metadata of %zu bytes (at most %d)", writer->name,
@@ -135,7 +135,7 @@ static void add_buffer(struct writer *writer, const uint8_t *bytes, size_t size)
 	bytes_align(&writer->body, BUFFER_ALIGNMENT);
 }
 
-/* How many rows of a builder's column are null; its validity bits beyond the last row are 0. */
+/* The number of null rows of a builder's column, whose validity bits beyond the last row are 0. */
 static int64_t count_nulls(const struct column *column) {
 	size_t bytes = ((size_t)column->length + 7) / 8;
 	int64_t valid = 0;

@@ -68,10 +68,13 @@ refused() { # NAME JSON REGULAR_EXPRESSION
 refused 'a token without an id' '{"input_ids": [2, null, 3], "word_ids": [null, 0, null]}' 'record 5: input_ids\[1\]'
 refused 'a negative id' '{"input_ids": [2, 5, -7], "word_ids": [null, 0, null]}' 'record 5: input_ids\[2\]'
 refused 'too few word ids' '{"input_ids": [2, 5, 3], "word_ids": [null, 0]}' 'record 5: 2 word_ids for 3'
-jq -c 'if .label == 1 then . + {tags: [1, 2, 3]} else . + {tags: .input_ids} end' "$scratch/tokens.jsonl" |
+jq -c 'if .label == 1 then . + {tags: .input_ids} else . + {tags: [1, 2, 4]} end' "$scratch/tokens.jsonl" |
 	rec-load > "$scratch/uneven.arrows"
-status 'a list of another length is refused' 65 group-texts "$scratch/uneven.arrows"
-like 'and named' "$err_text" 'record 1: 3 tags for 4 input_ids'
+status 'a list that is as long as the tokens, and then is not, is refused' 65 group-texts "$scratch/uneven.arrows"
+like 'and named' "$err_text" 'record 3: 3 tags for 0 input_ids'
+jq -c '. + {tags: [1, 2]}' "$scratch/tokens.jsonl" | rec-load > "$scratch/uneven.arrows"
+is 'a list of another length is left out' "$(group-texts --chunk-size 7 "$scratch/uneven.arrows" | rec-dump | jq -c 'keys')" \
+	'["input_ids","word_ids"]'
 echo '{"text": "a"}' | rec-load > "$scratch/text.arrows"
 status 'a stream of texts is refused' 65 group-texts "$scratch/text.arrows"
 like 'the column it lacks is named' "$err_text" 'input_ids'

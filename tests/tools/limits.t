@@ -1,0 +1,43 @@
+#!/bin/bash
+# limits.t: the shortest and the longest records, very many empty ones, and little memory: a right result, or one line and 71.
+. "$(dirname "$0")/../tap.sh"
+cd "$scratch" || exit
+
+awk 'BEGIN { printf "{\"input_ids\": [0"; for (i = 1; i < 1048576; i++) printf ",%d", i % 30000; print "]}" }' |
+	rec-load > long.arrows
+echo '{"input_ids": [7]}' | rec-load > one.arrows
+yes '{"input_ids": []}' | head -n 1000000 | rec-load --type tokens > empty.arrows
+
+records() {
+	rec-dump | wc -l | tr -d ' '
+}
+is 'a record of 2^20 tokens is cut into chunks of one' "$(group-texts --chunk-size 1 long.arrows | records)" 1048576
+is 'and is a chunk' "$(group-texts --chunk-size 1048576 long.arrows | rec-dump | jq -c '.input_ids | [length, .[-1]]')" \
+	'[1048576,28575]'
+is 'and is shuffled' "$(shuffle-records --epochs 2 --memory 1M long.arrows | rec-dump | jq -c '.input_ids | [length, .[-1]]')" \
+	'[1048576,28575]
+[1048576,28575]'
+is 'a record of one token is a chunk' "$(group-texts --chunk-size 1 one.arrows | rec-dump | tr -d ' ')" '{"input_ids":[7]}'
+is 'a million empty documents are no chunk' "$(group-texts --keep-remainder empty.arrows | records)" 0
+is 'and are shuffled' "$(shuffle-records empty.arrows | records)" 1000000
+
+if bash -c 'ulimit -v 65536; rec-dump --version' > /dev/null 2>&1; then
+	for megabytes in 16 64 96 256; do
+		for file in long one empty; do
+			while read -r tool; do
+				got=0
+				# shellcheck disable=SC2086
+				(ulimit -v $((megabytes * 1024)); exec $tool $file.arrows > out 2> err) || got=$?
+				is "$tool $file.arrows in $megabytes MiB: done, or one line and 71" "$got $(wc -l < err | tr -d ' ')" \
+					"$([ $got = 0 ] && echo 0 0 || echo 71 1)"
+			done <<'END'
+shuffle-records --epochs 2
+group-texts --chunk-size 1
+group-texts --chunk-size 1048576
+END
+		done
+	done
+else
+	skip 'little memory' 'the tools take more address space than that here, as under a sanitizer'
+fi
+finish
