@@ -1,4 +1,5 @@
-/* foreign_options: options as the Trainer, run_mlm.py and the Hugging Face course name them, and what they are called here. */
+/* foreign_options: options as the Trainer, run_mlm.py and the Hugging Face course name them, and what they are called
+ * here. */
 #ifndef CLOZE_CLI_FOREIGN_OPTIONS_H
 #define CLOZE_CLI_FOREIGN_OPTIONS_H
 

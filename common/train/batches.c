@@ -1,4 +1,5 @@
-/* Which vocabulary a stream was made with, and how long its records may be, is told by its metadata, where it has any. */
+/* batches: opens a stream of records for a model, after comparing the stream's metadata, if it has any, with the
+ * model. */
 #include "train/batches.h"
 
 #include <inttypes.h>
@@ -26,8 +27,8 @@ static int check_stream(const struct reader *reader, const struct config *config
 	return 0;
 }
 
-struct example_reader *batches_open(struct reader *reader, const struct config *config, const struct tokenizer *tokenizer,
-	enum label_kind labels, int64_t classes, struct failure *failure) {
+struct example_reader *batches_open(struct reader *reader, const struct config *config,
+	const struct tokenizer *tokenizer, enum label_kind labels, int64_t classes, struct failure *failure) {
 	if (check_stream(reader, config, tokenizer, failure) < 0) {
 		reader_close(reader);
 		return NULL;

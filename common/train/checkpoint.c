@@ -1,5 +1,6 @@
-/* A folder is written under a name of its own, synced, and renamed (base/staged.h); what is written here is only what
- * goes into it, and which of several is the one to load. */
+/* checkpoint: the folder of a run, in which it leaves what it needs to go on as if it had never been stopped. Writing
+ * under an unfinished name, syncing and renaming are base/staged.h's; this file decides what a folder holds and which
+ * of several checkpoints is loaded. */
 #include "train/checkpoint.h"
 
 #include <dirent.h>
@@ -24,8 +25,8 @@ static const char optimizer_file[] = "optimizer.safetensors", model_file[] = "mo
 
 struct run_folder {
 	char *path;
-	struct staged *staged; /* the folder in the making; NULL: it is there */
-	int lock;              /* descriptor of the folder */
+	struct staged *staged; /* the unfinished folder; NULL: the folder exists */
+	int lock;              /* descriptor of the folder, which holds its lock */
 };
 
 /* ---- names --------------------------------------------------------------------------------------------- */
@@ -34,7 +35,7 @@ static char *checkpoint_path(const char *folder, int64_t step) {
 	return format_text("%s/checkpoint-%" PRId64, folder, step);
 }
 
-/* The step of a checkpoint's name; 0: another name. *rest is what follows it. */
+/* The step in the name of a checkpoint; 0: the name is not a checkpoint's. *rest points to what follows the number. */
 static int64_t checkpoint_step(const char *name, const char **rest) {
 	static const char prefix[] = "checkpoint-";
 	char *end;
@@ -73,7 +74,8 @@ static struct steps list_steps(const char *path) {
 
 /* ---- the folder ---------------------------------------------------------------------------------------- */
 
-/* Whether the folder holds files, but no checkpoint, no state and nothing unfinished: it is no run's. */
+/* Whether the folder is not a run's: it holds files, but no checkpoint, no state and nothing unfinished. Removes what
+ * is unfinished. */
 static bool is_strange(const char *path) {
 	bool ours = remove_left_behind(path, NULL) > 0, others = false;
 	DIR *folder = opendir(path);
@@ -89,7 +91,7 @@ static bool is_strange(const char *path) {
 	return others && !ours;
 }
 
-/* A folder that is there, to go on in. */
+/* Takes an existing folder, in which the run is to go on. -1: 73. */
 static int enter_folder(struct run_folder *folder, struct failure *failure) {
 	folder->lock = lock_folder(folder->path, failure);
 	if (folder->lock < 0)
@@ -110,7 +112,7 @@ static int begin_folder(struct run_folder *folder, bool replace, struct failure 
 	return 0;
 }
 
-/* Removes the folders that killed runs began and never finished, beside the one that they were to become. */
+/* Removes unfinished folders that killed runs left beside their target. */
 static void remove_begun(const char *path) {
 	const char *slash = strrchr(path, '/');
 	char *parent = slash == NULL ? copy_text(".") : copy_bytes(path, (size_t)(slash - path) + 1);
@@ -169,7 +171,7 @@ static int file_crc(const char *path, uint32_t *crc, struct failure *failure) {
 	return result;
 }
 
-/* Fills state->files with all that is in the folder. */
+/* Fills state->files with the CRC-32 of every file in the folder. */
 static int sum_files(const char *folder, struct run_state *state, struct failure *failure) {
 	DIR *entries = opendir(folder);
 	int result = entries == NULL ? fail(failure, EX_IOERR, "%s: %s", folder, strerror(errno)) : 0;
@@ -209,7 +211,8 @@ void checkpoint_remove(const struct run_folder *folder, int64_t step) {
 	free(path);
 }
 
-/* Never the one just saved, nor the best. Those of later steps are damaged ones that were passed over, and go first. */
+/* Removes the oldest checkpoints until `limit` are left, but neither the one just saved nor the best. Checkpoints of
+ * later steps are damaged ones that were passed over, and are removed first. */
 static void remove_oldest(const struct run_folder *folder, int64_t limit, const struct run_state *state) {
 	struct steps steps = list_steps(folder->path);
 	size_t left = steps.count, later = 0;
@@ -248,8 +251,8 @@ int checkpoint_save(struct run_folder *folder, const struct saved_run *run, int6
 	return result;
 }
 
-/* A folder that is there may be the root of a file system, from beside which nothing can be renamed into it: what goes
- * into it is staged within. */
+/* An existing folder may be the root of a file system, and nothing outside that can be renamed into it: its files are
+ * staged within it. */
 int run_folder_finish(struct run_folder *folder, const struct saved_run *run, struct failure *failure) {
 	struct staged *staged = folder->staged;
 	bool first = staged != NULL;
@@ -276,10 +279,11 @@ static int compare_file(const char *path, const json_t *expected, struct failure
 		return -1;
 	if (json_integer_value(expected) == (json_int_t)crc)
 		return 0;
-	return fail(failure, EX_DATAERR, "%s: is damaged (crc32:%08" PRIx32 " where %s says otherwise)", path, crc, state_file);
+	return fail(failure, EX_DATAERR, "%s: is damaged (crc32:%08" PRIx32 " where %s says otherwise)", path, crc,
+		state_file);
 }
 
-/* Reads the state and compares the files beside it with what it says of them; it has to say something of each of
+/* Reads the state and compares the CRC-32 of the files beside it with those that it lists; it must list each of
  * `needed`. -1: 65, 66, 74; *state then owns nothing. */
 static int read_whole(const char *folder, const char *const *needed, size_t count, struct run_state *state,
 	struct failure *failure) {
@@ -323,7 +327,8 @@ static const char *configuration_difference(const struct config *a, const struct
 		: a->tie_word_embeddings != b->tie_word_embeddings ? "tie_word_embeddings" : NULL;
 }
 
-/* A run whose model was given another configuration meanwhile would go on as another model. */
+/* Compares the checkpoint's config.json with the configuration of the model, which would otherwise go on as another
+ * one. */
 static int check_configuration(const char *folder, const struct parameters *parameters, struct failure *failure) {
 	char *path = format_text("%s/config.json", folder);
 	struct config saved;

@@ -3,9 +3,9 @@
  *     OUT/checkpoint-STEP/    a model folder, with optimizer.safetensors (AdamW's moments) and trainer_state.json
  *     OUT/                    when the run is complete: the model, its tokenizer and trainer_state.json
  *
- * Everything appears by rename once it is synced, and what it replaces is removed after that: whenever the program
- * or the machine stops, the last checkpoint is whole. trainer_state.json tells the CRC-32 of the files beside it, so
- * that a damaged one is known. A complete run's model.safetensors is the last of its files to appear. No path is kept:
+ * Everything appears by rename once it is synced, and what it replaces is removed after that: whenever the program or
+ * the machine stops, the last checkpoint is whole. trainer_state.json lists the CRC-32 of the files beside it, so
+ * that damage is detected. A complete run's model.safetensors is the last of its files to appear. No path is kept:
  * the folder can be moved. */
 #ifndef CLOZE_TRAIN_CHECKPOINT_H
 #define CLOZE_TRAIN_CHECKPOINT_H
@@ -29,18 +29,18 @@ struct saved_run {
 struct run_folder;
 
 /* The folder of a run. It appears with the first checkpoint, or with the model; one that exists is refused unless
- * `replace` (it stays until then) or `resume` (it must be empty, or a run's that is not running). What killed runs left
- * unfinished is removed with `resume`. NULL: 73. */
+ * `replace` (it stays until then) or `resume` (it must be empty, or a run's that is not running). With
+ * `resume`, what killed runs left unfinished is removed. NULL: 73. */
 struct run_folder *run_folder_open(const char *path, bool replace, bool resume, struct failure *failure);
-/* What is unfinished is removed. NULL is allowed. */
+/* Removes what is unfinished. NULL is allowed. */
 void run_folder_close(struct run_folder *folder);
 
 /* Whether the folder holds a complete run; its state is then read into *run->state, in place of what was there. 1, 0,
  * -1: 65, a damaged one, or one of a model of another configuration than that of run->parameters. */
 int run_folder_complete(const struct run_folder *folder, const struct saved_run *run, struct failure *failure);
 
-/* Loads the newest checkpoint that is whole, telling of each damaged one that it passes over (warnings). Returns 1; 0
- * where there is none at all; -1: 65 where there are only damaged ones, or where it is of a model of another configuration. */
+/* Loads the newest checkpoint that is whole, and warns of each damaged one that it passes over. Returns 1; 0 where
+ * there is no checkpoint; -1: 65 where all are damaged, or the newest is of a model of another configuration. */
 int checkpoint_load_newest(const struct run_folder *folder, struct saved_run *run, const struct warnings *warnings,
 	struct failure *failure);
 

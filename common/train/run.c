@@ -143,7 +143,7 @@ static bool is_evaluation_due(const struct run *run, const struct example_batch 
 
 /* ---- checkpoints --------------------------------------------------------------------------------------- */
 
-/* The checkpoint that the run was resumed from, where only a stop had left it, goes when there is a later one. */
+/* Removes the checkpoint that the run was resumed from, if a stop alone had left it, since there is a later one. */
 static void remove_passing(struct run *run) {
 	if (run->passing_step > 0 && run->passing_step != run->state.best_saved && run->passing_step != run->state.step)
 		checkpoint_remove(run->folder, run->passing_step);
@@ -287,7 +287,7 @@ static int follow_up(struct run *run, struct failure *failure) {
 	return result > 0 ? save_where_due(run, failure) : result;
 }
 
-/* Where the input ends, or goes on: the schedule may have been made for another number of steps. `got` is 0 at the end. */
+/* Compares where the input ends with the number of steps that the schedule was made for. `got` is 0 at the end. */
 static int check_length(const struct run *run, int got, struct failure *failure) {
 	int64_t step = run->state.step, max_steps = run->settings->max_steps;
 	bool ended_early = got == 0 && step < run->steps, goes_on = got > 0 && run->steps >= 0 && step >= run->steps;
@@ -338,7 +338,7 @@ static int train(struct run *run, struct failure *failure) {
 
 /* ---- the end ------------------------------------------------------------------------------------------- */
 
-/* A run over nothing makes no model, and no checkpoint either. */
+/* A run without a record or a target makes no model, and no checkpoint. */
 static int check_trained(struct run *run, struct failure *failure) {
 	const struct task *task = run->job->task;
 	run->unsavable = run->state.step == 0 || (run->targets == 0 && run->first_step == 0);
@@ -350,7 +350,7 @@ static int check_trained(struct run *run, struct failure *failure) {
 	return 1;
 }
 
-/* Takes the best evaluation's weights, where they are wanted and still there. */
+/* Loads the weights of the best evaluation, if they are wanted and can still be read. */
 static void take_best(struct run *run) {
 	const struct run_state *state = &run->state;
 	struct failure failure;
@@ -378,7 +378,8 @@ static int finish(struct run *run, struct failure *failure) {
 	return 1;
 }
 
-/* Saves where a run stands that ends before its end. A failure to save is the second where `result` is -1 already. */
+/* Saves the last step of a run that stops or fails. If the run failed (`result` is -1), a failure to save is a
+ * warning. */
 static int save_and_leave(struct run *run, int result, struct failure *failure) {
 	struct failure why;
 	if (run->state.step == run->first_step && run->state.step == run->saved_step)

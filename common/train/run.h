@@ -1,12 +1,12 @@
-/* run: a training run from its options to its model: the loop, metrics, evaluations, checkpoints, going on.
+/* run: a training run from its options to its model: the loop, metrics, evaluations, checkpoints, resuming.
  *
- * The input is the run: whatever repeats, shuffles and masks stands before it in the pipe, and each step takes the next
- * records. What a step computes depends on the options, the step's number and those records alone, so a checkpoint needs
- * no more than the weights, the optimizer's moments and the place in the input (train/state.h).
+ * The input determines the run: the stages before it in the pipe repeat, shuffle and mask, and each step takes the next
+ * records. What a step computes depends on the options, the step's number and those records alone, so a checkpoint
+ * needs no more than the weights, the optimizer's moments and the place in the input (train/state.h).
  *
- * What is trained is the task's business (train/task.h). A run prints nothing and ends nothing: lines of metrics, progress
- * and warnings go to its caller, which it asks from time to time whether to go on. However a run ends after a step, by a
- * request, a failure, a caller that could not print, it saves that step first. */
+ * What is trained is up to the task (train/task.h). A run prints nothing and does not end the program: lines of
+ * metrics, progress and warnings go to its caller, which it asks from time to time whether to go on. If a run ends
+ * after a step and before its end, by a request or a failure, it saves that step first. */
 #ifndef CLOZE_TRAIN_RUN_H
 #define CLOZE_TRAIN_RUN_H
 
@@ -30,9 +30,9 @@ enum run_request {
 /* The program around a run. */
 struct run_caller {
 	void *context; /* passed to each function */
-	/* Takes a line of metrics, an object that the run owns. -1: it cannot be had; the run saves and returns the failure. */
+	/* Prints a line of metrics, an object that the run owns. -1: the run saves and returns the failure. */
 	int (*print)(void *context, const json_t *line, struct failure *failure);
-	/* Hears after each step how many are done; `total` is -1 where it is not known. */
+	/* Shows, after each step, how many are done; `total` is -1 where it is not known. */
 	void (*progress)(void *context, int64_t steps, int64_t total);
 	/* Is asked between micro-batches, between batches of an evaluation, and when `wake` interrupts a wait for input. A
 	 * request to save is made once. */

@@ -28,7 +28,7 @@ struct example_reader *run_open_eval(struct run *run, int *descriptor, struct fa
 	return records;
 }
 
-/* Reads --eval to its end before the first step, rather than find it damaged after an epoch. */
+/* Reads --eval to its end before the first step, so that damage is not found only after an epoch. */
 static int check_eval(struct run *run, struct failure *failure) {
 	const struct task *task = run->job->task;
 	const char *path = run->settings->eval;
@@ -56,7 +56,7 @@ static int check_eval(struct run *run, struct failure *failure) {
 
 /* ---- the input ----------------------------------------------------------------------------------------- */
 
-/* The records of a regular file can be counted, unless it is damaged: reading it tells where. */
+/* Reads a regular file whose records could not be counted, for the failure that tells where it is damaged. */
 static int find_damage(const struct run *run, struct reader *reader, struct failure *failure) {
 	struct batch *batch;
 	struct stat status;
@@ -68,7 +68,7 @@ static int find_damage(const struct run *run, struct reader *reader, struct fail
 	return got;
 }
 
-/* How many steps the run takes, by the stream's records and --max-steps; -1 in state.total: not known, and not needed. */
+/* Sets state.total to the number of steps, by the stream's records and --max-steps; -1: not known, and not needed. */
 static int count_steps(struct run *run, struct reader *reader, struct failure *failure) {
 	const struct run_settings *settings = run->settings;
 	int64_t steps = reader_batches(reader, settings->batch_size * settings->gradient_accumulation_steps);
@@ -98,7 +98,7 @@ static void set_schedule(struct run *run) {
 	schedule->min_factor = settings->lr > 0 && settings->min_lr > 0 ? settings->min_lr / settings->lr : 0;
 }
 
-/* How the model came to be: what its own file said, the stream's stages, this one. */
+/* The model's lineage becomes what its own file said, the stages of the stream, and this one. */
 static void set_lineage(const struct run *run, const struct stream_info *stream) {
 	struct parameters *parameters = run->saved.parameters;
 	struct stream_info info;
@@ -172,7 +172,7 @@ static int fail_option(const struct run *run, const char *name, const json_t *sa
 	return -1;
 }
 
-/* A run goes on as it began, or not at all. */
+/* Compares the options and the number of steps with those of the run to resume. */
 static int check_same_run(const struct run *run, json_t *expected, int64_t total, struct failure *failure) {
 	const char *name;
 	json_t *value;
@@ -187,7 +187,7 @@ static int check_same_run(const struct run *run, json_t *expected, int64_t total
 	return 0;
 }
 
-/* Takes from the input what the run took before, and makes sure that it is the same. */
+/* Reads from the input the records that the run has taken before, and compares their digest. */
 static int skip_input(struct run *run, struct failure *failure) {
 	enum { RECORDS = 256 };
 	struct example_batch batch;
@@ -200,13 +200,13 @@ static int skip_input(struct run *run, struct failure *failure) {
 		return -1;
 	uint32_t digest = example_reader_digest(run->records);
 	return left == 0 && digest == run->state.digest ? 0
-		: fail(failure, EX_DATAERR, "%s: is not what the run in %s was made from (its first %" PRId64 " records are crc32:%08"
-			PRIx32 ", and were crc32:%08" PRIx32 "; give the same input, or choose another --out)",
+		: fail(failure, EX_DATAERR, "%s: not the input that the run in %s was made from (its first %" PRId64 " records are "
+			"crc32:%08" PRIx32 ", and were crc32:%08" PRIx32 "; give the same input, or choose another --out)",
 			input_name(run->job->input), run->settings->out, run->state.records - left, digest, run->state.digest);
 }
 
-/* The evaluation is run again where the checkpoint has one. Single precision on another processor differs in the last
- * digits. */
+/* Repeats the checkpoint's evaluation, if it has one, and compares the losses: with a tolerance, since single precision
+ * on another processor differs in the last digits. */
 static int check_evaluation(struct run *run, struct failure *failure) {
 	const struct run_state *state = &run->state;
 	double loss;
@@ -224,7 +224,7 @@ static int check_evaluation(struct run *run, struct failure *failure) {
 			"same?)", run->settings->out, state->step, run->settings->eval);
 }
 
-/* A best checkpoint that is gone or damaged cannot be taken at the end: the next evaluation is then the best. */
+/* Forgets the best evaluation where its checkpoint is gone or damaged, so that the next evaluation becomes the best. */
 static void check_best(struct run *run) {
 	struct run_state *state = &run->state;
 	struct failure failure;

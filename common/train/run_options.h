@@ -42,13 +42,13 @@ struct run_settings {
 	int64_t seed, threads;
 };
 
-/* The settings of the command line, with the defaults before it is parsed, and the table that sets them. A run takes its
- * settings as an argument and does not look here. */
+/* The settings of the command line, with the defaults before it is parsed, and the table that sets them. A run takes
+ * its settings as an argument and does not look here. */
 extern struct run_settings run_settings;
 extern const struct option_entry run_options[];
 
-/* Refuses settings that contradict each other, and puts what follows from others in place: an evaluation each epoch where
- * neither --eval-steps nor --eval-epochs is given, what --dtype auto comes to. -1: 64. */
+/* Refuses settings that contradict each other, and puts what follows from others in place: an evaluation each epoch
+ * where neither --eval-steps nor --eval-epochs is given, what --dtype auto comes to. -1: 64. */
 int run_settings_check(struct run_settings *settings, const struct warnings *warnings, struct failure *failure);
 
 #endif

@@ -29,15 +29,15 @@ struct run {
 	size_t interval_tokens;
 };
 
-/* Brings the run to its first step, or to where it was left. Returns 1; 0: the run in --out is complete; RUN_STOPPED does
- * not occur; -1. */
+/* Brings the run to its first step, or to where it was left. Returns 1; 0 where the run in --out is complete; -1, also
+ * where the caller asked it to stop (run->stop). */
 int run_begin(struct run *run, struct failure *failure);
 
 /* Frees all that run_begin() made. */
 void run_release(struct run *run);
 
-/* Whether the caller wants the run to stop. Then fails, for a function that cannot end in another way. -1: it does; run->stop
- * tells that from other failures. */
+/* For functions that end early by a failure alone: -1 where the caller wants the run to stop, which run->stop tells
+ * from other failures; else 0. */
 int run_check_stop(struct run *run, struct failure *failure);
 
 /* Serves a request while the run waits for input: woken() of record/stream.h; the context is the run. */

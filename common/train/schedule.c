@@ -1,5 +1,5 @@
-/* schedule: the learning rate of each step, as a factor on the peak. Most are functions of the share of the steps after the
- * warm-up that has gone by. */
+/* schedule: the learning rate of each step, as a factor on the peak. Most are functions of the share of the steps
+ * after the warm-up that has gone by. */
 #include "train/schedule.h"
 
 #include <math.h>
@@ -10,8 +10,9 @@ bool schedule_needs_total(enum schedule_type type) {
 	return type != SCHEDULE_CONSTANT && type != SCHEDULE_CONSTANT_WITH_WARMUP && type != SCHEDULE_INVERSE_SQRT;
 }
 
-/* Up to the peak in the first `cut` steps and down for the rest, from and to the peak divided by `ratio`. Where `cut` is not
- * exactly cut_fraction of the steps, the paper's formula falls below that at the end, even below 0: here it stays there. */
+/* Up to the peak in the first `cut` steps and down for the rest, from and to the peak divided by `ratio`. Where `cut`
+ * is not exactly cut_fraction of the steps, the paper's formula falls below that at the end, even below 0: here it
+ * stays there. */
 static double slanted_triangular(const struct schedule *schedule, int64_t step) {
 	double cut = fmax(1, floor((double)schedule->total * schedule->cut_fraction)), t = (double)step;
 	double p = t < cut ? t / cut : 1 - (t - cut) / (cut * (1 / schedule->cut_fraction - 1));

@@ -1,8 +1,8 @@
 /* schedule: the learning rate of each step, as a factor on the peak.
  *
- * Sources: transformers.get_scheduler(), whose names and factors these are, with the defaults of its optional arguments where
- * the structure has no member for them; Howard & Ruder 2018, "Universal Language Model Fine-tuning for Text Classification",
- * section 3.2, equation 3, for slanted_triangular. */
+ * Sources: transformers.get_scheduler(), whose names and factors these are, with the defaults of its optional
+ * arguments where the structure has no member for them; Howard & Ruder 2018, "Universal Language Model Fine-tuning
+ * for Text Classification", section 3.2, equation 3, for slanted_triangular. */
 #ifndef CLOZE_TRAIN_SCHEDULE_H
 #define CLOZE_TRAIN_SCHEDULE_H
 

@@ -1,4 +1,5 @@
-/* Doubles are written with 17 digits, which give the same double back. */
+/* state: where a run stands: trainer_state.json. Doubles are written with 17 digits, which read back as the same
+ * double. */
 #include "train/state.h"
 
 #include <inttypes.h>
@@ -26,7 +27,7 @@ void run_state_clear(struct run_state *state) {
 	state->options = state->log_history = state->files = NULL;
 }
 
-/* Of its compact text, the members sorted: how the file is laid out does not matter. */
+/* The CRC-32 of the object's compact text with sorted members, which does not depend on the layout of the file. */
 static uint32_t json_crc(const json_t *object) {
 	char *text = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
 	uint32_t crc = crc32_extend(0, text, strlen(text));
@@ -92,7 +93,7 @@ int run_state_write(const struct run_state *state, const char *folder, struct fa
 
 /* ---- reading ------------------------------------------------------------------------------------------- */
 
-/* An object being read. Only the first thing wrong is told. */
+/* An object being read. Only its first fault is reported. */
 struct members { json_t *object; const char *path; struct failure *failure; bool bad; };
 
 __attribute__((format(printf, 3, 4)))
@@ -169,7 +170,7 @@ static void read_own_members(struct members *members, struct run_state *state) {
 			refuse(members, "files", "tells of no file of this folder");
 }
 
-/* A changed digit would pass for a number, and lead to another model. */
+/* Compares the CRC-32: a changed digit would still be a number, and lead to another model. */
 static void check_crc(struct members *members, const json_t *object) {
 	int64_t expected = whole(members, "crc32", 0, UINT32_MAX);
 	json_object_del(members->object, "crc32");

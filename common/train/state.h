@@ -1,8 +1,8 @@
 /* state: where a run stands: trainer_state.json.
  *
- * The file has the members of transformers.TrainerState, for tools that read those. What the reference has no word for
- * is in its `stateful_callbacks`, under `cloze`, with a CRC-32 of all the rest. Paths in it are relative to the run's
- * folder. */
+ * The file has the members of transformers.TrainerState, for tools that read those. What the reference has no member
+ * for is in its `stateful_callbacks`, under `cloze`, with a CRC-32 of all the rest. Paths in it are relative to the
+ * run's folder. */
 #ifndef CLOZE_TRAIN_STATE_H
 #define CLOZE_TRAIN_STATE_H
 
@@ -17,12 +17,12 @@
 struct run_state {
 	int64_t step;            /* optimizer steps taken */
 	int64_t total;           /* the run's steps; -1: not known */
-	int32_t epoch;           /* of the last step's first record */
+	int32_t epoch;           /* of the last step's records */
 	int64_t records;         /* taken from the input stream */
 	uint32_t digest;         /* of those: example_reader_digest() */
-	bool complete;           /* the run has ended as it was to */
-	bool stopped;            /* saved because the run ended before that */
-	bool evaluation_due;     /* the last step is one to evaluate after, and that has not been done */
+	bool complete;           /* the run has reached its end */
+	bool stopped;            /* this was saved because the run stopped before its end */
+	bool evaluation_due;     /* an evaluation after the last step is still to be done */
 
 	/* What the next line of metrics sums up: the losses of the interval's steps. */
 	struct loss interval;

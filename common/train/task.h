@@ -1,8 +1,9 @@
-/* task: what a run trains a model to do, as a few functions. A run (train/run.h) knows no head: it asks the task to load
- * the model, to open streams of records, and to turn a micro-batch into gradients or an evaluation into numbers.
+/* task: what a run trains a model to do, as a few functions. A run (train/run.h) knows no head: it asks the task to
+ * load the model, to open streams of records, and to turn a micro-batch into gradients or an evaluation into numbers.
  *
- * A *-step tool makes one of a head by train/head_task.h. `context` is the task's own memory, passed to each function. The
- * functions are called in the order in which they stand here, from open_records() on as often as the run needs. */
+ * A *-step tool makes one of a head by train/head_task.h. `context` is the task's own memory, passed to each
+ * function. The functions are called in the order in which they stand here, from open_records() on as often as the
+ * run needs. */
 #ifndef CLOZE_TRAIN_TASK_H
 #define CLOZE_TRAIN_TASK_H
 
@@ -29,7 +30,7 @@ struct task {
 	void *context;
 	const char *targets;      /* what the loss is a mean over, for messages: "masked tokens" */
 	const char *targets_hint; /* what to do where a stream has none: "mask the records with wwm-mask" */
-	const char *const *part_names; /* [LOSS_PARTS] of the parts of the loss that the metrics show ("loss_ce"); NULL: none */
+	const char *const *part_names; /* [LOSS_PARTS] parts of the loss that the metrics show ("loss_ce"); NULL: none */
 
 	/* Loads the model of settings->model and prepares to compute with it on the pool, which is borrowed. The result is
 	 * the task's, and stays until release(). NULL: 65, 66. */

@@ -115,7 +115,7 @@ refuses() { # NAME STATUS WORDS OPTION...
 	is "$name: the checkpoints stay" "$(cd refused && echo *)" 'checkpoint-4 checkpoint-8'
 }
 sed '3s/\[5, /[6, /; 3s/\[[0-9]*, /[7, /' train.jsonl | rec-load --type masked > other.arrows
-refuses 'another input' 65 'other.arrows: is not what the run in refused was made from' "${saving[@]}" other.arrows
+refuses 'another input' 65 'other.arrows: not the input that the run in refused was made from' "${saving[@]}" other.arrows
 head -n 20 train.jsonl | rec-load --type masked > short.arrows
 refuses 'a shorter input' 65 'makes 5 steps' "${saving[@]}" short.arrows
 refuses 'another learning rate' 64 '--lr: the run in refused used 0.001' "${saving[@]}" --lr 2e-3 train.arrows

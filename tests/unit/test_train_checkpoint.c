@@ -42,7 +42,8 @@ struct fixture { struct saved_run run; struct run_state state; struct pool *pool
 /* The configuration below as config.json has it. */
 static json_t *config_json(enum model_type type, size_t layers) {
 	if (type == MODEL_BERT)
-		return json_pack("{s:s, s:i, s:i, s:i, s:I, s:i, s:i, s:i, s:f, s:f, s:f}", "model_type", "bert", "vocab_size", 50, "max_position_embeddings", 8, "hidden_size", 12,
+		return json_pack("{s:s, s:i, s:i, s:i, s:I, s:i, s:i, s:i, s:f, s:f, s:f}", "model_type", "bert",
+			"vocab_size", 50, "max_position_embeddings", 8, "hidden_size", 12,
 			"num_hidden_layers", (json_int_t)layers, "num_attention_heads", 2, "intermediate_size", 7, "type_vocab_size", 2,
 			"layer_norm_eps", 1e-12, "hidden_dropout_prob", 0.0, "attention_probs_dropout_prob", 0.0);
 	return json_pack("{s:s, s:i, s:i, s:i, s:I, s:i, s:i, s:f, s:f}", "model_type", "distilbert", "vocab_size", 50,
@@ -256,6 +257,65 @@ static void refuses_another_model(void **state) {
 	tear_down(&loaded);
 }
 
+/* Each setting that the numbers depend on, and none that they do not. */
+static void compares_configurations(void **state) {
+	(void)state;
+	struct fixture saved, loaded;
+	struct failure failure;
+	set_up(&saved, MODEL_BERT, 1, 1);
+	set_up(&loaded, MODEL_BERT, 1, 0);
+	struct run_folder *folder = open_folder(false, false);
+	SAVE(folder, &saved, 0, 1);
+	struct config *config = &loaded.run.parameters->config;
+	const struct { const char *name; void *member; size_t size; } members[] = {
+		{ "model_type", &config->model_type, sizeof config->model_type },
+		{ "vocab_size", &config->vocab_size, sizeof config->vocab_size },
+		{ "max_position_embeddings", &config->max_position_embeddings, sizeof config->max_position_embeddings },
+		{ "type_vocab_size", &config->type_vocab_size, sizeof config->type_vocab_size },
+		{ "hidden_size", &config->hidden_size, sizeof config->hidden_size },
+		{ "num_attention_heads", &config->num_attention_heads, sizeof config->num_attention_heads },
+		{ "intermediate_size", &config->intermediate_size, sizeof config->intermediate_size },
+		{ "hidden_act", &config->hidden_act, sizeof config->hidden_act },
+		{ "hidden_dropout", &config->hidden_dropout, sizeof config->hidden_dropout },
+		{ "attention_dropout", &config->attention_dropout, sizeof config->attention_dropout },
+		{ "layer_norm_eps", &config->layer_norm_eps, sizeof config->layer_norm_eps },
+		{ "tie_word_embeddings", &config->tie_word_embeddings, sizeof config->tie_word_embeddings },
+	};
+	for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+		char *words = format_text("out/checkpoint-1/config.json: another %s than the model has", members[i].name);
+		*(unsigned char *)members[i].member ^= 1;
+		assert_int_equal(load_newest(folder, &loaded.run, &failure, 0), -1);
+		if (strstr(failure.text, words) == NULL)
+			assert_string_equal(failure.text, words);
+		*(unsigned char *)members[i].member ^= 1;
+		free(words);
+	}
+	config->initializer_range = 7;
+	assert_int_equal(load_newest(folder, &loaded.run, &failure, 0), 1);
+	run_folder_close(folder);
+	tear_down(&saved);
+	tear_down(&loaded);
+}
+
+static void tells_what_is_gone(void **state) {
+	(void)state;
+	struct fixture fixture;
+	struct failure failure;
+	set_up(&fixture, MODEL_DISTILBERT, 1, 1);
+	struct run_folder *folder = open_folder(false, false);
+	SAVE(folder, &fixture, 0, 1, 2);
+	assert_int_equal(checkpoint_check(folder, 1, &failure), 0);
+	flip_byte("out/checkpoint-2/optimizer.safetensors", -1);
+	assert_int_equal(checkpoint_check(folder, 2, &failure), -1);
+	assert_int_equal(failure.status, EX_DATAERR);
+	checkpoint_remove(folder, 1);
+	expect_names("out", "checkpoint-2 ");
+	assert_int_equal(checkpoint_check(folder, 1, &failure), -1);
+	assert_int_equal(failure.status, EX_NOINPUT);
+	run_folder_close(folder);
+	tear_down(&fixture);
+}
+
 static void keeps_what_it_must(void **state) {
 	(void)state;
 	struct fixture fixture, loaded;
@@ -354,6 +414,8 @@ int main(void) {
 		cmocka_unit_test_setup(ends_a_run, empty_scratch),
 		cmocka_unit_test(passes_over_damage),
 		cmocka_unit_test_setup(refuses_another_model, empty_scratch),
+		cmocka_unit_test_setup(compares_configurations, empty_scratch),
+		cmocka_unit_test_setup(tells_what_is_gone, empty_scratch),
 		cmocka_unit_test_setup(keeps_what_it_must, empty_scratch),
 		cmocka_unit_test_setup(replaces_a_folder, empty_scratch),
 		cmocka_unit_test_setup(removes_what_was_left, empty_scratch),

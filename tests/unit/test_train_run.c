@@ -36,8 +36,8 @@ static int empty_scratch(void **state) {
 
 /* ---- records ------------------------------------------------------------------------------------------- */
 
-/* Writes a stream of masked records of three tokens, `per_epoch` in each epoch; epochs 0: no column. The metadata claims
- * `claimed` records in each; -1: nothing. */
+/* Writes a stream of masked records of three tokens, `per_epoch` in each epoch; epochs 0: no column. The metadata
+ * claims `claimed` records in each; -1: nothing. */
 static void write_claiming(const char *path, int per_epoch, int epochs, int32_t label, int64_t claimed) {
 	struct failure failure;
 	struct schema schema = { 0 };
@@ -233,7 +233,8 @@ static int run_on(struct fixture *fixture, const char *input) {
 		OPTION_END
 	};
 	stub->task = (struct task){ .context = stub, .targets = "labels", .targets_hint = "label them",
-		.part_names = (const char *const[LOSS_PARTS]){ "loss_tenth" }, .load = load, .open_records = open_records, .count_targets = count_targets,
+		.part_names = (const char *const[LOSS_PARTS]){ "loss_tenth" }, .load = load,
+		.open_records = open_records, .count_targets = count_targets,
 		.compute_gradients = compute_gradients, .evaluate = evaluate, .end_evaluation = end_evaluation,
 		.release = release };
 	struct lineage_entry stage = { "test", "0", json_array(), 42 };
