@@ -1,4 +1,6 @@
-/* Rows become text in a buffer, by type; a batch's text is written before the next batch is read, so that all that
+/* rec-dump: records as JSON lines, or as the text that their tokens stand for.
+ *
+ * Rows become text in a buffer, by type; a batch's text is written before the next batch is read, so that all that
  * arrived is shown even of a stream that was cut. */
 #include <float.h>
 #include <inttypes.h>
@@ -11,6 +13,7 @@
 
 #include <jansson.h>
 
+#include "base/bytes.h"
 #include "base/clean.h"
 #include "base/files.h"
 #include "base/memory.h"
@@ -18,15 +21,19 @@
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "cli/streams.h"
-#include "base/bytes.h"
 #include "record/stream.h"
+#include "text/tokenizer.h"
+#include "train/vocabulary_info.h"
 
-static bool info_only;
+static bool info_only, text_only;
+static const char *model;
 static int64_t limit = -1;
 static bool on_terminal; /* standard output is one */
 
 static const struct option_entry options[] = {
 	OPTION_FLAG("info", &info_only, "print the columns and the metadata as one object, and no rows"),
+	OPTION_FLAG("text", &text_only, "with --model: print each record's tokens as a line of text"),
+	OPTION_TEXT("model", &model, "DIR", "with --text: the model folder whose tokenizer decodes the ids"),
 	OPTION_INTEGER("limit", &limit, 0, 9007199254740992.0, "N", "stop after N rows, without a look at the rest"),
 	OPTION_END
 };
@@ -350,6 +357,59 @@ static void print_rows(struct reader *reader) {
 	free(out.data);
 }
 
+/* ---- records as text ------------------------------------------------------------------------------------- */
+
+/* What is needed to decode rows: the columns' indices, -1 for labels that are not there, and the lists of one row. */
+struct decoder {
+	struct tokenizer *tokenizer;
+	struct reader *reader;
+	int input_ids, labels;
+	struct int32_list ids, before;
+};
+
+/* Reads the lists of a row; a null id or label, and a label that masks nothing, are negative. */
+static void read_lists(struct decoder *decoder, const struct batch *batch, int64_t row, int64_t record) {
+	struct failure failure;
+	if (column_int32_list(&batch->columns[decoder->input_ids], row, -1, &decoder->ids, &failure) < 0
+		|| (decoder->labels >= 0
+			&& column_int32_list(&batch->columns[decoder->labels], row, -100, &decoder->before, &failure) < 0))
+		die(failure.status, "%s: record %" PRId64 ": %s", reader_name(decoder->reader), record, failure.text);
+	if (decoder->labels >= 0 && decoder->before.count != decoder->ids.count)
+		die(EX_DATAERR, "%s: record %" PRId64 ": %zu input_ids and %zu labels (there must be as many)",
+			reader_name(decoder->reader), record, decoder->ids.count, decoder->before.count);
+}
+
+static void print_text(struct decoder *decoder, const struct batch *batch, int64_t row, int64_t record) {
+	read_lists(decoder, batch, row, record);
+	const struct int32_list *ids = &decoder->ids;
+	char *text = decoder->labels < 0 ? tokenizer_decode(decoder->tokenizer, ids->values, ids->count, false)
+		: tokenizer_decode_masked(decoder->tokenizer, ids->values, decoder->before.values, ids->count);
+	puts(clean(text));
+	free(text);
+}
+
+static void print_texts(struct reader *reader) {
+	struct failure failure;
+	struct batch *batch;
+	int64_t records = 0;
+	struct decoder decoder = { .reader = reader, .tokenizer = must(tokenizer_load(model, &failure), &failure) };
+	check(stream_info_check_vocabulary(reader_info(reader), decoder.tokenizer, reader_name(reader), &failure), &failure);
+	decoder.input_ids = check(reader_find_int_list(reader, "input_ids", &failure), &failure);
+	decoder.labels = reader_find_int_list(reader, "labels", &failure);
+	if (reader_info(reader)->type == RECORD_CHUNKS)
+		decoder.labels = -1; /* a copy of input_ids */
+	while (records != limit && check(reader_next(reader, &batch, &failure), &failure) > 0) {
+		for (int64_t row = 0; row < batch->rows && records != limit; row++)
+			print_text(&decoder, batch, row, ++records);
+		batch_free(batch);
+	}
+	free(decoder.ids.values);
+	free(decoder.before.values);
+	tokenizer_free(decoder.tokenizer);
+}
+
+/* ---- the stream ------------------------------------------------------------------------------------------ */
+
 /* {"columns": [{"name": ..., "type": ...}, ...], "records": ..., "cloze": {...}, "metadata": {...}}; records is -1 where
  * they were not counted. */
 static void print_info(const struct reader *reader, int64_t records) {
@@ -383,10 +443,16 @@ static int64_t count_records(const char *path, struct reader *reader) {
 
 int main(int argc, char **argv) {
 	const char *path = parse_options_with_input(argc, argv, &usage, options);
+	if (text_only != (model != NULL))
+		die(EX_USAGE, "--text, --model: only one given (--text decodes ids with the tokenizer of the --model)");
+	if (text_only && info_only)
+		die(EX_USAGE, "--text, --info: both given (give one of the two)");
 	struct reader *reader = open_input_stream(path);
 	on_terminal = isatty(STDOUT_FILENO);
 	if (info_only)
 		print_info(reader, count_records(path, reader));
+	else if (text_only)
+		print_texts(reader);
 	else
 		print_rows(reader);
 	reader_close(reader);

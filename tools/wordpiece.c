@@ -61,6 +61,25 @@ static int encode_document(void *context, const struct record_row *row, struct l
 	return 0;
 }
 
+/* Whether a token has an upper-case letter; names in brackets, as [MASK], have no case. */
+static bool has_upper(const char *token) {
+	if (*token == '[')
+		return false;
+	while (*token != '\0' && !(*token >= 'A' && *token <= 'Z'))
+		token++;
+	return *token != '\0';
+}
+
+/* Warns where more than one token in a hundred can never be found, because the text is lower case by then. */
+static void warn_of_case(const struct vocabulary *vocabulary) {
+	size_t size = vocabulary_size(vocabulary), upper = 0;
+	for (size_t id = 0; id < size; id++)
+		upper += has_upper(vocabulary_token(vocabulary, (int32_t)id));
+	if (upper > size / 100)
+		note("%s: %zu of its %zu tokens have upper-case letters, and the text is made lower case (give --cased for a "
+			"cased vocabulary)", vocab, upper, size);
+}
+
 static struct tokenizer *load(void) {
 	struct failure failure;
 	if ((vocab == NULL) == (model == NULL))
@@ -69,7 +88,11 @@ static struct tokenizer *load(void) {
 		die(EX_USAGE, "--cased: only with --vocab (the folder of --model says how to tokenize)");
 	if (max_length == 1)
 		die(EX_USAGE, "--max-length: 1 is too small for [CLS] and [SEP] (give 2 or more, or 0 to cut nothing)");
-	return must(vocab ? tokenizer_from_vocabulary(vocab, cased, &failure) : tokenizer_load(model, &failure), &failure);
+	struct tokenizer *tokenizer = must(vocab ? tokenizer_from_vocabulary(vocab, cased, &failure)
+		: tokenizer_load(model, &failure), &failure);
+	if (vocab != NULL && !cased)
+		warn_of_case(tokenizer_vocabulary(tokenizer));
+	return tokenizer;
 }
 
 static struct worker *create_workers(int count) {

@@ -75,6 +75,14 @@ static int read_growing(const struct reader *reader, uint8_t **memory, size_t *c
 
 /* ---- opening ------------------------------------------------------------------------------------------- */
 
+/* Whether all bytes may be those of a text. */
+static bool is_text(const uint8_t *bytes, size_t size) {
+	for (size_t i = 0; i < size; i++)
+		if ((bytes[i] < ' ' && bytes[i] != '\t' && bytes[i] != '\n' && bytes[i] != '\r') || bytes[i] >= 0xf8)
+			return false;
+	return true;
+}
+
 /* The format that the first bytes are of, where it is another than Arrow's, and how to make a stream of it; NULL:
  * unknown. */
 static const char *other_format(const uint8_t *start, size_t size) {
@@ -90,7 +98,8 @@ static const char *other_format(const uint8_t *start, size_t size) {
 		if (size >= length && memcmp(start, formats[i].magic, length) == 0)
 			return formats[i].text;
 	}
-	return NULL;
+	return is_text(start, size)
+		? "no Arrow IPC stream, but text? (imdb-read --format lines makes a stream of lines of text)" : NULL;
 }
 
 /* Reads the 8 bytes in front of a message and its metadata. Returns the metadata's length, 0 for the end-of-stream

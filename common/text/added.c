@@ -36,9 +36,11 @@ void added_put(struct settings *settings, const struct added_token *token) {
 		return;
 	size_t known = strings_find(&settings->contents, token->content, token->length);
 	struct added_token added = *token;
+	added.decodes_normalized = added.normalized;
 	if (known != STRINGS_NONE) {
 		added.id = settings->added[known].id;
-		added.special = added.special || settings->added[known].special;
+		added.special |= settings->added[known].special;
+		added.decodes_normalized |= settings->added[known].decodes_normalized;
 		settings->added[known] = added;
 		return;
 	}

@@ -149,7 +149,7 @@ void added_search_prepare(struct settings *settings, struct added_search *search
 	in_normalized->tokens = allocate(settings->added_count, sizeof *in_normalized->tokens);
 	for (size_t i = 0; i < settings->added_count; i++) {
 		struct added_token *added = &settings->added[i];
-		if (added->normalized)
+		if (added->decodes_normalized)
 			normalize_added(settings, added);
 		if (pattern_length(added) == 0 || (settings->split_special && added->special))
 			continue;

@@ -17,13 +17,14 @@
 struct added_token {
 	const char *content;          /* owned by the settings' `contents` */
 	size_t length;                /* of content, in bytes */
-	struct code_points normalized_content; /* what is searched for when `normalized`, */
-	char *normalized_text;                 /* and what decoding gives then */
+	struct code_points normalized_content; /* what is searched for when `normalized` */
+	char *normalized_text;        /* what decoding gives when `decodes_normalized` */
 	int32_t id;
 	bool special;                 /* left out by a decoding that skips special tokens */
 	bool single_word;             /* only where no word character is on either side */
 	bool lstrip, rstrip;          /* takes the white space on that side with it */
 	bool normalized;              /* searched for in the normalized text, not in the text as it came */
+	bool decodes_normalized;      /* was added as normalized once, if with other flags later */
 };
 
 struct settings {

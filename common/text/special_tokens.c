@@ -330,7 +330,7 @@ static int add_special(struct adding *adding, json_t *value, const char *key, st
 	if (known != NULL && (known < settings->added + adding->before || array_has(adding->list, value)))
 		return 0;
 	json_array_append(adding->list, value);
-	if (key != NULL && is_attribute(key) && json_object_get(adding->special->settings, key) != NULL)
+	if (key != NULL && is_attribute(key) && json_object_get(adding->special->settings, key) == value)
 		take_flags(adding->numbered, &token);
 	token.special = token.special || key != NULL;
 	added_put(settings, &token);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/memory.h"
 #include "text/added.h"
 #include "text/added_search.h"
@@ -369,32 +370,56 @@ static const char *decoded_token(const struct settings *settings, int32_t id, bo
 	const struct added_token *added = added_with_id(settings, id);
 	if (token == NULL || *token == '\0' || (skip_special && added != NULL && added->special))
 		return NULL;
-	return added != NULL && added->normalized ? added->normalized_text : token;
+	return added != NULL && added->decodes_normalized ? added->normalized_text : token;
+}
+
+/* Appends what a token adds to the text, where it is not the first one. A NUL is behind the text. */
+static void append_decoded(const struct settings *settings, const char *token, bool first, struct bytes *text) {
+	bool joins = settings->joins && !first && strncmp(token, "##", 2) == 0;
+	size_t begin = text->size;
+	bytes_append(text, " ", !first && !joins);
+	bytes_append(text, token + 2 * joins, strlen(token + 2 * joins) + 1);
+	if (settings->cleanup)
+		clean_up((char *)text->data + begin, true);
+	text->size = begin + strlen((char *)text->data + begin);
+}
+
+/* The text as a string of its own. */
+static char *end_text(struct bytes *text) {
+	bytes_append(text, "", 1);
+	return (char *)text->data;
 }
 
 char *tokenizer_decode(const struct tokenizer *tokenizer, const int32_t *ids, size_t count, bool skip_special) {
 	const struct settings *settings = &tokenizer->settings;
-	char *text = copy_text("");
-	size_t length = 0, capacity = 1;
-	bool first = true;
+	struct bytes text = { 0 };
 	for (size_t i = 0; i < count; i++) {
 		const char *token = decoded_token(settings, ids[i], skip_special);
-		if (token == NULL)
-			continue;
-		bool joins = settings->joins && !first && strncmp(token, "##", 2) == 0;
-		size_t more = strlen(token) + 2;
-		if (capacity - length < more)
-			text = grow(text, capacity = (capacity + more) * 2 + 64, 1);
-		text[length] = ' ';
-		memcpy(text + length + (!first && !joins), token + 2 * joins, more - 1 - 2 * joins);
-		if (settings->cleanup)
-			clean_up(text + length, true);
-		length += strlen(text + length);
-		first = false;
+		if (token != NULL)
+			append_decoded(settings, token, text.data == NULL, &text);
 	}
+	char *whole = end_text(&text);
 	if (settings->cleanup_text)
-		clean_up(text, false);
-	return text;
+		clean_up(whole, false);
+	return whole;
+}
+
+char *tokenizer_decode_masked(const struct tokenizer *tokenizer, const int32_t *ids, const int32_t *labels,
+	size_t count) {
+	const struct settings *settings = &tokenizer->settings;
+	struct bytes text = { 0 };
+	for (size_t i = 0; i < count; i++) {
+		const char *token = decoded_token(settings, ids[i], false);
+		const char *label = labels[i] < 0 ? NULL : vocabulary_token(settings->vocabulary, labels[i]);
+		if (token != NULL)
+			append_decoded(settings, token, text.data == NULL, &text);
+		if (label == NULL)
+			continue;
+		bytes_append(&text, "{", 1);
+		bytes_append(&text, label, strlen(label));
+		bytes_append(&text, "}", 1);
+	}
+	return end_text(&text);
 }
 
 /* ---- making one ------------------------------------------------------------------------------------------ */

@@ -70,6 +70,12 @@ void tokenizer_encode(const struct tokenizer *tokenizer, struct tokenizer_scratc
  * releases it. */
 char *tokenizer_decode(const struct tokenizer *tokenizer, const int32_t *ids, size_t count, bool skip_special);
 
+/* The text of a masked record's ids, special tokens included; `labels` are what was there before, -100 where nothing was
+ * masked. Behind each masked position stands its label's token in braces: `a [MASK]{great} film`. The whole text is not
+ * cleaned up once more. free() releases it. */
+char *tokenizer_decode_masked(const struct tokenizer *tokenizer, const int32_t *ids, const int32_t *labels,
+	size_t count);
+
 /* Saves the tokenizer into a model folder: its files as they were when it was loaded, whatever has become of them since. Of
  * one that came from a vocabulary these are vocab.txt and a tokenizer_config.json. -1: 73 or 74. */
 int tokenizer_save(const struct tokenizer *tokenizer, const char *folder, struct failure *failure);

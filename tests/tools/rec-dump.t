@@ -93,4 +93,31 @@ for ((cut = 0; cut < size; cut++)); do
 done
 is "a stream cut at any of its $size bytes exits 65" "$accepted" ''
 
+
+# Tokens as text, with what was masked.
+hub=$fixtures/hub/distilbert-base-uncased
+printf '%s\n' '{"input_ids": [101, 103, 142, 148, 107, 102], "labels": [-100, 136, -100, -100, 140, -100]}' \
+	'{"input_ids": [], "labels": []}' > "$scratch/masked.jsonl"
+rec-load --type masked "$scratch/masked.jsonl" > "$scratch/masked.arrows"
+is '--text shows what was masked in braces' "$(rec-dump --text --model "$hub" "$scratch/masked.arrows" | head -n 1)" \
+	'[CLS] [MASK]{the} is good -{was} [SEP]'
+is 'a record without tokens is an empty line' "$(rec-dump --text --model "$hub" "$scratch/masked.arrows" | wc -l)" 2
+is '--limit bounds it' "$(rec-dump --text --limit 1 --model "$hub" "$scratch/masked.arrows" | wc -l)" 1
+printf 'The great film, and a bad movie!\n' | imdb-read --format lines | wordpiece --model "$hub" > "$scratch/tokens.arrows"
+is '--text decodes tokens' "$(rec-dump --text --model "$hub" "$scratch/tokens.arrows")" \
+	'[CLS] the great film, and a bad movie! [SEP]'
+is 'of chunks without their copy in labels' \
+	"$(group-texts --chunk-size 5 < "$scratch/tokens.arrows" | rec-dump --text --model "$hub" | head -n 1)" \
+	'[CLS] the great film,'
+status '--text needs --model' 64 rec-dump --text "$scratch/tokens.arrows"
+status '--model needs --text' 64 rec-dump --model "$hub" "$scratch/tokens.arrows"
+status '--text and --info' 64 rec-dump --text --info --model "$hub" "$scratch/tokens.arrows"
+status 'a model with another vocabulary' 65 rec-dump --text --model "$fixtures/hub/bert-base-cased" "$scratch/tokens.arrows"
+like 'is told' "$err_text" 'made with vocabulary'
+printf '{"text": "a"}\n' | rec-load --type text > "$scratch/plain.arrows"
+status 'a stream without tokens' 65 rec-dump --text --model "$hub" "$scratch/plain.arrows"
+echo '{"input_ids": [101, 102], "labels": [-100]}' | rec-load > "$scratch/uneven.arrows"
+status 'fewer labels than ids' 65 rec-dump --text --model "$hub" "$scratch/uneven.arrows"
+like 'are told with the record' "$err_text" 'record 1: 2 input_ids and 1 labels'
+
 finish
