@@ -31,6 +31,7 @@ struct head;
 
 struct head_class {
 	struct head_layout layout;                /* its tensors */
+	bool couples_records;                     /* the loss of a record depends on the others of its batch (batch norm) */
 	const char *part_names[LOSS_PARTS];       /* of the parts in the metrics: "loss_ce"; NULL: no such part */
 
 	/* Borrows `compute`; `options` is what the head's own header says, or NULL. */
@@ -45,6 +46,8 @@ struct head_class {
 	void (*lay_out)(struct head *head, struct arena *arena, struct arena_range between);
 	/* The loss. Where compute->gradients is not NULL, adds to the gradients of the head's parameters and writes drows. */
 	struct loss (*loss)(struct head *head, const struct head_pass *pass);
+	/* Logits of a target: the vocabulary, or the classes. */
+	size_t (*width)(const struct head *head);
 	/* The logits of the rows that were wanted: [M, V] of tokens, [B, K] of records. */
 	void (*logits)(struct head *head, const struct head_pass *pass, float *logits);
 };

@@ -213,6 +213,10 @@ static struct loss loss(struct head *head, const struct head_pass *pass) {
 	return (struct loss){ sum / pass->totals->of[0], { sum / pass->totals->of[0] } };
 }
 
+static size_t width(const struct head *head) {
+	return head->V;
+}
+
 struct biased { const struct head *head; float *logits; };
 
 static void add_decoder_bias(void *context, size_t first, size_t rows) {
@@ -247,5 +251,6 @@ const struct head_class masked_lm_head = {
 	.want = want,
 	.lay_out = lay_out,
 	.loss = loss,
+	.width = width,
 	.logits = write_logits,
 };

@@ -194,10 +194,18 @@ struct matrix norm_backward(const struct compute *compute, const struct norm *no
 
 /* ---- dropout ------------------------------------------------------------------------------------------- */
 
+/* Sites are below PIECE_SITES: a layer has three, and there are at most 1024. */
+enum { PIECE_SITES = 1 << 12 };
+
+static struct dropout dropout_at(const struct compute *compute, uint32_t site, float probability) {
+	return (struct dropout){ compute->seed, compute->pass, site + compute->piece * PIECE_SITES,
+		compute->training ? probability : 0 };
+}
+
 struct dropout hidden_dropout(const struct compute *compute, uint32_t site) {
-	return (struct dropout){ compute->seed, compute->pass, site, compute->training ? compute->hidden_dropout : 0 };
+	return dropout_at(compute, site, compute->hidden_dropout);
 }
 
 struct dropout attention_dropout(const struct compute *compute, uint32_t site) {
-	return (struct dropout){ compute->seed, compute->pass, site, compute->training ? compute->attention_dropout : 0 };
+	return dropout_at(compute, site, compute->attention_dropout);
 }

@@ -28,6 +28,7 @@ struct compute {
 	bool training;                  /* drop */
 	float hidden_dropout, attention_dropout;
 	uint64_t seed, pass;            /* of the coins */
+	uint32_t piece;                 /* of the pass: each has coins of its own */
 	const struct blocks *gradients; /* what the pass adds to; NULL: it has no backward */
 };
 

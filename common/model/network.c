@@ -66,33 +66,86 @@ static bool encode(struct network *network, const struct examples *examples, con
 		return false;
 	encoder_begin(network->encoder, examples, &network->wanted);
 	arena_lay_out(&network->arena, lay_out, network);
-	round_weights(&network->compute);
 	pass->examples = examples;
 	pass->rows = encoder_forward(network->encoder);
 	pass->drows = encoder_gradient(network->encoder);
 	return true;
 }
 
+/* ---- pieces -------------------------------------------------------------------------------------------- */
+
+/* Examples are computed in pieces of so many rows, or of one record that is longer, so that activations do not grow with a
+ * batch. More rows make no product faster. */
+enum { PIECE_ROWS = 2048 };
+
+/* A piece at a time of some examples, cut by their shape alone. */
+struct pieces {
+	const struct examples *whole;
+	struct examples piece;
+	size_t first;    /* record of the piece */
+	size_t targets;  /* of the pieces before it */
+	uint32_t number;
+};
+
+/* Goes on to the next piece; false where there is none. */
+static bool next_piece(const struct network *network, struct pieces *pieces) {
+	const struct examples *whole = pieces->whole;
+	if (pieces->piece.B > 0) {
+		pieces->first += pieces->piece.B;
+		pieces->targets += examples_targets(&pieces->piece);
+		pieces->number++;
+	}
+	size_t count = pieces->first < whole->B;
+	const int32_t *starts = whole->starts + pieces->first;
+	while (pieces->first + count < whole->B
+			&& (network->class->couples_records || starts[count + 1] - starts[0] <= PIECE_ROWS))
+		count++;
+	if (count > 0)
+		pieces->piece = examples_slice(whole, pieces->first, count);
+	return count > 0;
+}
+
+static void add_loss(struct loss *sum, struct loss loss) {
+	sum->value += loss.value;
+	for (size_t i = 0; i < LOSS_PARTS; i++)
+		sum->parts[i] += loss.parts[i];
+}
+
 struct loss network_gradients(struct network *network, const struct examples *examples, uint64_t pass,
 	const struct totals *totals, const struct blocks *gradients) {
+	struct loss sum = { 0 };
 	struct head_pass head_pass = { .totals = totals };
 	network->compute.pass = pass;
-	if (!encode(network, examples, gradients, &head_pass))
-		return (struct loss){ 0 };
-	struct loss loss = network->class->loss(network->head, &head_pass);
-	if (encoder_trains(network->encoder))
-		encoder_backward(network->encoder);
-	return loss;
+	round_weights(&network->compute);
+	for (struct pieces pieces = { .whole = examples }; next_piece(network, &pieces);) {
+		network->compute.piece = pieces.number;
+		if (!encode(network, &pieces.piece, gradients, &head_pass))
+			continue;
+		add_loss(&sum, network->class->loss(network->head, &head_pass));
+		if (encoder_trains(network->encoder))
+			encoder_backward(network->encoder);
+	}
+	return sum;
 }
 
 double network_loss(struct network *network, const struct examples *examples, float *losses, int32_t *ranks) {
 	static const struct totals sums = { { 1, 1, 1 } };
-	struct head_pass pass = { .totals = &sums, .losses = losses, .ranks = ranks };
-	return encode(network, examples, NULL, &pass) ? network->class->loss(network->head, &pass).value : 0;
+	double sum = 0;
+	round_weights(&network->compute);
+	for (struct pieces pieces = { .whole = examples }; next_piece(network, &pieces);) {
+		struct head_pass pass = { .totals = &sums, .losses = losses != NULL ? losses + pieces.targets : NULL,
+			.ranks = ranks != NULL ? ranks + pieces.targets : NULL };
+		if (encode(network, &pieces.piece, NULL, &pass))
+			sum += network->class->loss(network->head, &pass).value;
+	}
+	return sum;
 }
 
 void network_logits(struct network *network, const struct examples *examples, float *logits) {
-	struct head_pass pass = { 0 };
-	if (encode(network, examples, NULL, &pass))
-		network->class->logits(network->head, &pass, logits);
+	round_weights(&network->compute);
+	for (struct pieces pieces = { .whole = examples }; next_piece(network, &pieces);) {
+		struct head_pass pass = { 0 };
+		if (encode(network, &pieces.piece, NULL, &pass))
+			network->class->logits(network->head, &pass, logits + pieces.targets * network->class->width(network->head));
+	}
 }

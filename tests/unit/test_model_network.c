@@ -699,6 +699,69 @@ static void passes_add_up(void **state) {
 	free_larger(&larger);
 }
 
+/* The examples, `times` over. */
+static struct batch_arrays repeat_examples(const struct examples *once, size_t times) {
+	size_t B = once->B, N = examples_rows(once), M = examples_labels(once);
+	struct batch_arrays to = { allocate(times * B + 1, sizeof(int32_t)), allocate(times * N, sizeof(int32_t)),
+		allocate(times * N, sizeof(int32_t)), allocate(times * N, sizeof(int32_t)), allocate(times * B + 1, sizeof(int32_t)),
+		allocate(times * M, sizeof(int32_t)), allocate(times * M, sizeof(int32_t)), allocate(times * N, 1), { .B = times * B } };
+	for (size_t i = 0; i < times; i++) {
+		memcpy(to.input_ids + i * N, once->input_ids, N * sizeof(int32_t));
+		memcpy(to.positions + i * N, once->positions, N * sizeof(int32_t));
+		memcpy(to.token_type_ids + i * N, once->token_type_ids, N * sizeof(int32_t));
+		memcpy(to.attended + i * N, once->attended, N);
+		memcpy(to.labels + i * M, once->labels, M * sizeof(int32_t));
+		for (size_t m = 0; m < M; m++)
+			to.labelled[i * M + m] = once->labelled[m] + (int32_t)(i * N);
+		for (size_t b = 0; b < B; b++) {
+			to.starts[i * B + b + 1] = once->starts[b + 1] + (int32_t)(i * N);
+			to.label_starts[i * B + b + 1] = once->label_starts[b + 1] + (int32_t)(i * M);
+		}
+	}
+	to.examples = (struct examples){ .B = times * B, .starts = to.starts, .input_ids = to.input_ids, .positions = to.positions,
+		.token_type_ids = to.token_type_ids, .attended = to.attended, .label_starts = to.label_starts,
+		.labelled = to.labelled, .labels = to.labels };
+	return to;
+}
+
+/* More rows than a piece has: pieces of whole records, of 2,048 rows at most, one after the other, with coins of their own. */
+static void pieces_are_computed_one_after_the_other(void **state) {
+	(void)state;
+	struct larger larger = make_larger(2);
+	struct batch_arrays twice = repeat_examples(&larger.examples, 2);
+	const struct trained *trained = &larger.trained;
+	size_t first = 0, M = examples_labels(&larger.examples);
+	while (twice.starts[first + 1] <= 2048)
+		first++;
+	assert_true(first > larger.examples.B && first < twice.examples.B);
+	const struct examples parts[] = { examples_slice(&twice.examples, 0, first),
+		examples_slice(&twice.examples, first, twice.examples.B - first) };
+	const struct totals totals = totals_of(trained->network, &twice.examples);
+	struct blocks *sum = other_gradients(trained);
+	double loss = gradients_of(trained, &twice.examples, 0), losses = 0;
+	for (size_t i = 0; i < 2; i++)
+		losses += network_gradients(trained->network, &parts[i], 0, &totals, sum).value;
+	assert_true(losses == loss);
+	assert_same_blocks(trained->gradients, sum);
+
+	float *each = allocate(2 * M, sizeof *each);
+	int32_t *ranks = allocate(2 * M, sizeof *ranks);
+	network_loss(trained->network, &twice.examples, each, ranks);
+	for (size_t m = 0; m < M; m++)
+		assert_true(fabs((double)each[m] - (double)each[M + m]) < 1e-5 && ranks[m] == ranks[M + m]);
+
+	network_set_dropout(trained->network, 0.1f, 0.1f, 1);
+	double dropped = network_gradients(trained->network, &parts[1], 0, &totals, sum).value;
+	double whole = network_gradients(trained->network, &twice.examples, 0, &totals, sum).value;
+	double front = network_gradients(trained->network, &parts[0], 0, &totals, sum).value;
+	assert_true(fabs(whole - front - dropped) > 1e-6); /* alone, the last part is piece 0, with the coins of that */
+	free(each);
+	free(ranks);
+	blocks_free(sum);
+	free_arrays(&twice);
+	free_larger(&larger);
+}
+
 /* Records 3 up to 9, and 2 up to 5 of those, in the arrays of the whole batch and copied to arrays of their own. */
 static void check_slices(const struct head_case *head, enum precision precision) {
 	struct batch_arrays arrays = larger_batch();
@@ -813,6 +876,7 @@ int main(void) {
 		cmocka_unit_test(bf16_is_near_fp32),
 		cmocka_unit_test(batching_changes_no_loss),
 		cmocka_unit_test(passes_add_up),
+		cmocka_unit_test(pieces_are_computed_one_after_the_other),
 		cmocka_unit_test(slices_are_batches),
 		cmocka_unit_test(logits_give_losses_and_ranks),
 		cmocka_unit_test(equal_logits_rank_by_id),
