@@ -31,6 +31,7 @@ static bool truncate_texts;
 static bool as_json;
 static int64_t seed = 42;
 static int64_t threads;
+static int dtype = PRECISION_FP32;
 
 static const struct option_entry options[] = {
 	OPTION_MODEL(&model, "folder of the model, with its tokenizer", .required = "the folder of the model"),
@@ -38,6 +39,7 @@ static const struct option_entry options[] = {
 	OPTION_TEXT("targets", &target_words, "WORDS", "choose among these words, separated by commas"),
 	OPTION_FLAG("truncate", &truncate_texts, "cut a text that is too long for the model"),
 	OPTION_FLAG("json", &as_json, "print a line of JSON for each text"),
+	OPTION_CHOICE("dtype", &dtype, PRECISIONS, "numbers that matrix products take; auto: the faster"),
 	OPTION_SEED(&seed),
 	OPTION_THREADS(&threads),
 	OPTION_END
@@ -363,19 +365,18 @@ int main(int argc, char **argv) {
 	struct failure failure;
 	const char *path = parse_options_with_input(argc, argv, &usage, options);
 
-	struct tokenizer *tokenizer = tokenizer_load(model, &failure);
-	if (tokenizer == NULL)
-		die_failure(&failure);
-	struct parameters *parameters = parameters_map(model, &masked_lm_head.layout, (uint64_t)seed, &print_warnings,
+	struct tokenizer *tokenizer = must(tokenizer_load(model, &failure), &failure);
+	enum precision precision = resolve_precision((enum precision)dtype);
+	parameters_open *open = precision == PRECISION_BF16 ? parameters_load : parameters_map;
+	struct parameters *parameters = must(open(model, &masked_lm_head.layout, (uint64_t)seed, &print_warnings, &failure),
 		&failure);
-	if (parameters == NULL)
-		die_failure(&failure);
 	check(parameters_check_finite(parameters, model, &failure), &failure);
 	check_vocabulary(tokenizer, &parameters->config);
 
 	struct pool *pool = create_pool(threads);
 	struct filler filler = { .config = &parameters->config, .network = network_create(parameters, &masked_lm_head, NULL, pool),
 		.tokenizer = tokenizer, .scratch = tokenizer_scratch_create(), .count = (size_t)top_k };
+	network_set_precision(filler.network, precision);
 	if (target_words != NULL) {
 		find_targets(&filler);
 		filler.count = filler.target_count < filler.count ? filler.target_count : filler.count;

@@ -26,6 +26,7 @@ static bool per_record;
 static bool as_json;
 static int64_t seed = 42;
 static int64_t threads;
+static int dtype = PRECISION_FP32;
 
 static const struct option_entry options[] = {
 	OPTION_MODEL(&model, "folder of the model to evaluate", .required = "the folder of the model"),
@@ -34,6 +35,7 @@ static const struct option_entry options[] = {
 	OPTION_INTEGER("top-k-accuracy", &top_k, 1, 1 << 28, "K", "count the tokens that are among the K likeliest"),
 	OPTION_INTEGER("resamples", &resamples, 0, 1000000, "N", "drawn for the 95 % interval; 0: no interval"),
 	OPTION_FLAG("json", &as_json, "print a JSON object, with the reference's mean of batch means"),
+	OPTION_CHOICE("dtype", &dtype, PRECISIONS, "numbers that matrix products take; auto: the faster"),
 	OPTION_SEED(&seed),
 	OPTION_THREADS(&threads),
 	OPTION_PROGRESS,
@@ -115,22 +117,22 @@ int main(int argc, char **argv) {
 
 	struct reader *reader = open_input_stream(path);
 	int64_t total = reader_total(reader);
-	struct parameters *parameters = parameters_map(model, &masked_lm_head.layout, (uint64_t)seed, &print_warnings,
+	enum precision precision = resolve_precision((enum precision)dtype);
+	parameters_open *open = precision == PRECISION_BF16 ? parameters_load : parameters_map;
+	struct parameters *parameters = must(open(model, &masked_lm_head.layout, (uint64_t)seed, &print_warnings, &failure),
 		&failure);
-	if (parameters == NULL)
-		die_failure(&failure);
 	check(parameters_check_finite(parameters, model, &failure), &failure);
 	if (top_k > (int64_t)parameters->config.vocab_size)
 		die(EX_USAGE, "--top-k-accuracy: %" PRId64 " is more than the %zu tokens of the vocabulary (give less)", top_k,
 			parameters->config.vocab_size);
 	struct tokenizer *tokenizer;
 	check(optional_tokenizer(model, &tokenizer, &failure), &failure);
-	struct example_reader *examples = batches_open(reader, &parameters->config, tokenizer, LABELS_OF_TOKENS, 0, &failure);
-	if (examples == NULL)
-		die_failure(&failure);
+	struct example_reader *examples = must(batches_open(reader, &parameters->config, tokenizer, LABELS_OF_TOKENS, 0,
+		&failure), &failure);
 
 	struct pool *pool = create_pool(threads);
 	struct network *network = network_create(parameters, &masked_lm_head, NULL, pool);
+	network_set_precision(network, precision);
 	struct evaluation evaluation = { .by_record = per_record || resamples > 0, .top_k = (int32_t)top_k };
 	evaluate(&evaluation, network, examples, total);
 	if (evaluation.targets == 0)

@@ -12,6 +12,7 @@ struct network {
 	struct head *head;
 	struct arena arena;
 	struct wanted wanted; /* of the pass at hand */
+	bool rounded;         /* the copy of the weights in bfloat16 is that of the weights as they are */
 };
 
 struct network *network_create(const struct parameters *parameters, const struct head_class *class, const void *options,
@@ -40,10 +41,22 @@ void network_set_dropout(struct network *network, float hidden, float attention,
 	network->compute.seed = seed;
 }
 
+enum precision resolve_precision(enum precision precision) {
+	return precision != PRECISION_AUTO ? precision : bf16_is_fast() ? PRECISION_BF16 : PRECISION_FP32;
+}
+
 void network_set_precision(struct network *network, enum precision precision) {
+	network->rounded = false;
 	free(network->compute.rounded);
 	network->compute.rounded = precision == PRECISION_BF16
 		? allocate(network->compute.parameters->size, sizeof *network->compute.rounded) : NULL;
+}
+
+/* Rounds the weights, where products are in bfloat16 and the weights may have changed since. */
+static void round_changed_weights(struct network *network) {
+	if (!network->rounded)
+		round_weights(&network->compute);
+	network->rounded = true;
 }
 
 void network_count(const struct network *network, const struct examples *examples, struct totals *totals) {
@@ -116,7 +129,8 @@ struct loss network_gradients(struct network *network, const struct examples *ex
 	struct loss sum = { 0 };
 	struct head_pass head_pass = { .totals = totals };
 	network->compute.pass = pass;
-	round_weights(&network->compute);
+	network->rounded = false; /* an optimizer has been at the weights, and will be again */
+	round_changed_weights(network);
 	for (struct pieces pieces = { .whole = examples }; next_piece(network, &pieces);) {
 		network->compute.piece = pieces.number;
 		if (!encode(network, &pieces.piece, gradients, &head_pass))
@@ -125,13 +139,14 @@ struct loss network_gradients(struct network *network, const struct examples *ex
 		if (encoder_trains(network->encoder))
 			encoder_backward(network->encoder);
 	}
+	network->rounded = false;
 	return sum;
 }
 
 double network_loss(struct network *network, const struct examples *examples, float *losses, int32_t *ranks) {
 	static const struct totals sums = { { 1, 1, 1 } };
 	double sum = 0;
-	round_weights(&network->compute);
+	round_changed_weights(network);
 	for (struct pieces pieces = { .whole = examples }; next_piece(network, &pieces);) {
 		struct head_pass pass = { .totals = &sums, .losses = losses != NULL ? losses + pieces.targets : NULL,
 			.ranks = ranks != NULL ? ranks + pieces.targets : NULL };
@@ -142,7 +157,7 @@ double network_loss(struct network *network, const struct examples *examples, fl
 }
 
 void network_logits(struct network *network, const struct examples *examples, float *logits) {
-	round_weights(&network->compute);
+	round_changed_weights(network);
 	for (struct pieces pieces = { .whole = examples }; next_piece(network, &pieces);) {
 		struct head_pass pass = { 0 };
 		if (encode(network, &pieces.piece, NULL, &pass))

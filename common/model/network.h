@@ -1,4 +1,7 @@
-/* network: an encoder with a head on it, forward and backward. */
+/* network: an encoder with a head on it, forward and backward.
+ *
+ * Examples are computed in pieces of whole records, cut by their shape alone, whose losses and gradients are added in order:
+ * memory for activations does not grow with a batch. A head that couples the records of a batch takes it whole. */
 #ifndef CLOZE_MODEL_NETWORK_H
 #define CLOZE_MODEL_NETWORK_H
 
@@ -17,7 +20,13 @@ void network_set_dropout(struct network *network, float hidden, float attention,
 /* What dense layers and the decoder multiply in: float, the default, or bfloat16, to which activations, gradients and a
  * copy of the weights are then rounded, with sums in float. The weights themselves, their gradients, attention, norms and
  * the loss stay float. Faster where bf16_is_fast() (math/matrix.h). */
-enum precision { PRECISION_FP32, PRECISION_BF16 };
+enum precision { PRECISION_FP32, PRECISION_BF16, PRECISION_AUTO };
+#define PRECISIONS "fp32|bf16|auto" /* the words of --dtype, in this order */
+
+/* PRECISION_AUTO as the faster of the two here; the others as they are. */
+enum precision resolve_precision(enum precision precision);
+
+/* Not PRECISION_AUTO. In bfloat16 the parameters are a block, not mapped files. */
 void network_set_precision(struct network *network, enum precision precision);
 
 /* Adds what the examples count for to the totals of their step (model/head.h). */

@@ -21,6 +21,10 @@ struct parameters *parameters_load(const char *folder, const struct head_layout 
 struct parameters *parameters_map(const char *folder, const struct head_layout *head, uint64_t seed,
 	const struct warnings *warnings, struct failure *failure);
 
+/* Either of the two. */
+typedef struct parameters *parameters_open(const char *folder, const struct head_layout *head, uint64_t seed,
+	const struct warnings *warnings, struct failure *failure);
+
 /* The same without values (NULL): the table, the configuration, the lineage and the file's tensors. */
 struct parameters *parameters_describe(const char *folder, const struct head_layout *head, const struct warnings *warnings,
 	struct failure *failure);

@@ -75,7 +75,7 @@ const struct option_entry run_options[] = {
 	OPTION_INTEGER("early-stopping-patience", SETTING(early_stopping_patience), 0, 1e6, "N",
 		"stop after so many evaluations without a better one; 0: never"),
 	OPTION_FLAG("load-best-model-at-end", SETTING(load_best_model_at_end), "write the model of the best evaluation"),
-	OPTION_CHOICE("dtype", SETTING(dtype), "fp32|bf16|auto", "numbers that matrix products take; auto: the faster"),
+	OPTION_CHOICE("dtype", SETTING(dtype), PRECISIONS, "numbers that matrix products take; auto: the faster"),
 	OPTION_SEED(SETTING(seed)),
 	OPTION_THREADS(SETTING(threads)),
 	OPTION_END
@@ -113,9 +113,8 @@ int run_settings_check(struct run_settings *settings, const struct warnings *war
 		return -1;
 	if (settings->eval_steps < 0 && settings->eval_epochs < 0)
 		settings->eval_epochs = 1;
-	if (settings->dtype > PRECISION_BF16)
-		settings->dtype = bf16_is_fast() ? PRECISION_BF16 : PRECISION_FP32;
-	else if (settings->dtype == PRECISION_BF16 && !bf16_is_fast())
+	settings->dtype = (int)resolve_precision((enum precision)settings->dtype);
+	if (settings->dtype == PRECISION_BF16 && !bf16_is_fast())
 		warn(warnings, "--dtype bf16 is slower than fp32 here (it needs a processor with bfloat16 products, and oneDNN)");
 	return 0;
 }

@@ -139,6 +139,12 @@ else
 	skip 'a full disk' 'no /dev/full'
 fi
 
+# Products in bfloat16 give another loss, but not by much.
+fp32=$(perplexity --model "$folder" "$scratch/bert.arrows" | cut -d' ' -f4)
+bf16=$(perplexity --dtype bf16 --model "$folder" "$scratch/bert.arrows" | cut -d' ' -f4)
+is 'bf16 is near fp32, and another number' "$(jq -n "$bf16 != $fp32 and ($bf16 / $fp32 - 1 | fabs) < 0.01")" true
+status 'another --dtype' 64 perplexity --dtype fp16 --model "$folder" "$scratch/bert.arrows"
+
 # A missing head is told of once, and depends on the seed.
 if [ -n "$shared" ] && [ -d "$shared/data/minilm-l6" ]; then
 	printf '%s\n' '{"input_ids": [101, 103, 2003, 102], "labels": [-100, 2023, -100, -100]}' \
