@@ -98,8 +98,8 @@ static void put_escape(struct bytes *out, uint32_t point) {
 	put_text(out, escape);
 }
 
-/* A string in quotes. On a terminal every control character is escaped (base/clean.h), which changes the bytes and not the
- * value. False: it is not UTF-8. */
+/* A string in quotes. On a terminal every control character is escaped (base/clean.h), which changes the bytes and
+ * not the value. False: it is not UTF-8. */
 static bool put_string(struct bytes *out, const char *text, size_t length) {
 	size_t done = 0; /* all before is in `out` */
 	put_text(out, "\"");
@@ -410,8 +410,8 @@ static void print_texts(struct reader *reader) {
 
 /* ---- the stream ------------------------------------------------------------------------------------------ */
 
-/* {"columns": [{"name": ..., "type": ...}, ...], "records": ..., "cloze": {...}, "metadata": {...}}; records is -1 where
- * they were not counted. */
+/* {"columns": [{"name": ..., "type": ...}, ...], "records": ..., "cloze": {...}, "metadata": {...}}; records is -1
+ * where they were not counted. */
 static void print_info(const struct reader *reader, int64_t records) {
 	const struct schema *schema = reader_schema(reader);
 	json_t *columns = json_array(), *metadata = json_object();

@@ -1,5 +1,5 @@
-/* json_file: jansson does the reading. Where it refuses a text, the numbers that only Python writes are rewritten in a copy,
- * and jansson reads that. */
+/* json_file: jansson does the reading. Where it refuses a text, the numbers that only Python writes are rewritten in
+ * a copy, and jansson reads that. */
 #include "base/json_file.h"
 
 #include <ctype.h>
@@ -54,8 +54,8 @@ static bool is_long_integer(const char *token, size_t length) {
 	return digits > LONGEST_INTEGER && (digits == length || (digits + 1 == length && token[0] == '-'));
 }
 
-/* A copy of the text in which integers that may not fit into 64 bits are reals, by an exponent of 0, and numbers that are
- * not finite are strings. free() releases it. */
+/* A copy of the text in which integers that may not fit into 64 bits are reals, by an exponent of 0, and numbers that
+ * are not finite are strings. free() releases it. */
 static char *rewrite_numbers(const char *text, size_t length, size_t *rewritten) {
 	char *copy = grow(NULL, length + length / 2 + 2, 1), *to = copy; /* at most two bytes more for three or more */
 	for (size_t at = 0, taken; at < length; at += taken) {

@@ -19,8 +19,8 @@ static bool is_free(const struct settings *settings, int32_t id) {
 	return true;
 }
 
-/* The id of a token that is added for the first time. The reference counts pieces, so that it gives a new token the id of a
- * piece where their ids have gaps or a piece occurs twice: there the token's own id counts. */
+/* The id of a token that is added for the first time. The reference counts pieces, so that it gives a new token the
+ * id of a piece where their ids have gaps or a piece occurs twice: there the token's own id counts. */
 static int32_t choose_id(struct settings *settings, const struct added_token *token) {
 	int32_t id = vocabulary_id(settings->vocabulary, token->content, token->length);
 	if (id >= 0)
@@ -83,6 +83,8 @@ static void extend_vocabulary(struct settings *settings) {
 void added_finish(struct settings *settings) {
 	for (size_t i = 0; i < settings->added_count; i++)
 		settings->added[i].content = strings_at(&settings->contents, i);
+	if (settings->added_count == 0)
+		return;
 	qsort(settings->added, settings->added_count, sizeof *settings->added, compare_ids);
 	if (settings->new_tokens > 0)
 		extend_vocabulary(settings);

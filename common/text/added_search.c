@@ -1,5 +1,5 @@
-/* added_search: the tokens are sorted by content. Along the text, the stretch of those that begin as it does is narrowed
- * down, a byte or a code point at a time. */
+/* added_search: the tokens are sorted by content. Along the text, the stretch of those that begin as it does is
+ * narrowed down, a byte or a code point at a time. */
 #include "text/added_search.h"
 
 #include <stdlib.h>
@@ -46,7 +46,8 @@ static uint32_t pattern_element(const struct added_token *token, size_t at) {
 	return token->normalized ? token->normalized_content.points[at] : (unsigned char)token->content[at];
 }
 
-/* The first of the tokens from `low` up to `high` whose element `at` is `value` or greater; all are longer than `at`. */
+/* The first of the tokens from `low` up to `high` whose element `at` is `value` or greater; all are longer than `at`.
+ * */
 static size_t first_from(const struct patterns *patterns, size_t low, size_t high, size_t at, uint32_t value) {
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;

@@ -1,5 +1,5 @@
-/* The system zeroes a page when it is first touched: what is never looked into costs nothing. Huge pages are advised, which
- * it need not follow. */
+/* The system zeroes a page when it is first touched: what is never looked into costs nothing. Huge pages are advised,
+ * which it need not follow. */
 #include "text/pages.h"
 
 #include <sys/mman.h>

@@ -1,6 +1,6 @@
-/* The kernels turn bytes into bits, a block into a word of 64 of them; here bits become places. The portable kernel takes
- * eight bytes at a time in one word: a byte's highest bit says whether it is in a range, once adding has carried into
- * it. */
+/* The kernels turn bytes into bits, a block into a word of 64 of them; here bits become places. The portable kernel
+ * takes eight bytes at a time in one word: a byte's highest bit says whether it is in a range, once adding has
+ * carried into it. */
 #include "text/scan.h"
 
 #include <string.h>

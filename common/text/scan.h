@@ -1,7 +1,8 @@
 /* scan: where the words and the punctuation of a text begin and end. For tokenizer.c alone.
  *
- * ASCII settles most of a text: white space and punctuation separate, letters and digits make words. Whatever else there
- * is, control characters and all beyond ASCII, is only marked here, as a part of the run of bytes that it stands in. */
+ * ASCII settles most of a text: white space and punctuation separate, letters and digits make words. Whatever else
+ * there is, control characters and all beyond ASCII, is only marked here, as a part of the run of bytes that it
+ * stands in. */
 #ifndef CLOZE_TEXT_SCAN_H
 #define CLOZE_TEXT_SCAN_H
 

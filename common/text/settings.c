@@ -1,6 +1,6 @@
-/* settings: a folder is read as AutoTokenizer of transformers 5 reads it. Its class decides what counts: BERT's takes the
- * vocabulary from tokenizer.json or vocab.txt and its rules from tokenizer_config.json; a class for any tokenizer goes by
- * the tokenizer.json. */
+/* settings: a folder is read as AutoTokenizer of transformers 5 reads it. Its class decides what counts: BERT's takes
+ * the vocabulary from tokenizer.json or vocab.txt and its rules from tokenizer_config.json; a class for any tokenizer
+ * goes by the tokenizer.json. */
 #include "text/settings.h"
 
 #include <jansson.h>
@@ -288,8 +288,8 @@ static int apply_bert(struct sources *sources, struct settings *settings, struct
 		|| need_token(sources, ids->sep, "sep_token", "[SEP]", failure) < 0 ? -1 : 0;
 }
 
-/* A class that goes by the tokenizer.json: TokenizersBackend.__init__(). Where no class is named, a tokenizer_config.json may
- * change the switches all the same. */
+/* A class that goes by the tokenizer.json: TokenizersBackend.__init__(). Where no class is named, a
+ * tokenizer_config.json may change the switches all the same. */
 static int apply_generic(struct sources *sources, struct settings *settings, struct failure *failure) {
 	struct special_ids *ids = &settings->special_ids;
 	struct switches switches = bert_switches;

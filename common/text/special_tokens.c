@@ -1,5 +1,5 @@
-/* special_tokens: the reference's steps one by one, on JSON objects in place of its dictionaries. jansson keeps the order
- * of members, as Python does, and so do the ids that new tokens get. */
+/* special_tokens: the reference's steps one by one, on JSON objects in place of its dictionaries. jansson keeps the
+ * order of members, as Python does, and so do the ids that new tokens get. */
 #include "text/special_tokens.h"
 
 #include <stdlib.h>
@@ -287,6 +287,8 @@ static bool object_has_token(json_t *named, const char *content) {
 
 /* Adds the tokens of the list by their ids. One that has a name is special. */
 static void add_numbered(struct numbered_list *list, json_t *named, struct settings *settings) {
+	if (list->count == 0)
+		return;
 	qsort(list->tokens, list->count, sizeof *list->tokens, compare_numbered);
 	for (size_t i = 0; i < list->count; i++) {
 		struct added_token *token = &list->tokens[i].token;
@@ -308,8 +310,8 @@ static bool array_has(const json_t *array, const json_t *value) {
 	return false;
 }
 
-/* The special tokens as they are added: those that the reference has put on its list, and how many tokens were added by id
- * before, which keep their flags. */
+/* The special tokens as they are added: those that the reference has put on its list, and how many tokens were added
+ * by id before, which keep their flags. */
 struct adding {
 	const struct special_tokens *special;
 	json_t *list;
@@ -319,8 +321,8 @@ struct adding {
 	struct settings *settings;
 };
 
-/* Adds one of the special tokens; `key` is its name, or NULL. One that has a name is special whatever its flags say. Of several entries of one content
- * the last one's flags count, but an entry that comes again is not read again. */
+/* Adds one of the special tokens; `key` is its name, or NULL. One that has a name is special whatever its flags say.
+ * Of several entries of one content the last one's flags count, but an entry that comes again is not read again. */
 static int add_special(struct adding *adding, json_t *value, const char *key, struct failure *failure) {
 	struct settings *settings = adding->settings;
 	struct added_token token;

@@ -1,11 +1,11 @@
-/* special_tokens: the special and added tokens that the files of a folder name together, in the reference's order. For
- * settings.c alone.
+/* special_tokens: the special and added tokens that the files of a folder name together, in the reference's order.
+ * For settings.c alone.
  *
  * Source: PreTrainedTokenizerBase._from_pretrained() and TokenizersBackend.__init__() of transformers 5. A
- * tokenizer_config.json with `added_tokens_decoder` lists all added tokens; where it has none, special_tokens_map.json
- * overrules what it says of special tokens, and the added tokens are those of added_tokens.json and tokenizer.json. After
- * them come the special tokens that have a name (`mask_token`; any other `..._token`), then `extra_special_tokens`, which
- * was `additional_special_tokens`. */
+ * tokenizer_config.json with `added_tokens_decoder` lists all added tokens; where it has none,
+ * special_tokens_map.json overrules what it says of special tokens, and the added tokens are those of
+ * added_tokens.json and tokenizer.json. After them come the special tokens that have a name (`mask_token`; any other
+ * `..._token`), then `extra_special_tokens`, which was `additional_special_tokens`. */
 #ifndef CLOZE_TEXT_SPECIAL_TOKENS_H
 #define CLOZE_TEXT_SPECIAL_TOKENS_H
 
@@ -38,8 +38,8 @@ const char *special_tokens_name(const struct special_tokens *special, const char
 /* Adds the tokens of the tokenizer.json as `tokenizers` itself does when it reads the file. -1: 65. */
 int special_tokens_add_own(const struct token_sources *sources, struct settings *settings, struct failure *failure);
 
-/* Adds all that the files name, for a class that takes `[MASK]` and the like for special (`bert`) where they are pieces and
- * nobody names others, or for one that does not. -1: 65 for an entry of the wrong form. */
+/* Adds all that the files name, for a class that takes `[MASK]` and the like for special (`bert`) where they are
+ * pieces and nobody names others, or for one that does not. -1: 65 for an entry of the wrong form. */
 int special_tokens_add(const struct special_tokens *special, const struct token_sources *sources, bool bert,
 	struct settings *settings, struct failure *failure);
 

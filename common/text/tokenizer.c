@@ -1,6 +1,6 @@
-/* tokenizer: where the text is plain ASCII, a word of up to 16 letters and digits, or a punctuation character, is one load, one look
- * into a cache of words seen, and one store. Whatever else there is takes the general way, a run between ASCII white
- * space and punctuation at a time. */
+/* tokenizer: where the text is plain ASCII, a word of up to 16 letters and digits, or a punctuation character, is one
+ * load, one look into a cache of words seen, and one store. Whatever else there is takes the general way, a run
+ * between ASCII white space and punctuation at a time. */
 #include "text/tokenizer.h"
 
 #include <stdlib.h>
@@ -90,8 +90,8 @@ static size_t cut(const struct tokenizer *tokenizer, struct tokenizer_scratch *s
 	return 1;
 }
 
-/* Puts a word and its pieces in its pair: in the first entry while that is free, then in the second, where words come and
- * go until they are seen again. Nothing is kept of a word of more pieces than `more` has left for. */
+/* Puts a word and its pieces in its pair: in the first entry while that is free, then in the second, where words come
+ * and go until they are seen again. Nothing is kept of a word of more pieces than `more` has left for. */
 static void keep_word(struct tokenizer_scratch *scratch, const struct look *look, size_t count) {
 	struct cached cached = { .key = look->key, .count = (uint32_t)count };
 	int32_t *to = cached.pieces;
@@ -200,8 +200,9 @@ static void encode_run(struct encoder *encoder, const char *text, size_t length)
 	encode_words(encoder, normalized);
 }
 
-/* Looks for the words from the scan's number *at on, at most LOOKS of them, up to the first that is too long or not of
- * letters and digits alone; moves *at there. `other`, the first byte of that kind, is not before *at. Returns how many. */
+/* Looks for the words from the scan's number *at on, at most LOOKS of them, up to the first that is too long or not
+ * of letters and digits alone; moves *at there. `other`, the first byte of that kind, is not before *at. Returns how
+ * many. */
 static size_t look_ahead(struct tokenizer_scratch *scratch, size_t longest, size_t other, size_t *at) {
 	const struct scan *scan = &scratch->scan;
 	size_t i = *at, end = scan->count - i < LOOKS ? scan->count : i + LOOKS;

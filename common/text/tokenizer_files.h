@@ -1,5 +1,5 @@
-/* tokenizer_files: the files of a tokenizer, kept in memory as they were read, so that it can be saved with every checkpoint
- * even where its folder is gone. For this room's own use. */
+/* tokenizer_files: the files of a tokenizer, kept in memory as they were read, so that it can be saved with every
+ * checkpoint even where its folder is gone. For this room's own use. */
 #ifndef CLOZE_TEXT_TOKENIZER_FILES_H
 #define CLOZE_TEXT_TOKENIZER_FILES_H
 
@@ -20,7 +20,8 @@ struct tokenizer_files {
 	size_t length[TOKENIZER_FILES];
 };
 
-/* Reads those that the folder has. -1: 66, 74 or 65 for one that is there and cannot be read, or is larger than 256 MiB. */
+/* Reads those that the folder has. -1: 66, 74 or 65 for one that is there and cannot be read, or is larger than 256
+ * MiB. */
 int tokenizer_files_read(const char *folder, struct tokenizer_files *files, struct failure *failure);
 
 /* A vocab.txt, and the tokenizer_config.json that says how it is used: bert-base-uncased's rules, or bert-base-cased's.

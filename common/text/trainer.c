@@ -1,6 +1,7 @@
-/* trainer: the reference's merging, step for step: a queue of pairs by count, entries whose count has changed put back when
- * they come up, each entry with the words it was queued for. The reference numbers the `##` characters as it meets
- * them, going over the words in the order of a hash table, which differs from run to run; here they go by their bytes. */
+/* trainer: the reference's merging, step for step: a queue of pairs by count, entries whose count has changed put
+ * back when they come up, each entry with the words it was queued for. The reference numbers the `##` characters as
+ * it meets them, going over the words in the order of a hash table, which differs from run to run; here they go by
+ * their bytes. */
 #include "text/trainer.h"
 
 #include <stdlib.h>

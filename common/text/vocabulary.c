@@ -1,5 +1,5 @@
-/* vocabulary: the tokens lie one after the other in one block of text. An open-addressing table finds their ids; the slots
- * hold short tokens themselves, so that most are found, or found missing, by one look into memory. */
+/* vocabulary: the tokens lie one after the other in one block of text. An open-addressing table finds their ids; the
+ * slots hold short tokens themselves, so that most are found, or found missing, by one look into memory. */
 #include "text/vocabulary.h"
 
 #include <inttypes.h>
@@ -267,8 +267,8 @@ int32_t vocabulary_id(const struct vocabulary *vocabulary, const char *token, si
 	return id;
 }
 
-/* The beginnings of the text, of up to KEY_LENGTH bytes, that pass the filter, nearly all of them pieces: bit i for that
- * of i bytes. */
+/* The beginnings of the text, of up to KEY_LENGTH bytes, that pass the filter, nearly all of them pieces: bit i for
+ * that of i bytes. */
 static uint32_t find_likely(const struct vocabulary *vocabulary, const char *text, size_t length, bool continuing) {
 	uint32_t likely = 0;
 	for (size_t i = 1; i <= length && i <= KEY_LENGTH; i++) {
@@ -282,8 +282,8 @@ static size_t longest_of(uint32_t likely) {
 	return (size_t)(31 - __builtin_clz(likely));
 }
 
-/* Finds what is likely along a short word, taking the filter at its word, and has the slots of those pieces brought near
- * all at once: one by one they would be waited for. */
+/* Finds what is likely along a short word, taking the filter at its word, and has the slots of those pieces brought
+ * near all at once: one by one they would be waited for. */
 static void look_ahead(const struct vocabulary *vocabulary, const char *word, size_t length,
 	uint32_t likely[static KEY_LENGTH]) {
 	for (size_t at = 0, longest; at < length; at += longest) {
@@ -332,8 +332,8 @@ const char *vocabulary_token(const struct vocabulary *vocabulary, int32_t id) {
 	return id < 0 || (size_t)id >= vocabulary->size ? NULL : vocabulary->text + vocabulary->start[id];
 }
 
-/* Copies the text from a place in it on, as much as `lines` has room for, with newlines for the NULs that end its tokens.
- * Returns how many bytes that is. */
+/* Copies the text from a place in it on, as much as `lines` has room for, with newlines for the NULs that end its
+ * tokens. Returns how many bytes that is. */
 static size_t copy_lines(const struct vocabulary *vocabulary, size_t from, char lines[static PART]) {
 	size_t left = vocabulary->start[vocabulary->size] - from, part = left < PART ? left : PART;
 	for (size_t i = 0; i < part; i++)

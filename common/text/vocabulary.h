@@ -34,9 +34,10 @@ int32_t vocabulary_repeated(const struct vocabulary *vocabulary);
 bool vocabulary_whole(const struct vocabulary *vocabulary);
 /* The id of a token, -1 if there is none. */
 int32_t vocabulary_id(const struct vocabulary *vocabulary, const char *token, size_t length);
-/* Cuts a word into pieces, from its left the longest each time, of those with an id below `below`: first a token, then
- * tokens begun with `##`. Puts their ids into `pieces`, which has room for `length`, and returns how many there are; 0
- * where they do not cover the word. KEY_LENGTH bytes after the word (text/key.h) must be readable, whatever they are. */
+/* Cuts a word into pieces, from its left the longest each time, of those with an id below `below`: first a token,
+ * then tokens begun with `##`. Puts their ids into `pieces`, which has room for `length`, and returns how many there
+ * are; 0 where they do not cover the word. KEY_LENGTH bytes after the word (text/key.h) must be readable, whatever
+ * they are. */
 size_t vocabulary_cut(const struct vocabulary *vocabulary, int32_t below, const char *word, size_t length,
 	int32_t *pieces);
 /* The token's text, owned by the vocabulary; empty for an id that no token has, NULL for one that is out of range. */

@@ -1,5 +1,5 @@
-/* vocabulary_json: finds the object by the keys on the way to it, copies what is around it, and reads its members one by
- * one. An object whose key is written with escapes is left to the general reader. */
+/* vocabulary_json: finds the object by the keys on the way to it, copies what is around it, and reads its members one
+ * by one. An object whose key is written with escapes is left to the general reader. */
 #include "text/vocabulary_json.h"
 
 #include <stdbool.h>

@@ -19,10 +19,11 @@ struct token_list {
 	char *decoded;
 };
 
-/* Reads a tokenizer.json: the tokens of `model.vocab` into the list, which token_list_clear() releases, and everything else
- * as JSON, which the caller owns; `model.vocab` is empty in it. The text and the JSON must stay as long as the list. `name`
- * is the file's, for messages. A file without that object has an empty list. NULL: 65 where the text is not JSON, a token
- * has no id from 0 up, or two tokens have the same one; for more than 131,072 ids without a token. The list is then empty. */
+/* Reads a tokenizer.json: the tokens of `model.vocab` into the list, which token_list_clear() releases, and
+ * everything else as JSON, which the caller owns; `model.vocab` is empty in it. The text and the JSON must stay as
+ * long as the list. `name` is the file's, for messages. A file without that object has an empty list. NULL: 65 where
+ * the text is not JSON, a token has no id from 0 up, or two tokens have the same one; for more than 131,072 ids
+ * without a token. The list is then empty. */
 json_t *tokenizer_json_parse(const char *text, size_t length, const char *name, struct token_list *list,
 	struct failure *failure);
 

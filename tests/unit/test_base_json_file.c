@@ -106,6 +106,9 @@ static _Noreturn void end_with_seven(void) {
 
 static void test_jansson_never_returns_null(void **state) {
 	(void)state;
+#ifdef __SANITIZE_ADDRESS__
+	skip(); /* its malloc() ends the program where it fails */
+#endif
 	json_malloc_t allocate_text;
 	int status;
 	json_get_alloc_funcs(&allocate_text, NULL);
