@@ -61,23 +61,16 @@ static int encode_document(void *context, const struct record_row *row, struct l
 	return 0;
 }
 
-/* Whether a token has an upper-case letter; names in brackets, as [MASK], have no case. */
-static bool has_upper(const char *token) {
-	if (*token == '[')
-		return false;
-	while (*token != '\0' && !(*token >= 'A' && *token <= 'Z'))
-		token++;
-	return *token != '\0';
-}
-
 /* Warns where more than one token in a hundred can never be found, because the text is lower case by then. */
 static void warn_of_case(const struct vocabulary *vocabulary) {
 	size_t size = vocabulary_size(vocabulary), upper = 0;
-	for (size_t id = 0; id < size; id++)
-		upper += has_upper(vocabulary_token(vocabulary, (int32_t)id));
+	for (size_t id = 0; id < size; id++) {
+		char first = *vocabulary_token(vocabulary, (int32_t)id);
+		upper += first >= 'A' && first <= 'Z';
+	}
 	if (upper > size / 100)
-		note("%s: %zu of its %zu tokens have upper-case letters, and the text is made lower case (give --cased for a "
-			"cased vocabulary)", vocab, upper, size);
+		note("%s: %zu of its %zu tokens begin with an upper-case letter, and the text is made lower case (give --cased "
+			"for a cased vocabulary)", vocab, upper, size);
 }
 
 static struct tokenizer *load(void) {

@@ -70,7 +70,7 @@ like 'their tool is told' "$err_text" 'rec-load'
 printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' the The film Film '##s' > "$scratch/cased.txt"
 status 'a cased vocabulary without --cased is read' 0 \
 	bash -c "wordpiece --vocab $scratch/cased.txt $scratch/text.arrows > /dev/null"
-like 'with a warning' "$err_text" 'cased.txt: 2 of its 10 tokens have upper-case letters.*--cased'
+like 'with a warning' "$err_text" 'cased.txt: 2 of its 10 tokens begin with an upper-case letter.*--cased'
 status 'with --cased' 0 bash -c "wordpiece --cased --vocab $scratch/cased.txt $scratch/text.arrows > /dev/null"
 is 'without one' "$err_text" ''
 printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' the film '##s' > "$scratch/uncased.txt"
