@@ -16,7 +16,7 @@
 #include "base/bytes.h"
 #include "base/files.h"
 #include "base/memory.h"
-#include "base/signals.h"
+#include "base/thread.h"
 #include "base/utf8.h"
 #include "cli/cli.h"
 #include "cli/options.h"
@@ -235,7 +235,7 @@ static void close_arrow(struct source *base) {
 static void start_pump(struct arrow_source *source) {
 	if (pipe2(source->pipe, O_CLOEXEC) < 0)
 		die(EX_OSERR, "%s: cannot create a pipe: %s", input_name(source->path), strerror(errno));
-	int error = thread_create(&source->pump, pump, source);
+	int error = thread_create(&source->pump, NULL, pump, source);
 	if (error != 0)
 		die(EX_OSERR, "%s: cannot create a thread: %s", input_name(source->path), strerror(error));
 }

@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "base/files.h"
-#include "base/signals.h"
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "cli/signals.h"
 #include "cli/streams.h"
 #include "train/head_task.h"
 #include "train/run.h"

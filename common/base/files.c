@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "base/signals.h"
+#include "base/thread.h"
 
 int open_file(const char *path, struct failure *failure) {
 	int descriptor = open(path, O_RDONLY | O_CLOEXEC);
@@ -87,7 +87,7 @@ char *read_file(const char *path, size_t limit, size_t *length, struct failure *
 int write_status(int error) {
 	if (error == EPIPE)
 		return 128 + SIGPIPE;
-	if (error == EFBIG && !signals_ignored(SIGXFSZ))
+	if (error == EFBIG && !signal_is_ignored(SIGXFSZ))
 		return 128 + SIGXFSZ;
 	return error == ENOSPC || error == EDQUOT || error == EFBIG ? EX_CANTCREAT : EX_IOERR;
 }

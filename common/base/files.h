@@ -41,7 +41,7 @@ int write_all(int descriptor, const void *bytes, size_t length, const char *name
 
 /* The exit status for a write that failed with this errno: 73 for a full disk; 153, which is 128 + SIGXFSZ, for a file
  * beyond the limit of `ulimit -f`, or 73 where SIGXFSZ is ignored; 141, which is 128 + SIGPIPE, for a pipe that nobody
- * reads any more, where SIGPIPE is blocked (base/signals.h); otherwise 74. */
+ * reads any more, where SIGPIPE is blocked (cli/signals.h); otherwise 74. */
 int write_status(int error);
 
 #endif

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "base/signals.h"
+#include "base/thread.h"
 
 struct member { struct pool *pool; int worker; pthread_t thread; };
 
@@ -68,7 +68,7 @@ struct pool *pool_create(int threads, struct failure *failure) {
 	pthread_cond_init(&pool->done, NULL);
 	for (int i = 1; i < pool->threads; i++) {
 		pool->members[i] = (struct member){ .pool = pool, .worker = i };
-		int error = thread_create(&pool->members[i].thread, work, &pool->members[i]);
+		int error = thread_create(&pool->members[i].thread, NULL, work, &pool->members[i]);
 		if (error != 0) {
 			fail(failure, EX_OSERR, "threads: %s (give a smaller --threads)", strerror(error));
 			pool->threads = i;

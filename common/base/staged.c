@@ -19,7 +19,6 @@
 
 #include "base/crc.h"
 #include "base/memory.h"
-#include "base/signals.h"
 
 struct staged {
 	char *target, *path;
@@ -115,11 +114,17 @@ static void remove_content(const struct staged *staged) {
 }
 
 /* Keeps the lock: the program ends, and whoever waits for the lock has nothing more to do. */
-static void remove_unfinished(void) {
+void remove_unfinished(void) {
 	pthread_mutex_lock(&lock);
 	close(spare);
 	for (struct staged *staged = unfinished; staged != NULL; staged = staged->next)
 		remove_content(staged);
+}
+
+static int (*prepare_program)(struct failure *failure);
+
+void staged_on_first(int (*prepare)(struct failure *failure)) {
+	prepare_program = prepare;
 }
 
 static int register_cleanup(struct failure *failure) {
@@ -127,7 +132,7 @@ static int register_cleanup(struct failure *failure) {
 		spare = open("/", O_PATH | O_CLOEXEC);
 		atexit(remove_unfinished);
 	}
-	return signals_take(remove_unfinished, failure);
+	return prepare_program != NULL ? prepare_program(failure) : 0;
 }
 
 /* ---- locks --------------------------------------------------------------------------------------------- */

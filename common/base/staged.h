@@ -3,7 +3,7 @@
  * The content is made beside the target, under its name with `.unfinished-` and a checksum of the name, and renamed to the
  * target when it is complete and synced. It is locked by flock(2) until then: a second program that begins the same target is
  * refused and told the first one's process id, and what a killed program left there is taken over, emptied. A program that ends in any other way (die(), a signal that it does not handle itself)
- * removes it (base/signals.h takes the signals); kill -9 leaves the unfinished name behind, and the target as it was. */
+ * removes it (cli/signals.h takes the signals); kill -9 leaves the unfinished name behind, and the target as it was. */
 #ifndef CLOZE_BASE_STAGED_H
 #define CLOZE_BASE_STAGED_H
 
@@ -46,6 +46,13 @@ int lock_folder(const char *path, struct failure *failure);
 
 /* Removes the content and frees `staged`. */
 void staged_discard(struct staged *staged);
+
+/* Sets what is called before a file or folder is begun, so that the program sees to it that remove_unfinished() runs when a
+ * signal ends it (cli/signals.h). -1: nothing is begun. */
+void staged_on_first(int (*prepare)(struct failure *failure));
+
+/* Removes all that is unfinished, and keeps the list of it locked: the program ends. From any thread. */
+void remove_unfinished(void);
 
 /* Removes a file, or a folder with all it holds. */
 void remove_tree(const char *path);

@@ -13,9 +13,9 @@
 #include "base/files.h"
 #include "base/memory.h"
 #include "base/pool.h"
-#include "base/signals.h"
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "cli/signals.h"
 
 static void (*failure_action)(void *);
 static void *failure_context;

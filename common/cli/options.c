@@ -11,8 +11,9 @@
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "base/signals.h"
+#include "base/staged.h"
 #include "cli/cli.h"
+#include "cli/signals.h"
 #include "cli/foreign_options.h"
 
 bool verbose;
@@ -193,11 +194,16 @@ static void die_exhausted(void) {
 	die(EX_OSERR, "memory: exhausted (use less: a smaller batch, or fewer records where a stage holds them all)");
 }
 
+static int clean_up_at_signals(struct failure *failure) {
+	return signals_take(remove_unfinished, failure);
+}
+
 static void begin_command(const char *path, const struct option_entry *options) {
 	const char *slash = strrchr(path, '/');
 	command.name = slash == NULL ? path : slash + 1;
 	command.count = 0;
 	signals_begin(command.name);
+	staged_on_first(clean_up_at_signals);
 	options_visit(options, add_option, NULL);
 	free(command.given);
 	command.given = allocate(command.count, sizeof *command.given);

@@ -16,7 +16,7 @@ struct usage {
  * --verbose, which every tool has. A choice takes its words, an integer or number is checked against its range,
  * a required option must be there; what is refused is named and ends the program with 64. --help and --version print and
  * exit 0. Underscores in an option's name stand for hyphens, and -h for --help; an option that is the reference's is
- * answered with ours. Also prepares the program for signals (signals_begin() of base/signals.h). Returns the index in argv
+ * answered with ours. Also prepares the program for signals (signals_begin() of cli/signals.h). Returns the index in argv
  * of the first operand. */
 int parse_options(int argc, char **argv, const struct usage *usage, const struct option_entry *options);
 

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "base/signals.h"
+#include "base/thread.h"
 #include "corpus/gunzip.h"
 
 enum { BLOCK_SIZE = INFLATE_FIRST, BLOCKS = 8 };
@@ -200,7 +200,7 @@ static struct inflate_reader *open_reader(int descriptor, const char *name, bool
 		free(reader);
 		return NULL;
 	}
-	int error = thread_create(&reader->thread, read_ahead, reader);
+	int error = thread_create(&reader->thread, NULL, read_ahead, reader);
 	if (error != 0) {
 		fail(failure, EX_OSERR, "%s: cannot create a reading thread: %s", name, strerror(error));
 		close(reader->wake[0]);

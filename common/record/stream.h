@@ -41,7 +41,7 @@ int reader_next(struct reader *reader, struct batch **batch, struct failure *fai
 
 /* Lets something else interrupt a wait for input: when `descriptor` is readable before or while the reader waits,
  * `woken` is called; it must make the descriptor unreadable, or return -1, described in *failure, for the read to
- * fail. 0 goes on reading: nothing is lost. (base/signals.h has such a descriptor.) A descriptor of -1: nothing
+ * fail. 0 goes on reading: nothing is lost. (cli/signals.h has such a descriptor.) A descriptor of -1: nothing
  * interrupts. */
 struct reader_wake {
 	int descriptor;

@@ -15,6 +15,7 @@
 #include "base/memory.h"
 #include "base/staged.h"
 #include "cli/cli.h"
+#include "cli/signals.h"
 
 static char folder[] = "/tmp/cloze-test.XXXXXX";
 
@@ -326,7 +327,12 @@ static void test_mode_is_kept(void **state) {
 }
 
 /* However the program ends, the suffixed name is gone. */
+static int clean_up_at_signals(struct failure *failure) {
+	return signals_take(remove_unfinished, failure);
+}
+
 static void expect_removed_after(void (*end)(void), bool by_signal, int number) {
+	staged_on_first(clean_up_at_signals);
 	pid_t child = fork();
 	if (child == 0) {
 		struct failure failure;

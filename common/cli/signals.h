@@ -8,7 +8,7 @@
  *
  *   1. A program that has nothing to clean up does nothing: SIGINT, SIGTERM and the others end it, as is their default.
  *   2. signals_take(): SIGINT, SIGTERM, SIGHUP and SIGQUIT run a function that cleans up, then end the program by the same
- *      signal. base/staged.h calls this.
+ *      signal. A program that stages files does this (base/staged.h).
  *   3. signals_ask(): SIGINT, SIGTERM and SIGHUP ask the program to stop, and SIGUSR1 asks it to save and go on. The
  *      program looks at signals_stop_asked() and signals_save_asked() between two pieces of work, and waits for input with
  *      poll() on signals_descriptor() beside it. A second signal to stop ends the program at once, as under 2.
@@ -16,10 +16,9 @@
  * In every program SIGUSR1 is blocked from before main() on, so that it can be sent to a whole pipeline, and to a run that
  * is still starting; so is SIGXFSZ, so that a file that grows beyond `ulimit -f` is a failed write, which is told; a signal that was ignored
  * when the program began, as under nohup or in a shell's background, stays ignored. */
-#ifndef CLOZE_BASE_SIGNALS_H
-#define CLOZE_BASE_SIGNALS_H
+#ifndef CLOZE_CLI_SIGNALS_H
+#define CLOZE_CLI_SIGNALS_H
 
-#include <pthread.h>
 #include <stdbool.h>
 
 #include "base/failure.h"
@@ -49,17 +48,10 @@ bool signals_save_asked(void);
  * poll(), never to be read or closed; -1 before signals_ask(). */
 int signals_descriptor(void);
 
-/* Whether the signal is ignored, as under nohup or by `trap '' XFSZ` in a shell. */
-bool signals_ignored(int number);
-
 /* Cleans up and ends the program by the signal, for a status of 128 + `number` in a shell. From any thread. */
 _Noreturn void signals_end(int number);
 
 /* Does not return when the program is being ended by a signal: what fails meanwhile is of no interest any more. */
 void signals_wait_for_end(void);
-
-/* pthread_create() for every thread of ours: the thread takes no signals, and has an alternate stack for SIGBUS. Returns
- * an error number. */
-int thread_create(pthread_t *thread, void *(*run)(void *argument), void *argument);
 
 #endif

@@ -13,7 +13,8 @@
 #include <unistd.h>
 
 #include "base/files.h"
-#include "base/signals.h"
+#include "base/thread.h"
+#include "cli/signals.h"
 
 static char folder[] = "/tmp/cloze-signals.XXXXXX";
 
@@ -185,7 +186,7 @@ static void test_threads_take_none(void **state) {
 	sigset_t set;
 	pthread_t thread;
 	sigemptyset(&set);
-	assert_int_equal(thread_create(&thread, blocked_signals, &set), 0);
+	assert_int_equal(thread_create(&thread, NULL, blocked_signals, &set), 0);
 	pthread_join(thread, NULL);
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
 		assert_int_equal(sigismember(&set, numbers[i]), 1);
@@ -210,7 +211,7 @@ static void read_in_thread(void) {
 	pthread_t thread;
 	signals_begin("tool");
 	take();
-	thread_create(&thread, read_cut_file, NULL);
+	thread_create(&thread, NULL, read_cut_file, NULL);
 	pthread_join(thread, NULL);
 }
 

@@ -2,7 +2,7 @@
  *
  * SIGBUS cannot be blocked: its handler runs on an alternate stack, calls nothing but async-signal-safe functions, and
  * never returns. */
-#include "base/signals.h"
+#include "cli/signals.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,8 +15,9 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/thread.h"
 
-enum { SMALL_STACK = 256 << 10, ALTERNATE_STACK = 32 << 10 };
+enum { SMALL_STACK = 256 << 10 };
 
 static const int ending[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 
@@ -27,27 +28,13 @@ static atomic_bool asking, save_asked, ends;
 static _Atomic int stop_asked;
 static int wake = -1;                        /* the eventfd */
 
-/* An ignored signal that is blocked would be taken all the same. */
-bool signals_ignored(int number) {
-	struct sigaction action;
-	return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
-}
-
-/* Every signal but those that a thread raises by its own instructions. */
-static void fill_set(sigset_t *set) {
-	static const int synchronous[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS };
-	sigfillset(set);
-	for (size_t i = 0; i < sizeof synchronous / sizeof *synchronous; i++)
-		sigdelset(set, synchronous[i]);
-}
-
 /* ---- before main() ------------------------------------------------------------------------------------- */
 
 static sigset_t mask_at_start;
 
 static void block_all(void) {
 	sigset_t set;
-	fill_set(&set);
+	signals_of_others(&set);
 	sigprocmask(SIG_BLOCK, &set, &mask_at_start);
 }
 
@@ -136,44 +123,6 @@ static void take_bus(int number, siginfo_t *info, void *context) {
 		pause();
 }
 
-static void set_alternate_stack(void *memory) {
-	stack_t stack = { .ss_sp = memory, .ss_size = ALTERNATE_STACK };
-	sigaltstack(&stack, NULL);
-}
-
-/* ---- threads ------------------------------------------------------------------------------------------- */
-
-struct start { void *(*run)(void *); void *argument; };
-
-static void *run_thread(void *argument) {
-	struct start start = *(struct start *)argument;
-	_Alignas(16) char stack[ALTERNATE_STACK];
-	free(argument);
-	set_alternate_stack(stack);
-	void *result = start.run(start.argument);
-	sigaltstack(&(stack_t){ .ss_flags = SS_DISABLE }, NULL);
-	return result;
-}
-
-/* With `attributes`, or NULL, and with every signal blocked. */
-static int create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument) {
-	sigset_t set, before;
-	fill_set(&set);
-	pthread_sigmask(SIG_BLOCK, &set, &before);
-	int error = pthread_create(thread, attributes, run, argument);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return error;
-}
-
-int thread_create(pthread_t *thread, void *(*run)(void *argument), void *argument) {
-	struct start *start = allocate(1, sizeof *start);
-	*start = (struct start){ run, argument };
-	int error = create(thread, NULL, run_thread, start);
-	if (error != 0)
-		free(start);
-	return error;
-}
-
 /* ---- taking signals ------------------------------------------------------------------------------------ */
 
 static void end_by(int number) {
@@ -240,10 +189,10 @@ static sigset_t *signals_to_take(void) {
 	sigset_t *set = allocate(1, sizeof *set);
 	sigemptyset(set);
 	sigaddset(set, SIGRTMIN);
-	if (!signals_ignored(SIGUSR1))
+	if (!signal_is_ignored(SIGUSR1))
 		sigaddset(set, SIGUSR1);
 	for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
-		if (!signals_ignored(ending[i]))
+		if (!signal_is_ignored(ending[i]))
 			sigaddset(set, ending[i]);
 	return set;
 }
@@ -257,7 +206,7 @@ static int start_taker(void) {
 	pthread_attr_init(&attributes);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attributes, SMALL_STACK);
-	int error = create(&thread, &attributes, take_signals, set);
+	int error = thread_create(&thread, &attributes, take_signals, set);
 	pthread_attr_destroy(&attributes);
 	if (error != 0) {
 		pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -319,12 +268,12 @@ static void fill_standard_descriptors(void) {
 }
 
 void signals_begin(const char *program) {
-	static _Alignas(16) char stack[ALTERNATE_STACK];
+	static struct alternate_stack stack;
 	struct sigaction bus = { .sa_sigaction = take_bus, .sa_flags = SA_SIGINFO | SA_ONSTACK };
 	program_name = program;
 	fill_standard_descriptors();
 	signal(SIGPIPE, SIG_DFL);
-	set_alternate_stack(stack);
+	thread_set_alternate_stack(&stack);
 	sigfillset(&bus.sa_mask);
 	sigaction(SIGBUS, &bus, NULL);
 }
