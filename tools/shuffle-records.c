@@ -53,7 +53,7 @@ int main(int argc, char **argv) {
 	struct reader *in;
 	struct table *table = open_input_table(input, memory, &in);
 
-	/* The input's columns first, without an `epoch` from an earlier shuffle, then ours. */
+	/* The columns of the input, except an `epoch` of an earlier shuffle, then our `epoch`. */
 	struct carried *carried = carried_create(reader_schema(in), (const char *const[]){ "epoch", NULL });
 	struct schema schema = { 0 };
 	carried_add_fields(carried, &schema);

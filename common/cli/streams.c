@@ -1,4 +1,4 @@
-/* streams: a filter's input and output, as streams of records on standard input and standard output. */
+/* streams.c: opens and closes the streams of records on a filter's standard input and standard output. */
 #include "cli/streams.h"
 
 #include <inttypes.h>
@@ -64,7 +64,7 @@ struct table *open_input_table(const char *path, const char *memory, struct read
 
 int close_output_stream(struct writer *writer) {
 	struct failure failure;
-	on_failure(NULL, NULL); /* where the writer fails, it is past poisoning */
+	on_failure(NULL, NULL); /* a writer that fails to close must not be poisoned, for it is freed */
 	check(writer_close(writer, &failure), &failure);
 	return finish_output();
 }

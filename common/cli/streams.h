@@ -16,7 +16,7 @@
  * arguments. */
 struct lineage_entry this_stage(int64_t seed);
 
-/* Adds it to the lineage. */
+/* Adds this program to the lineage. */
 void add_this_stage(struct stream_info *info, int64_t seed);
 
 /* The writer of a filter on standard output: refuses a terminal, adds this tool to the lineage (seed -1: none),
@@ -32,8 +32,8 @@ struct writer *open_untold_output_stream(const struct schema *schema, const stru
  * input is a terminal. */
 struct reader *open_input_stream(const char *path);
 
-/* The table of a filter's whole input, standard output being no terminal: open_input_stream(), then table_read() with
- * what --memory says. Ends the program where it cannot. */
+/* The table of a filter's whole input: open_input_stream(), then table_read() with the value of --memory. Refuses a terminal
+ * as standard output. Ends the program where it cannot. */
 struct table *open_input_table(const char *path, const char *memory, struct reader **reader);
 
 /* A whole stage that makes two lists of each record, from the reader to the end of standard output: opens the output by
@@ -42,7 +42,7 @@ struct table *open_input_table(const char *path, const char *memory, struct read
 int rewrite_stream(const struct rewrite *rewrite, struct reader *reader, struct stream_info *info, int64_t seed,
 	struct pool *pool);
 
-/* Closes the writer of open_output_stream() and takes the poisoning back; then standard output through
+/* Closes the writer of open_output_stream() and unregisters writer_poison(), then closes standard output by
  * finish_output(). Returns main()'s status. */
 int close_output_stream(struct writer *writer);
 

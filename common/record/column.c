@@ -45,12 +45,6 @@ struct layout stored_layout(const struct field *field) {
 		? (struct layout){ LAYOUT_FIXED, (size_t)field->dictionary.index_width / 8, 0 } : type_layout(&field->type);
 }
 
-size_t layout_buffers(enum layout_kind kind) {
-	static const size_t buffers[] = { [LAYOUT_NULL] = 0, [LAYOUT_BITS] = 2, [LAYOUT_FIXED] = 2, [LAYOUT_BYTES] = 3,
-		[LAYOUT_LIST] = 2, [LAYOUT_FIXED_LIST] = 1, [LAYOUT_STRUCT] = 1 };
-	return buffers[kind];
-}
-
 bool column_is_null(const struct column *column, int64_t row) {
 	return column->field->type.id == TYPE_NULL || (column->validity != NULL && !bit_is_set(column->validity, row));
 }

@@ -1,5 +1,5 @@
-/* decode.c: builders of the plain types do the work: builder_append_rows() follows indices and views. Before rows are
- * appended, their size is computed. */
+/* decode.c: appends encoded rows to builders of the plain types; builder_append_rows() follows indices and views. The
+ * size of the rows is computed before they are appended, so that it can be refused. */
 #include "record/decode.h"
 
 #include <inttypes.h>

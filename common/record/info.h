@@ -1,13 +1,9 @@
 /* info: facts about a stream, which its schema's metadata holds as JSON under the key `cloze`.
  *
  *     {"type": "masked", "records": 3000, "epochs": 3, "records_per_epoch": 1000, "vocab_size": 30522,
- *      "vocab_fingerprint": "crc32:1c0588f4", "chunk_size": 128,
- *      "labels": ["neg", "pos"],
+ *      "vocab_fingerprint": "crc32:1c0588f4", "chunk_size": 128, "labels": ["neg", "pos"],
  *      "special_ids": {"pad": 0, "unk": 100, "cls": 101, "sep": 102, "mask": 103},
-
- *     {"type": "masked", "records": 1000, "vocab_size": 30522, "vocab_fingerprint": "crc32:1c0588f4",
- *      "special_ids": {"pad": 0, "unk": 100, "cls": 101, "sep": 102, "mask": 103},
- *      "all_special_ids": [0, 100, 101, 102, 103], "chunk_size": 128,
+ *      "all_special_ids": [0, 100, 101, 102, 103],
  *      "lineage": [{"tool": "imdb-read", "version": "0.1.0", "arguments": ["--split", "train"], "seed": null}]}
  *
  * Every key may be missing. A stream of another writer has none. */

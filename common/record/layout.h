@@ -31,7 +31,6 @@ struct layout {
 struct layout type_layout(const struct type *type);
 /* The layout of a field's rows in a stream: of a dictionary-encoded one that of its indices. */
 struct layout stored_layout(const struct field *field);
-size_t layout_buffers(enum layout_kind kind);
 
 /* The buffer, or a place in static memory for one without bytes. */
 static inline const uint8_t *buffer_or_empty(const uint8_t *buffer) {

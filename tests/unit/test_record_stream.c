@@ -418,12 +418,14 @@ static struct stream make_named(const char *name, int rows) {
 static void ends_no_message_at_the_end_of_a_page(void **state) {
 	(void)state;
 	char name[65] = "";
+	struct failure failure;
 	for (size_t length = 0; length < 64; length += 8) { /* a name of each length, so that messages end at every multiple of 8 */
 		memset(name, 'x', length);
 		for (int rows = 0; rows < 600; rows += 5) {
 			struct stream stream = make_named(name, rows);
 			for (size_t i = 1; i < stream.count; i++)
 				assert_true(stream.starts[i] % 4096 >= 128);
+			assert_int_equal(read_all(stream.bytes, stream.size, &failure), rows);
 			free(stream.bytes);
 		}
 	}
