@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/heap.h"
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "text/normalize.h"
@@ -141,7 +142,9 @@ static void count_pair(struct learner *learner, uint32_t left, uint32_t right, u
 /* ---- the queue ------------------------------------------------------------------------------------------- */
 
 /* The most frequent first; of equals, the one of the lower ids. */
-static bool comes_before(const struct learner *learner, const struct entry *a, const struct entry *b) {
+static bool comes_before(const void *context, const void *left, const void *right) {
+	const struct learner *learner = context;
+	const struct entry *a = left, *b = right;
 	const struct pair *p = &learner->pairs[a->pair], *q = &learner->pairs[b->pair];
 	if (a->count != b->count)
 		return a->count > b->count;
@@ -152,25 +155,14 @@ static void push(struct learner *learner, struct entry entry) {
 	if (learner->queue_count == learner->queue_capacity)
 		learner->queue = grow(learner->queue, learner->queue_capacity = learner->queue_capacity * 2 + 1024,
 			sizeof *learner->queue);
-	size_t at = learner->queue_count++;
-	for (; at > 0 && comes_before(learner, &entry, &learner->queue[(at - 1) / 2]); at = (at - 1) / 2)
-		learner->queue[at] = learner->queue[(at - 1) / 2];
-	learner->queue[at] = entry;
+	learner->queue[learner->queue_count++] = entry;
+	heap_added(learner->queue, learner->queue_count, sizeof entry, comes_before, learner);
 }
 
 static struct entry pop(struct learner *learner) {
-	struct entry top = learner->queue[0], last = learner->queue[--learner->queue_count];
-	size_t at = 0, child;
-	while ((child = at * 2 + 1) < learner->queue_count) {
-		if (child + 1 < learner->queue_count
-			&& comes_before(learner, &learner->queue[child + 1], &learner->queue[child]))
-			child++;
-		if (!comes_before(learner, &learner->queue[child], &last))
-			break;
-		learner->queue[at] = learner->queue[child];
-		at = child;
-	}
-	learner->queue[at] = last;
+	struct entry top = learner->queue[0];
+	learner->queue[0] = learner->queue[--learner->queue_count];
+	heap_replaced(learner->queue, learner->queue_count, sizeof top, comes_before, learner);
 	return top;
 }
 
