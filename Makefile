@@ -128,6 +128,7 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/libcloze.a
 # Loops over all weights, and over a vocabulary's text, which GCC vectorizes at -O3. Kernels for one processor family are
 # compiled for it, and run only where it is found (common/math/kernels.c).
 flags_safetensors = -O3
+flags_builder = -O3
 flags_vocabulary = -O3
 flags_kernels_portable = -O3
 ifeq ($(portable)$(architecture),x86_64)
