@@ -1,4 +1,4 @@
-/* One pass over 512-byte blocks. What a pax or GNU header says about the member after it is kept in `next` until that
+/* tar: one pass over 512-byte blocks. What a pax or GNU header says about the member after it is kept in `next` until that
  * member's own header comes. */
 #include "corpus/tar.h"
 

@@ -3,6 +3,11 @@
 #include "math/random.h"
 
 #include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
 
 __extension__ typedef unsigned __int128 uint128;
 
@@ -147,4 +152,65 @@ void pcg64_permutation(struct pcg64 *generator, int64_t *order, int64_t count) {
 		order[i] = order[j];
 		order[j] = kept;
 	}
+}
+
+/* A number from 0 to `most`, as numpy's random_bounded_uint64() draws it: by multiplication (Lemire, "Fast random integer
+ * generation in an interval", 2019), where pcg64_up_to() draws again what is too large. */
+static uint64_t pcg64_bounded(struct pcg64 *generator, uint64_t most) {
+	if (most == 0)
+		return 0;
+	if (most == UINT32_MAX)
+		return pcg64_next_half(generator);
+	if (most < UINT32_MAX) {
+		uint32_t range = (uint32_t)most + 1, threshold = (uint32_t)-range % range;
+		uint64_t product;
+		do
+			product = (uint64_t)pcg64_next_half(generator) * range;
+		while ((uint32_t)product < threshold);
+		return product >> 32;
+	}
+	if (most == UINT64_MAX)
+		return pcg64_next(generator);
+	uint64_t range = most + 1, threshold = -range % range;
+	uint128 product;
+	do
+		product = (uint128)pcg64_next(generator) * range;
+	while ((uint64_t)product < threshold);
+	return (uint64_t)(product >> 64);
+}
+
+/* Shuffles the numbers from `first` on, the last one first. */
+static void pcg64_shuffle(struct pcg64 *generator, int64_t *numbers, int64_t count, int64_t first) {
+	for (int64_t i = count - 1; i >= first; i--) {
+		int64_t j = (int64_t)pcg64_bounded(generator, (uint64_t)i), kept = numbers[i];
+		numbers[i] = numbers[j];
+		numbers[j] = kept;
+	}
+}
+
+/* Whether the number is among those. */
+static bool is_chosen(const int64_t *chosen, int64_t count, int64_t number) {
+	for (int64_t i = 0; i < count; i++)
+		if (chosen[i] == number)
+			return true;
+	return false;
+}
+
+/* Numpy shuffles the tail of a large population of which much is wanted, and otherwise draws by Floyd's algorithm (Bentley and
+ * Floyd, "A sample of brilliance", 1987), then shuffles the sample. */
+void pcg64_choose(struct pcg64 *generator, int64_t *chosen, int64_t count, int64_t population) {
+	if (population > 10000 && count > population / 50) {
+		int64_t *all = allocate((size_t)population, sizeof *all);
+		for (int64_t i = 0; i < population; i++)
+			all[i] = i;
+		pcg64_shuffle(generator, all, population, population - count > 1 ? population - count : 1);
+		memcpy(chosen, all + population - count, (size_t)count * sizeof *chosen);
+		free(all);
+		return;
+	}
+	for (int64_t i = 0, last = population - count; i < count; i++, last++) {
+		int64_t number = (int64_t)pcg64_bounded(generator, (uint64_t)last);
+		chosen[i] = is_chosen(chosen, i, number) ? last : number;
+	}
+	pcg64_shuffle(generator, chosen, count, 1);
 }

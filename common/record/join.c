@@ -58,7 +58,7 @@ static void join_lineages(const struct stream_info *infos, size_t count, struct 
 	for (size_t i = 1; i < count; i++)
 		same &= json_array_size(infos[i].lineage) == length;
 	for (size_t place = 0; place < length && same; place++) {
-		if (!joined->whole && count > 1 && are_shards(infos, count, place)) {
+		if (!joined->whole && are_shards(infos, count, place)) {
 			joined->whole = true;
 			continue;
 		}

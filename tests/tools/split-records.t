@@ -68,6 +68,36 @@ status 'a test file that cannot be created' 73 bash -c \
 	"split-records --test-out $scratch/no-folder/test $scratch/ten.arrows > $scratch/out.arrows"
 status 'then the train stream is no stream' 65 rec-dump "$scratch/out.arrows"
 
+# ---- strata
+for i in $(seq 20); do echo "{\"i\": $i, \"label\": $((i % 4 == 0))}"; done | rec-load > "$scratch/strata.arrows"
+split-records --test-size 8 --stratify label --test-out "$test" "$scratch/strata.arrows" > "$scratch/train.arrows"
+is 'both parts have the shares of the whole' \
+	"$(for part in "$test" "$scratch/train.arrows"; do rec-dump "$part" | grep -c '"label": 1'; done | paste -sd ' ')" '2 3'
+is 'and all records' "$(cat <(rec-dump "$test") <(rec-dump "$scratch/train.arrows") | sort | cksum)" \
+	"$(rec-dump "$scratch/strata.arrows" | sort | cksum)"
+refused 'a column that is not there' 65 'no column label' --stratify label
+refused 'strata without chance' 64 '--stratify, --no-shuffle' --stratify i --no-shuffle
+refused 'a value with one record' 65 'only one record has the i 0' --stratify i
+status 'fewer test records than values' 65 split-records --test-size 1 --stratify label --test-out "$scratch/kept" "$scratch/strata.arrows"
+like 'says so' "$err_text" '19 and 1 records for the 2 values of label'
+
+# ---- shards
+mkdir "$scratch/shards"
+seq 0 2499 | sed 's/.*/{"i": &}/' | rec-load > "$scratch/many.arrows"
+status 'shards' 0 split-records --shards 4 --out "$scratch/shards/part" "$scratch/many.arrows"
+is 'their names' "$(cd "$scratch/shards" && echo *)" "$(echo part-0000{0..3}-of-00004.arrows)"
+is 'each ends with a thousand' "$(for i in 0 1 2 3; do rec-dump "$scratch/shards/part-0000$i-of-00004.arrows" | wc -l; done |
+	paste -sd ' ')" '0 1000 1000 500'
+is 'all records in order' "$(for i in 0 1 2 3; do rec-dump "$scratch/shards/part-0000$i-of-00004.arrows"; done | cksum)" \
+	"$(rec-dump "$scratch/many.arrows" | cksum)"
+status 'shards without a name' 64 split-records --shards 4 "$scratch/many.arrows"
+like 'which is asked for' "$err_text" '--out is missing'
+status 'a name without shards' 64 split-records --out x --test-out "$scratch/kept" "$scratch/many.arrows"
+status 'shards and a test set' 64 split-records --shards 4 --out x --test-out "$scratch/kept" "$scratch/many.arrows"
+head -c -8 "$scratch/many.arrows" > "$scratch/cut.arrows"
+status 'shards of a stream cut short' 65 split-records --shards 4 --out "$scratch/shards/cut" "$scratch/cut.arrows"
+is 'are not there' "$(ls "$scratch/shards" | grep -c cut)" 0
+
 if [ -n "$python" ]; then
 	ok 'splits and shuffles are those of datasets and numpy' "$python" "$top/tests/conformance/splits.py"
 else

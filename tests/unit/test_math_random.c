@@ -172,6 +172,27 @@ static void permutations_are_numpys(void **state) {
 	}
 }
 
+/* default_rng(seed).choice(population, count, replace=False), numpy 2.4: its first numbers, and a sum that tells the order. */
+static void choices_are_numpys(void **state) {
+	static const struct { int64_t population, count; uint64_t seed; int64_t first[2], weighted; } known[] = {
+		{ 5, 2, 1, { 1, 2 }, 5 }, { 3, 1, 7, { 2, -1 }, 2 }, { 200, 200, 42, { 131, 98 }, 1992723 },
+		{ 20000, 401, 3, { 6866, 12054 }, 803162969 }, { 20000, 300, 3, { 10269, 19873 }, 448151388 },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+		int64_t chosen[401], weighted = 0;
+		struct pcg64 generator;
+		pcg64_seed(&generator, known[i].seed);
+		pcg64_choose(&generator, chosen, known[i].count, known[i].population);
+		assert_int_equal(chosen[0], known[i].first[0]);
+		if (known[i].count > 1)
+			assert_int_equal(chosen[1], known[i].first[1]);
+		for (int64_t j = 0; j < known[i].count; j++)
+			weighted += (j + 1) * chosen[j];
+		assert_int_equal(weighted, known[i].weighted);
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(philox_known_answers),
@@ -180,6 +201,7 @@ int main(void) {
 		cmocka_unit_test(normals_have_their_moments),
 		cmocka_unit_test(pcg64_gives_numpys_raw_numbers),
 		cmocka_unit_test(permutations_are_numpys),
+		cmocka_unit_test(choices_are_numpys),
 	};
 	return cmocka_run_group_tests_name("random", tests, NULL, NULL);
 }
