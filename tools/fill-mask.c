@@ -212,7 +212,8 @@ static int32_t target_id(struct filler *filler, const char *word, size_t length)
 		return -1;
 	}
 	id = encoding->input_ids[1];
-	note("--targets: %.*s: not in the vocabulary, %s taken for it", (int)length, word, vocabulary_token(vocabulary, id));
+	note("--targets: %.*s: not in the vocabulary, %s taken for it", (int)length, word,
+		vocabulary_token(vocabulary, id));
 	return id;
 }
 
@@ -244,10 +245,11 @@ static void compute(struct filler *filler, const char *text, size_t length, cons
 	int32_t mask = tokenizer_special_ids(filler->tokenizer).mask;
 	struct encoding *encoding = &filler->encoding;
 	size_t limit = filler->config->max_position_embeddings;
-	tokenizer_encode(filler->tokenizer, filler->scratch, text, length, truncate_texts && limit > 1 ? limit : 0, encoding);
+	tokenizer_encode(filler->tokenizer, filler->scratch, text, length, truncate_texts && limit > 1 ? limit : 0,
+		encoding);
 	if (encoding->count > limit)
-		die(EX_DATAERR, "%s: %s %" PRId64 ": %zu tokens, but the model's max_position_embeddings is %zu (shorten it, or "
-			"give --truncate)", from->name, from->unit, from->number, encoding->count, limit);
+		die(EX_DATAERR, "%s: %s %" PRId64 ": %zu tokens, but the model's max_position_embeddings is %zu (shorten it, "
+			"or give --truncate)", from->name, from->unit, from->number, encoding->count, limit);
 	filler->masks = 0;
 	for (size_t i = 0; i < encoding->count; i++)
 		filler->masks += encoding->input_ids[i] == mask;

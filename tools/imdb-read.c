@@ -1,7 +1,7 @@
 /* imdb-read: documents of many formats become text records.
  *
- * The inputs are read one after the other. Documents flow from a source through the repair of their UTF-8 to the output; only
- * sorting, which an archive and a folder need, holds those of one input. */
+ * The inputs are read one after the other. Documents flow from a source through the repair of their UTF-8 to the
+ * output; only sorting, which an archive and a folder need, holds those of one input. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -44,11 +44,14 @@ static const struct option_entry options[] = {
 	OPTION_CHOICE("format", &format, "auto|imdb|csv|tsv|jsonl|lines|paragraphs|arrow", "what the input is"),
 	OPTION_CHOICE("order", &order, "name|archive", "of an archive or folder: sorted, or as stored, holding nothing"),
 	OPTION_TEXT("text-column", &reading.text, "NAME", "the text's column or key (else text, or review)"),
-	OPTION_TEXT("label-column", &reading.label, "NAME", "the label's column or key (else label, or sentiment); none: no labels"),
+	OPTION_TEXT("label-column", &reading.label, "NAME",
+		"the label's column or key (else label, or sentiment); none: no labels"),
 	OPTION_TEXT("labels", &label_names, "LIST", "the words of the labels 0, 1, ..., commas between (else neg, pos)"),
-	OPTION_TEXT("delimiter", &delimiter, "CHARACTER", "what is between columns; tab: a tab (else a comma, of tsv a tab)"),
+	OPTION_TEXT("delimiter", &delimiter, "CHARACTER",
+		"of csv and tsv: what is between columns; tab: a tab (else a comma, of tsv a tab)"),
 	OPTION_CHOICE("quote", &quote, "none|\"", "of csv and tsv: what quotes a field (else \")"),
-	OPTION_CHOICE("header", &header, "yes|no", "of csv and tsv: the first line names the columns, or they are 1, 2, ... (else yes)"),
+	OPTION_CHOICE("header", &header, "yes|no",
+		"of csv and tsv: the first line names the columns, or they are 1, 2, ... (else yes)"),
 	OPTION_INTEGER("limit", &limit, 1, INT64_C(1) << 53, "N", "only the first N documents"),
 	OPTION_PROGRESS,
 	OPTION_END
@@ -131,7 +134,8 @@ static int find_columns(struct arrow_source *source, struct failure *failure) {
 	source->text = find_column(reader, reading.text, usual_text_columns);
 	source->label = without_labels(&reading) ? -1 : find_column(reader, reading.label, usual_label_columns);
 	source->name = schema_find(reader_schema(reader), "name");
-	const char *text_name = source->text >= 0 ? fields[source->text].name : reading.text != NULL ? reading.text : "text";
+	const char *text_name = source->text >= 0 ? fields[source->text].name : reading.text != NULL ? reading.text
+		: "text";
 	if (reader_find_text(reader, text_name, failure) < 0)
 		return -1;
 	if (source->label < 0)
@@ -259,16 +263,20 @@ static struct source *open_arrow(struct inflate_reader *input, const char *path)
 /* ---- inputs ------------------------------------------------------------------------------------------------ */
 
 /* What a path given by the user, or found in a folder, is. */
-enum kind { INPUT_FILE, INPUT_IMDB_FOLDER, INPUT_TEXT_FOLDER };
+enum kind { INPUT_FILE, INPUT_SHARD, INPUT_IMDB_FOLDER, INPUT_TEXT_FOLDER };
 struct input {
 	const char *path;               /* NULL: standard input */
 	enum kind kind;
 	int format;                     /* what it turned out to be when it was opened */
-	int descriptor;                 /* of a file */
-	struct inflate_reader *inflate; /* of a file */
+	int descriptor;                 /* of a file or shard */
+	struct inflate_reader *inflate; /* of a file or shard */
 	struct source *source;
 };
 struct inputs { struct input *items; size_t count; };
+
+static bool is_file(const struct input *input) {
+	return input->kind == INPUT_FILE || input->kind == INPUT_SHARD;
+}
 
 static void add_input(struct inputs *inputs, const char *path, enum kind kind) {
 	inputs->items = grow(inputs->items, inputs->count + 1, sizeof *inputs->items);
@@ -290,7 +298,7 @@ static void add_folder(struct inputs *inputs, const char *path, const struct spl
 	if (shards[0] == NULL)
 		add_input(inputs, path, INPUT_TEXT_FOLDER);
 	for (char **shard = shards; *shard != NULL; shard++)
-		add_input(inputs, *shard, INPUT_FILE);
+		add_input(inputs, *shard, INPUT_SHARD);
 	if (!splits->all && !file_exists(path, "dataset_dict.json"))
 		die(EX_USAGE, "--split: %s has no splits (only an archive, or a folder with train and test, has)", path);
 	free(shards); /* the paths are the inputs' now */
@@ -315,7 +323,8 @@ static void open_file_input(struct input *input, const struct splits *splits) {
 	struct failure failure;
 	input->descriptor = open_input(input->path);
 	if (isatty(input->descriptor) && (format == FORMAT_AUTO || format == FORMAT_IMDB || format == FORMAT_ARROW))
-		die(EX_USAGE, "%s: a terminal (name a file, or give --format lines to type documents)", input_name(input->path));
+		die(EX_USAGE, "%s: a terminal (name a file, or give --format lines to type documents)",
+			input_name(input->path));
 	input->inflate = must(inflate_open(input->descriptor, input_name(input->path), &failure), &failure);
 	input->format = format;
 	if (format == FORMAT_AUTO)
@@ -332,7 +341,7 @@ static void open_source(struct input *input, const struct splits *splits) {
 	struct failure failure;
 	bool delimited = delimiter != NULL || quote >= 0 || header >= 0;
 	input->format = FORMAT_IMDB;
-	if (input->kind == INPUT_FILE)
+	if (is_file(input))
 		open_file_input(input, splits);
 	else if (input->kind == INPUT_IMDB_FOLDER)
 		input->source = source_folder(input->path, splits);
@@ -343,20 +352,20 @@ static void open_source(struct input *input, const struct splits *splits) {
 	if (delimited && input->format != FORMAT_CSV && input->format != FORMAT_TSV)
 		die(EX_USAGE, "%s: --delimiter, --quote and --header are for delimited text, which this is not",
 			input_name(input->path));
-	if (input->kind == INPUT_FILE && input->format != FORMAT_IMDB && input->format != FORMAT_ARROW && !splits->all)
+	if (input->kind == INPUT_FILE && input->format != FORMAT_IMDB && !splits->all)
 		die(EX_USAGE, "--split: %s has no splits (only an archive or a folder has)", input_name(input->path));
 }
 
 static bool is_regular(const struct input *input) {
 	struct stat status;
-	return input->kind == INPUT_FILE && fstat(input->descriptor, &status) == 0 && S_ISREG(status.st_mode);
+	return is_file(input) && fstat(input->descriptor, &status) == 0 && S_ISREG(status.st_mode);
 }
 
 static void close_source(struct input *input) {
 	bool arrow = input->format == FORMAT_ARROW, regular = is_regular(input);
 	pthread_t pump = arrow ? arrow_source(input->source)->pump : pthread_self();
 	input->source->close(input->source);
-	if (input->kind != INPUT_FILE || (arrow && !regular)) /* the pump of a pipe may wait for ever, until the program ends */
+	if (!is_file(input) || (arrow && !regular)) /* the pump of a pipe may wait until the program ends */
 		return;
 	if (arrow) {
 		pthread_join(pump, NULL);
@@ -574,7 +583,8 @@ static void write_held(struct output *out, const struct held *held, bool only) {
 
 /* ---- reading ----------------------------------------------------------------------------------------------- */
 
-/* What the Arrow streams among several inputs say of themselves, found by opening each of them once more than to read it. */
+/* What the Arrow streams among several inputs say of themselves, found by opening each of them once more than to read
+ * it. */
 static void join_streams(const struct inputs *inputs, const struct splits *splits, struct output *out) {
 	struct stream_info *infos = allocate(inputs->count, sizeof *infos);
 	const char **names = allocate(inputs->count, sizeof *names);
@@ -584,7 +594,7 @@ static void join_streams(const struct inputs *inputs, const struct splits *split
 	for (size_t i = 0; i < inputs->count; i++) {
 		struct input input = inputs->items[i];
 		struct stat status;
-		if (input.kind != INPUT_FILE || input.path == NULL || stat(input.path, &status) < 0 || !S_ISREG(status.st_mode))
+		if (!is_file(&input) || input.path == NULL || stat(input.path, &status) < 0 || !S_ISREG(status.st_mode))
 			continue;
 		open_source(&input, splits);
 		if (input.format == FORMAT_ARROW) {
@@ -659,8 +669,10 @@ static void set_reading(void) {
 	if (delimiter == NULL)
 		return;
 	reading.delimiter = strcmp(delimiter, "tab") == 0 || strcmp(delimiter, "\\t") == 0 ? '\t' : delimiter[0];
-	if (delimiter[0] == '\0' || (reading.delimiter != '\t' && delimiter[1] != '\0') || strchr("\"\n\r", reading.delimiter) != NULL)
-		die(EX_USAGE, "--delimiter: %s is not a character of ASCII that can be between columns (give ';', '|' or tab)", delimiter);
+	bool several = reading.delimiter != '\t' && delimiter[0] != '\0' && delimiter[1] != '\0';
+	if (delimiter[0] == '\0' || several || strchr("\"\n\r", reading.delimiter) != NULL)
+		die(EX_USAGE, "--delimiter: %s is not a character of ASCII that can be between columns (give ';', '|' or tab)",
+			delimiter);
 }
 
 int main(int argc, char **argv) {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clean.h"
 #include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/options.h"
@@ -101,10 +102,11 @@ static json_t *describe(const char *folder, const struct parameters *parameters)
 		"lineage", lineage);
 }
 
-/* A model may come from a stranger: control characters are not sent to the terminal. */
+/* A model may come from a stranger: what it holds is cleaned before it is shown. */
 static void print_safely(const char *text) {
-	for (; *text != '\0'; text++)
-		putchar((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text);
+	char *copy = clean(copy_text(text));
+	fputs(copy, stdout);
+	free(copy);
 }
 
 static void print_word(const json_t *value) {

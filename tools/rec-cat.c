@@ -1,6 +1,7 @@
 /* rec-cat: the records of several streams become one stream.
  *
- * All inputs are opened first, so that columns, vocabularies and lineages are compared before the first record is written. */
+ * All inputs are opened first, so that columns, vocabularies and lineages are compared before the first record is
+ * written. */
 #include <stdlib.h>
 
 #include "base/files.h"
@@ -12,7 +13,7 @@
 #include "record/join.h"
 #include "record/stream.h"
 
-static const struct option_entry options[] = { OPTION_END };
+static const struct option_entry options[] = { OPTION_PROGRESS, OPTION_END };
 
 static const struct usage usage = {
 	.operands = "[FILE]...",
@@ -32,8 +33,8 @@ static void open_input_streams(char **paths, struct input *inputs, size_t count)
 		inputs[i].reader = open_input_stream(standard ? NULL : paths[i]);
 		const struct schema *first = reader_schema(inputs[0].reader);
 		inputs[i].columns = allocate(first->count, sizeof *inputs[i].columns);
-		check(match_columns(first, reader_schema(inputs[i].reader), reader_name(inputs[i].reader), inputs[i].columns, &failure),
-			&failure);
+		check(match_columns(first, reader_schema(inputs[i].reader), reader_name(inputs[i].reader), inputs[i].columns,
+			&failure), &failure);
 	}
 }
 

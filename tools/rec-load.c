@@ -1,7 +1,7 @@
 /* rec-load: JSON lines become a stream of records.
  *
- * The first records are held back to tell the columns and their types from: a field is widened until it admits every value
- * seen. Then each record's values are appended, by type. */
+ * The first records are held back to tell the columns and their types from: a field is widened until it admits every
+ * value seen. Then each record's values are appended, by type. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -49,7 +49,8 @@ struct input {
 static void open_records(struct input *input, const char *path) {
 	struct failure failure;
 	int descriptor = open_input(path);
-	*input = (struct input){ .reader = { .name = input_name(path), .limit = INT32_MAX } }; /* bytes: no record of a stream has more */
+	/* no record of a stream has more bytes than this limit */
+	*input = (struct input){ .reader = { .name = input_name(path), .limit = INT32_MAX } };
 	input->reader.input = must(inflate_open_prompt(descriptor, input_name(path), &failure), &failure);
 }
 
@@ -66,15 +67,15 @@ static void check_keys(struct input *input, const struct json_record *record, co
 	for (size_t i = 0; i < object->count; i++, member = value_after(member)) {
 		input->keys[i] = member;
 		if (strlen(member->key) != member->key_length)
-			die(EX_DATAERR, "%s: line %" PRId64 ": a key with a NUL in it (a column's name has none)", input->reader.name,
-				record->line);
+			die(EX_DATAERR, "%s: line %" PRId64 ": a key with a NUL in it (a column's name has none)",
+				input->reader.name, record->line);
 	}
 	if (object->count > 1)
 		qsort(input->keys, object->count, sizeof *input->keys, by_key);
 	for (size_t i = 1; i < object->count; i++)
 		if (strcmp(input->keys[i - 1]->key, input->keys[i]->key) == 0)
-			die(EX_DATAERR, "%s: line %" PRId64 ": the key \"%s\" is there twice (which one counts?)", input->reader.name,
-				record->line, input->keys[i]->key);
+			die(EX_DATAERR, "%s: line %" PRId64 ": the key \"%s\" is there twice (which one counts?)",
+				input->reader.name, record->line, input->keys[i]->key);
 }
 
 /* Reads a record. False at the end. */
@@ -243,8 +244,8 @@ static void infer_schema(const struct input *input, struct schema *schema) {
 			struct field *field = child_field(&root, member->key, j);
 			const char *reason = find_known(member->key) != NULL ? NULL : widen(field, member, false);
 			if (reason != NULL)
-				die(EX_DATAERR, "%s: line %" PRId64 ": \"%s\" %s", input->reader.name, input->sample[i].line, member->key,
-					reason);
+				die(EX_DATAERR, "%s: line %" PRId64 ": \"%s\" %s", input->reader.name, input->sample[i].line,
+					member->key, reason);
 		}
 	}
 	for (const struct known *known = type < 0 ? NULL : known_columns[type]; known != NULL && known->name; known++)
@@ -263,7 +264,8 @@ static void infer_schema(const struct input *input, struct schema *schema) {
 
 /* ---- values -------------------------------------------------------------------------------------------- */
 
-static bool append(struct builder *builder, const struct field *field, const struct value *value, bool minus_one_is_null);
+static bool append(struct builder *builder, const struct field *field, const struct value *value,
+	bool minus_one_is_null);
 
 static bool append_array(struct builder *builder, const struct field *field, const struct value *value,
 	bool minus_one_is_null) {
@@ -344,7 +346,8 @@ static bool append_bool(struct builder *builder, const struct value *value) {
 }
 
 /* A value, NULL for one that is missing. False: it is not of the field's type. */
-static bool append(struct builder *builder, const struct field *field, const struct value *value, bool minus_one_is_null) {
+static bool append(struct builder *builder, const struct field *field, const struct value *value,
+	bool minus_one_is_null) {
 	if (value == NULL || value->kind == VALUE_NULL) {
 		builder_append_null(builder);
 		return true;

@@ -1,7 +1,7 @@
 /* select-records: passes on the records that have a label, match an expression, are drawn by chance, or come first.
  *
- * Records flow from the reader through the two tests to the output. Only a sample is held: its records wait in a heap until
- * the input has ended. */
+ * Records flow from the reader through the two tests to the output. Only a sample is held: its records wait in a heap
+ * until the input has ended. */
 #include <inttypes.h>
 #include <locale.h>
 #include <regex.h>
@@ -26,7 +26,8 @@ static int64_t seed = 0;
 static int64_t limit = 0;
 
 static const struct option_entry options[] = {
-	OPTION_TEXT("label", &label_list, "LIST", "only records of these labels: numbers, neg, pos, unsup, or the stream's names"),
+	OPTION_TEXT("label", &label_list, "LIST", "only records of these labels: numbers, neg, pos, unsup, or the "
+		"stream's names"),
 	OPTION_TEXT("match", &match, "REGEX", "only records whose text this extended regular expression matches"),
 	OPTION_INTEGER("sample", &sample, 1, INT64_C(1) << 31, "N", "only N of the records left, drawn by chance"),
 	OPTION_SEED(&seed),
@@ -111,8 +112,8 @@ static bool passes(struct filter *filter, const struct batch *batch, int64_t row
 
 /* ---- the sample ---------------------------------------------------------------------------------------- */
 
-/* Each record draws 64 bits, in order; those of the N smallest draws are the sample. They are held as a heap, the largest
- * draw on top. */
+/* Each record draws 64 bits, in order; those of the N smallest draws are the sample. They are held as a heap, the
+ * largest draw on top. */
 struct drawn {
 	uint64_t draw;
 	int64_t ordinal;
@@ -206,8 +207,8 @@ static struct writer *write_sample(struct sample *sampled, const struct reader *
 	return out;
 }
 
-/* Passes each record that is wanted to the sample or, where `out` is not NULL, to the output. Ends with the input, or with
- * the limit where nothing that follows can change what is written. */
+/* Passes each record that is wanted to the sample or, where `out` is not NULL, to the output. Ends with the input, or
+ * with the limit where nothing that follows can change what is written. */
 static void select_records(struct reader *in, struct filter *filter, struct sample *sampled, struct writer *out) {
 	struct failure failure;
 	struct batch *batch;

@@ -49,7 +49,8 @@ static const struct option_entry options[] = {
 
 static const struct usage usage = {
 	.operands = "[FILE]",
-	.summary = "Splits records at random into train records, on standard output, and test records, in a file; or into shards.",
+	.summary = "Splits records at random into train records, on standard output, and test records, in a file; "
+		"or into shards.",
 	.example = "split-records --train-size 1000 --test-size 100 --seed 42 --test-out test.arrows < chunks.arrows"
 		" > train.arrows",
 };
@@ -140,17 +141,17 @@ static void check_strata(const struct strata *strata, struct counts counts) {
 	int64_t row = 0;
 	for (size_t i = 0; i < strata->count; row += strata->sizes[i++])
 		if (strata->sizes[i] < 2)
-			die(EX_DATAERR, "--stratify: only one record has the %s %" PRId64 " (each value needs two; select-records leaves "
-				"it out)", stratify, strata->rows[row].label);
+			die(EX_DATAERR, "--stratify: only one record has the %s %" PRId64 " (each value needs two; select-records "
+				"leaves it out)", stratify, strata->rows[row].label);
 	if (counts.train < (int64_t)strata->count || counts.test < (int64_t)strata->count)
-		die(EX_DATAERR, "--train-size, --test-size: %lld and %lld records for the %zu values of %s (each needs one in both)",
-			(long long)counts.train, (long long)counts.test, strata->count, stratify);
+		die(EX_DATAERR, "--train-size, --test-size: %lld and %lld records for the %zu values of %s (each needs one in "
+			"both)", (long long)counts.train, (long long)counts.test, strata->count, stratify);
 }
 
-/* The classes whose share has just that remainder, most of them first drawn by chance, get one record more, until all are
- * given out. Returns how many are left. */
-static int64_t give_to_ties(struct pcg64 *generator, const double *remainders, size_t count, double remainder, int64_t left,
-	int64_t *drawn) {
+/* The classes whose share has just that remainder, most of them first drawn by chance, get one record more, until all
+ * are given out. Returns how many are left. */
+static int64_t give_to_ties(struct pcg64 *generator, const double *remainders, size_t count, double remainder,
+	int64_t left, int64_t *drawn) {
 	size_t *ties = allocate(count, sizeof *ties), found = 0;
 	int64_t *chosen = allocate(count, sizeof *chosen);
 	for (size_t i = 0; i < count; i++)
@@ -165,8 +166,8 @@ static int64_t give_to_ties(struct pcg64 *generator, const double *remainders, s
 	return left - now;
 }
 
-/* How many of `draws` records to take of each class: its share rounded down, and what is left to the largest remainders.
- * Source: approximate_mode() of scikit-learn, as datasets has it. */
+/* How many of `draws` records to take of each class: its share rounded down, and what is left to the largest
+ * remainders. Source: approximate_mode() of scikit-learn, as datasets has it. */
 static void share_out(struct pcg64 *generator, const int64_t *sizes, size_t count, int64_t draws, int64_t *drawn) {
 	double *remainders = allocate(count, sizeof *remainders);
 	int64_t total = 0, left = draws;
@@ -199,7 +200,8 @@ static void shuffle(struct pcg64 *generator, int64_t *rows, int64_t count) {
 	free(copy);
 }
 
-/* Fills `order` with the test records, then the train records, as train_test_split(stratify_by_column=...) picks them. */
+/* Fills `order` with the test records, then the train records, as train_test_split(stratify_by_column=...) picks
+ * them. */
 static void order_strata(const struct strata *strata, struct counts counts, struct pcg64 *generator, int64_t *order) {
 	int64_t *train = allocate(strata->count, sizeof *train), *test = allocate(strata->count, sizeof *test);
 	int64_t *left = allocate(strata->count, sizeof *left), *test_end = order, *train_end = order + counts.test;
@@ -263,7 +265,8 @@ static struct staged *write_file_of(struct table *table, const char *path, const
 	const struct carried *carried, const struct reader *in, const struct stream_info *info) {
 	struct failure failure;
 	struct staged *file = must(staged_file(path, &failure), &failure);
-	struct writer *writer = must(writer_open(staged_descriptor(file), path, reader_schema(in), info, &failure), &failure);
+	struct writer *writer = must(writer_open(staged_descriptor(file), path, reader_schema(in), info, &failure),
+		&failure);
 	write_rows(table, order, count, carried, writer);
 	check(writer_close(writer, &failure), &failure);
 	return file;
@@ -281,7 +284,8 @@ static int write_split(struct table *table, struct reader *in, struct size train
 	stream_info_set_records(&info, counts.train);
 	struct writer *out = open_output_stream(reader_schema(in), &info, no_shuffle ? -1 : seed);
 	stream_info_set_records(&info, counts.test);
-	check(staged_commit(write_file_of(table, test_out, test_order, counts.test, carried, in, &info), &failure), &failure);
+	check(staged_commit(write_file_of(table, test_out, test_order, counts.test, carried, in, &info), &failure),
+		&failure);
 	write_rows(table, train_order, counts.train, carried, out);
 	free(order);
 	carried_destroy(carried);
@@ -331,9 +335,11 @@ static int write_shards(struct table *table, struct reader *in) {
 /* ---- options --------------------------------------------------------------------------------------------- */
 
 static void check_options(struct size train, struct size test) {
-	bool splitting = test_out != NULL || train.kind != SIZE_UNSAID || test.kind != SIZE_UNSAID || no_shuffle || stratify != NULL;
+	bool splitting = test_out != NULL || train.kind != SIZE_UNSAID || test.kind != SIZE_UNSAID || no_shuffle
+		|| stratify != NULL;
 	if (shards > 0 && splitting)
-		die(EX_USAGE, "--shards: the records stay in order, and all are written (leave out the options of the train and test set)");
+		die(EX_USAGE, "--shards: the records stay in order, and all are written (leave out the options of the train "
+			"and test set)");
 	if ((shards > 0) != (prefix != NULL))
 		die(EX_USAGE, shards > 0 ? "--out is missing (give what the names of the shards begin with)"
 			: "--out: only with --shards (standard output has the train records)");

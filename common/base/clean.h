@@ -1,8 +1,8 @@
 /* clean: text from files made harmless to show in a message or on a terminal.
  *
- * A file's name, a label or a token may hold bytes that move a terminal's cursor, change its title, or show text in another
- * order than it is stored. Whatever of that kind is printed for a person goes through here first: every message
- * (base/failure.h, cli/cli.h), and the words that tools print. Records are data, and are not cleaned. */
+ * A file's name, a label or a token may hold bytes that move a terminal's cursor, change its title, or show text in
+ * another order than it is stored. Whatever of that kind is printed for a person goes through here first: every
+ * message (base/failure.h, cli/cli.h), and the words that tools print. Records are data, and are not cleaned. */
 #ifndef CLOZE_BASE_CLEAN_H
 #define CLOZE_BASE_CLEAN_H
 
@@ -15,8 +15,8 @@
  * U+2069). Source: The Unicode Standard, chapter 23; UAX #9, section 2. */
 bool is_control(uint32_t point);
 
-/* Puts '?' for each such character, and for each sequence of bytes that is not UTF-8, in place. Returns the text, which is as
- * long as before, or shorter. */
+/* Puts '?' for each such character, and for each sequence of bytes that is not UTF-8, in place. Returns the text,
+ * which is as long as before, or shorter. */
 char *clean(char *text);
 
 #endif

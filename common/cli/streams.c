@@ -44,8 +44,8 @@ struct reader *open_input_stream(const char *path) {
 	struct failure failure;
 	int descriptor = open_input(path);
 	if (isatty(descriptor))
-		die(EX_USAGE, "%s: a terminal gives no binary records (pipe them in from another stage, or name a file; rec-load "
-			"reads JSON lines, imdb-read text)", input_name(path));
+		die(EX_USAGE, "%s: a terminal gives no binary records (pipe them in from another stage, or name a file; "
+			"rec-load reads JSON lines, imdb-read text)", input_name(path));
 	return must(reader_open(descriptor, input_name(path), &failure), &failure);
 }
 

@@ -28,8 +28,8 @@ struct writer *open_joined_output_stream(const struct schema *schema, struct str
 /* The same for a stage that leaves no trace: nothing is added to the lineage. */
 struct writer *open_untold_output_stream(const struct schema *schema, const struct stream_info *info);
 
-/* The reader of a filter: opens the path, NULL for standard input. Ends the program where it cannot, and with 64 where the
- * input is a terminal. */
+/* The reader of a filter: opens the path, NULL for standard input. Ends the program where it cannot, and with 64
+ * where the input is a terminal. */
 struct reader *open_input_stream(const char *path);
 
 /* The table of a filter's whole input: open_input_stream(), then table_read() with the value of --memory. Refuses a terminal

@@ -13,7 +13,8 @@ enum state { FIELD_BEGINS, PLAIN, QUOTED, QUOTE_IN_QUOTED, RECORD_ENDS };
 
 static void end_field(struct delimited *delimited) {
 	if (delimited->fields == delimited->capacity)
-		delimited->ends = grow(delimited->ends, delimited->capacity = delimited->capacity * 2 + 16, sizeof *delimited->ends);
+		delimited->ends = grow(delimited->ends, delimited->capacity = delimited->capacity * 2 + 16,
+			sizeof *delimited->ends);
 	delimited->ends[delimited->fields++] = delimited->bytes.size;
 }
 

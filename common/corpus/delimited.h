@@ -1,7 +1,7 @@
 /* delimited: the records of CSV and of tab-separated values.
  *
  * Source: RFC 4180, as Python's csv module reads it with strict=True: quotes inside a field that does not begin with
- * one are its own; CR, LF or CR LF end a record outside quotes; what follows a closing quote must be a delimiter or
+ * one are part of it; CR, LF or CR LF end a record outside quotes; what follows a closing quote must be a delimiter or
  * that end. A record without a byte in it, an empty line, is passed over. */
 #ifndef CLOZE_CORPUS_DELIMITED_H
 #define CLOZE_CORPUS_DELIMITED_H

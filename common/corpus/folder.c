@@ -68,12 +68,13 @@ static int list_state(const char *folder, const json_t *state, char ***paths, si
 	size_t i;
 	json_t *file;
 	if (!json_is_array(files))
-		return fail(failure, EX_DATAERR, "%s/state.json: no list \"_data_files\" (not one of Dataset.save_to_disk)", folder);
+		return fail(failure, EX_DATAERR, "%s/state.json: no list \"_data_files\" (not one of Dataset.save_to_disk)",
+			folder);
 	json_array_foreach((json_t *)(uintptr_t)files, i, file) {
 		const char *name = json_string_value(json_object_get(file, "filename"));
 		if (name == NULL || strchr(name, '/') != NULL)
-			return fail(failure, EX_DATAERR, "%s/state.json: \"_data_files\" has an entry without the \"filename\" of a file "
-				"in the folder", folder);
+			return fail(failure, EX_DATAERR, "%s/state.json: \"_data_files\" has an entry without the \"filename\" of "
+				"a file in the folder", folder);
 		add_path(paths, count, format_text("%s/%s", folder, name));
 	}
 	return 0;
@@ -106,8 +107,8 @@ static int list_split(const char *folder, const char *split, char ***paths, size
 }
 
 /* The shards of a DatasetDict: of the splits asked for, in that order, or of all that it lists. */
-static int list_splits(const char *folder, const json_t *listed, const struct splits *splits, char ***paths, size_t *count,
-	struct failure *failure) {
+static int list_splits(const char *folder, const json_t *listed, const struct splits *splits, char ***paths,
+	size_t *count, struct failure *failure) {
 	size_t i;
 	json_t *split;
 	if (splits->all)
@@ -184,7 +185,8 @@ struct source *source_texts(const char *folder, struct failure *failure) {
 	size_t count = 0;
 	int result = list_files(folder, is_text, &paths, &count, failure);
 	if (result == 0 && count == 0)
-		result = fail(failure, EX_DATAERR, "%s: no documents (looked for train/neg/*.txt and the like, *.arrow and *.txt)", folder);
+		result = fail(failure, EX_DATAERR, "%s: no documents (looked for train/neg/*.txt and the like, *.arrow and "
+			"*.txt)", folder);
 	if (result < 0) {
 		free_paths(paths);
 		return NULL;

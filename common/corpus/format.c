@@ -120,7 +120,7 @@ int find_format(struct inflate_reader *input, const char *path, const struct rea
 		format = format_of_text(bytes, length, reading);
 	if (format == FORMAT_AUTO)
 		return fail(failure, EX_DATAERR, "%s: neither a tar archive, nor an Arrow stream, nor JSON lines, nor CSV or "
-			"TSV with a column of text in its header (--format lines or paragraphs takes plain text; --delimiter tells what is "
-			"between columns)", name);
+			"TSV with a column of text in its header (--format lines or paragraphs takes plain text; --delimiter "
+			"tells what is between columns)", name);
 	return (int)format;
 }

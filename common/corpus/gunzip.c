@@ -1,5 +1,5 @@
-/* ISA-L takes a third of zlib's time. Its inflating reads the member's header as well, but forgets between two calls
- * what the header's own CRC was: the header is read by itself. */
+/* gunzip: ISA-L inflates in a third of zlib's time. isal_inflate() could read the header of a member too, but it
+ * loses the header's CRC between two calls, so that the header is read separately. */
 #include "corpus/gunzip.h"
 
 #include <stdbool.h>
@@ -12,7 +12,7 @@
 #include <isa-l/igzip_lib.h>
 
 struct inflater {
-	struct isal_gzip_header header; /* as far as it has come */
+	struct isal_gzip_header header; /* as far as it has been read */
 	bool in_header;
 	struct inflate_state state;
 };

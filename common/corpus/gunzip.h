@@ -1,5 +1,5 @@
-/* gunzip: the members of a gzip file, inflated a piece at a time, by ISA-L where it was there when cloze was built and
- * by zlib where not. Which of the two shows only in the time it takes.
+/* gunzip: the members of a gzip file, inflated a piece at a time, by ISA-L where cloze was built with it,
+ * and otherwise by zlib. The two differ in speed alone.
  *
  * Source: RFC 1952. */
 #ifndef CLOZE_CORPUS_GUNZIP_H
@@ -19,11 +19,11 @@ struct gunzip {
 	void *inflater;
 };
 
-/* Makes ready for a member, the first or one more; `in` is at its beginning. */
+/* Prepares for the first or the next member, at whose beginning `in` is. */
 void gunzip_begin(struct gunzip *gunzip);
 
-/* Inflates until there is no more `in`, no more room in `out`, or the member ends, its CRC-32 and its length found right;
- * `in` is then behind it. Some bytes may come out yet when all of `in` has been taken. */
+/* Inflates until `in` is used up, `out` is full, or the member has ended and its CRC-32 and length are right; `in` is
+ * then after the member. More bytes may follow in `out` when all of `in` has been taken. */
 enum gunzip_result gunzip_run(struct gunzip *gunzip);
 
 /* Frees what gunzip_begin() made. */

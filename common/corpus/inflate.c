@@ -1,5 +1,6 @@
-/* inflate: two threads and a ring of blocks between them. One thread reads and inflates, a block at a time, the other is the
- * caller's. Inflating is fastest into a large buffer, so a block is filled before it is handed on, unless it is to be prompt. */
+/* inflate: two threads and a ring of blocks between them. One thread reads and inflates, a block at a time, the other
+ * is the caller's. Inflating is fastest into a large buffer, so a block is filled before it is handed on, unless it
+ * is to be prompt. */
 #include "corpus/inflate.h"
 
 #include <errno.h>
@@ -35,7 +36,7 @@ struct inflate_reader {
 	unsigned char input[BLOCK_SIZE];
 
 	/* The caller's. */
-	size_t next; /* the first byte of the oldest block that it has not had */
+	size_t next; /* the first byte of the oldest block that the caller has not skipped */
 
 	/* Both threads', under the mutex: blocks [taken, filled) of the ring hold bytes. */
 	pthread_t thread;
@@ -50,8 +51,8 @@ struct inflate_reader {
 	struct block ring[BLOCKS];
 };
 
-/* Reads once. Returns the bytes got, 0 at the end, or when inflate_close() has no more use for them: a pipe may stay
- * silent for ever. */
+/* Reads once. Returns the number of bytes, or 0 at the end of the input and after inflate_close() has closed the
+ * pipe, so that no read waits for an input that stays silent. */
 static ptrdiff_t read_some(struct inflate_reader *reader, unsigned char *buffer, size_t capacity,
 	struct failure *failure) {
 	struct pollfd sources[] = { { .fd = reader->descriptor, .events = POLLIN }, { .fd = reader->wake[0] } };
@@ -91,7 +92,9 @@ static void begin_member(struct inflate_reader *reader) {
 
 static int find_format(struct inflate_reader *reader, struct failure *failure) {
 	const struct gunzip *gunzip = &reader->gunzip;
-	if (want_input(reader, 1, failure) < 0 || (gunzip->in_left == 1 && gunzip->in[0] == 0x1f && want_input(reader, 2, failure) < 0))
+	if (want_input(reader, 1, failure) < 0)
+		return -1;
+	if (gunzip->in_left == 1 && gunzip->in[0] == 0x1f && want_input(reader, 2, failure) < 0)
 		return -1;
 	reader->format = FORMAT_PLAIN;
 	if (gzip_begins(gunzip)) {

@@ -61,8 +61,12 @@ static bool refuse(struct parser *parser, const char *reason) {
 	return false;
 }
 
+static bool is_space(char c) {
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 static void skip_space(struct parser *parser) {
-	while (parser->at < parser->end && (*parser->at == ' ' || *parser->at == '\n' || *parser->at == '\r' || *parser->at == '\t'))
+	while (parser->at < parser->end && is_space(*parser->at))
 		parser->at++;
 }
 
@@ -84,15 +88,22 @@ static bool take_word(struct parser *parser, const char *word) {
 	return found;
 }
 
+static int hex_digit(char c) {
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
 /* The four hexadecimal digits of an escape; -1: there are none. */
 static int32_t take_hex(struct parser *parser) {
 	int32_t unit = 0;
 	for (int i = 0; i < 4; i++, parser->at++) {
 		char c = peek(parser);
-		int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-		if (digit < 0)
+		if (hex_digit(c) < 0)
 			return -1;
-		unit = unit * 16 + digit;
+		unit = unit * 16 + hex_digit(c);
 	}
 	return unit;
 }
@@ -141,8 +152,8 @@ static bool take_character(struct parser *parser) {
 	if (parser->at == parser->end)
 		return refuse(parser, "it ends within a string");
 	if ((unsigned char)*parser->at < ' ')
-		return refuse(parser, *parser->at == '\n' ? "a string that the line's end cuts off (a quote is missing, or a line "
-			"end in it is not escaped)" : "a control character in a string that is not escaped");
+		return refuse(parser, *parser->at == '\n' ? "a string that the line's end cuts off (a quote is missing, or a "
+			"line end in it is not escaped)" : "a control character in a string that is not escaped");
 	size_t taken = utf8_decode(parser->at, (size_t)(parser->end - parser->at), &point);
 	if (point == UTF8_INVALID)
 		return refuse(parser, "bytes that are not UTF-8 (convert it: iconv -f WINDOWS-1252 -t UTF-8)");
@@ -153,7 +164,7 @@ static bool take_character(struct parser *parser) {
 }
 
 /* After the first quote, to the last. */
-static bool take_string(struct parser *parser, const char **text, size_t *length) {
+static bool take_string(struct parser *parser, const char **text, uint32_t *length) {
 	*text = parser->out;
 	while (!take(parser, '"')) {
 		const char *run = parser->at;
@@ -165,7 +176,7 @@ static bool take_string(struct parser *parser, const char **text, size_t *length
 		if (peek(parser) != '"' && !take_character(parser))
 			return false;
 	}
-	*length = (size_t)(parser->out - *text);
+	*length = (uint32_t)(parser->out - *text);
 	*parser->out++ = '\0';
 	return true;
 }
@@ -194,7 +205,7 @@ static bool take_number(struct parser *parser, struct value *value) {
 	}
 	value->kind = VALUE_NUMBER;
 	value->text = parser->out;
-	value->length = (size_t)(parser->at - first);
+	value->length = (uint32_t)(parser->at - first);
 	memcpy(parser->out, first, value->length);
 	parser->out += value->length;
 	*parser->out++ = '\0';
@@ -231,7 +242,7 @@ static bool parse_inside(struct parser *parser, int depth, size_t index) {
 		record->values[index].count++;
 		skip_space(parser);
 	}
-	record->values[index].size = record->count - index;
+	record->values[index].size = (uint32_t)(record->count - index);
 	return true;
 }
 
@@ -282,9 +293,11 @@ static int parse_record(struct json_reader *reader, struct json_record *record, 
 	struct parser parser = { .at = bytes, .end = bytes + length, .record = record,
 		.out = (char *)bytes_extend(&record->text, length + 1) };
 	bool parsed = parse_value(&parser, 0, (struct value){ .kind = VALUE_NULL });
-	int64_t line = reader->line + (parser.at < parser.end ? count_lines(bytes, parser.at) : 0); /* cut: where it begins */
+	/* what is cut short is named by the line where it begins */
+	int64_t line = reader->line + (parser.at < parser.end ? count_lines(bytes, parser.at) : 0);
 	reader->line += count_lines(bytes, bytes + length);
-	return parsed ? 1 : fail(failure, EX_DATAERR, "%s: line %" PRId64 ": not JSON: %s", reader->name, line, parser.reason);
+	return parsed ? 1 : fail(failure, EX_DATAERR, "%s: line %" PRId64 ": not JSON: %s", reader->name, line,
+		parser.reason);
 }
 
 void json_record_clear(struct json_record *record) {
@@ -321,8 +334,8 @@ static size_t find_end(struct search *search, const char *bytes, size_t length, 
 	return length;
 }
 
-/* The input stands at an opening brace. Shows the record, in the block or, where it goes on in the next one, in `joined`;
- * *shown is what is to be skipped after it. */
+/* The input stands at an opening brace. Shows the record, in the block or, where it goes on in the next one, in
+ * `joined`; *shown is what is to be skipped after it. */
 static int find_record(struct json_reader *reader, const char **record, size_t *length, size_t *shown,
 	struct failure *failure) {
 	struct search search = { 0 };
@@ -335,8 +348,8 @@ static int find_record(struct json_reader *reader, const char **record, size_t *
 			return -1;
 		size_t part = find_end(&search, bytes, (size_t)got, &found);
 		if (reader->joined.size + part > reader->limit)
-			return fail(failure, EX_DATAERR, "%s: line %" PRId64 ": a record of more than %zu bytes (at most that are taken)",
-				reader->name, reader->line, reader->limit);
+			return fail(failure, EX_DATAERR, "%s: line %" PRId64 ": a record of more than %zu bytes (at most that are "
+				"taken)", reader->name, reader->line, reader->limit);
 		if (found && reader->joined.size == 0) {
 			*record = bytes;
 			*length = *shown = part;
@@ -388,7 +401,7 @@ static int find_begin(struct json_reader *reader, bool first, struct failure *fa
 		for (; at < (size_t)got && bytes[at] != '{'; at++) {
 			char c = bytes[at];
 			reader->line += c == '\n';
-			if (c == '\n' || c == ' ' || c == '\t' || c == '\r')
+			if (is_space(c))
 				continue;
 			if (!take_around(reader, c, first))
 				return refuse_between(reader, failure);
@@ -404,8 +417,8 @@ static int find_begin(struct json_reader *reader, bool first, struct failure *fa
 		return 1;
 	}
 	if (got == 0 && reader->around != JSON_BARE && reader->around != JSON_AFTER_ARRAY)
-		return fail(failure, EX_DATAERR, "%s: line %" PRId64 ": cut short within the array (no ] at its end)", reader->name,
-			reader->line);
+		return fail(failure, EX_DATAERR, "%s: line %" PRId64 ": cut short within the array (no ] at its end)",
+			reader->name, reader->line);
 	return (int)got;
 }
 
@@ -421,7 +434,8 @@ int json_next(struct json_reader *reader, struct json_record *record, struct fai
 	int result = find_begin(reader, first, failure);
 	if (result <= 0)
 		return result;
-	if (find_record(reader, &bytes, &length, &shown, failure) < 0 || parse_record(reader, record, bytes, length, failure) < 0)
+	if (find_record(reader, &bytes, &length, &shown, failure) < 0
+		|| parse_record(reader, record, bytes, length, failure) < 0)
 		return -1;
 	inflate_skip(reader->input, shown);
 	return 1;

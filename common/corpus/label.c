@@ -34,8 +34,8 @@ int label_words_parse(struct label_words *words, const char *list, struct failur
 		size_t length = strcspn(word, ",");
 		if (!add_word(words, word, length)) {
 			label_words_clear(words);
-			return fail(failure, EX_USAGE, "--labels: %.*s is empty, or there twice (give a word for each label: ham,spam)",
-				(int)length, word);
+			return fail(failure, EX_USAGE, "--labels: %.*s is empty, or there twice (give a word for each label: "
+				"ham,spam)", (int)length, word);
 		}
 		word = word[length] == ',' ? word + length + 1 : NULL;
 	}
@@ -103,7 +103,8 @@ static bool parse_number(const struct label_words *words, const char *text, size
 		return false;
 	memcpy(digits, text, length);
 	digits[length] = '\0';
-	if (strspn(digits, "+-.0123456789eE") < length || strchr("0123456789", digits[digits[0] == '-' || digits[0] == '+']) == NULL)
+	char first = digits[digits[0] == '-' || digits[0] == '+'];
+	if (first < '0' || first > '9' || strspn(digits, "+-.0123456789eE") < length)
 		return false;
 	errno = 0;
 	long long whole = strtoll(digits, &end, 10);
@@ -126,9 +127,9 @@ int label_refuse(const struct label_words *words, struct label_place place, cons
 	enum { SHOWN = 80 };
 	int shown = length < SHOWN ? (int)length : SHOWN;
 	if (words->count == 0)
-		return fail(failure, EX_DATAERR, "%s: %s %" PRId64 ": the label %.*s is neither a whole number nor neg, pos or unsup "
-			"(--labels gives the words their numbers; --label-column names another column, or none)", place.name, place.unit,
-			place.number, shown, text);
-	return fail(failure, EX_DATAERR, "%s: %s %" PRId64 ": the label %.*s is neither one of the %zu names of --labels nor a "
-		"number below %zu", place.name, place.unit, place.number, shown, text, words->count, words->count);
+		return fail(failure, EX_DATAERR, "%s: %s %" PRId64 ": the label %.*s is neither a whole number nor neg, pos "
+			"or unsup (--labels gives the words their numbers; --label-column names another column, or none)",
+			place.name, place.unit, place.number, shown, text);
+	return fail(failure, EX_DATAERR, "%s: %s %" PRId64 ": the label %.*s is neither one of the %zu names of --labels "
+		"nor a number below %zu", place.name, place.unit, place.number, shown, text, words->count, words->count);
 }

@@ -1,8 +1,9 @@
 /* label: one rule for what a label may be, whatever format it comes from.
  *
- * A label is an integer. It is written as one; as a float that is whole (1.0); as a boolean (true is 1); or as a word: by
- * default neg, negative (0), pos, positive (1), or one of a list, whose order gives the numbers. unsup, unsupervised, an empty
- * text and null are -1, no label. Where there is a list, numbers beyond it are refused, since they would have no name. */
+ * A label is an integer. It is written as one; as a float that is whole (1.0); as a boolean (true is 1); or as a
+ * word: by default neg, negative (0), pos, positive (1), or one of a list, whose order gives the numbers. unsup,
+ * unsupervised, an empty text and null are -1, no label. Where there is a list, numbers beyond it are refused, since
+ * they would have no name. */
 #ifndef CLOZE_CORPUS_LABEL_H
 #define CLOZE_CORPUS_LABEL_H
 
@@ -14,7 +15,8 @@
 
 #include "base/failure.h"
 
-/* The names of the labels 0, 1, ...: none where a stream or a user names none. Zero-initialize; label_words_clear() frees it. */
+/* The names of the labels 0, 1, ...: none where a stream or a user names none. Zero-initialize; label_words_clear()
+ * frees it. */
 struct label_words { char **words; size_t count; };
 
 /* "ham,spam"; NULL: none. -1: 64 for an empty word, or one that is there twice; the text names --labels. */

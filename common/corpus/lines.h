@@ -20,8 +20,8 @@ struct lines {
 int skip_byte_order_mark(struct inflate_reader *input, struct failure *failure);
 
 /* The next line, without the LF or CR LF that ends it, valid until the next call; the last one need not be ended. A
- * byte order mark before the first is passed over. Returns 1, 0 at the end, -1: 65 for a line of more than DOCUMENT_LIMIT
- * bytes, or as inflate_peek(). */
+ * byte order mark before the first is passed over. Returns 1, 0 at the end, -1: 65 for a line of more than
+ * DOCUMENT_LIMIT bytes, or as inflate_peek(). */
 int lines_next(struct lines *lines, const char **line, size_t *length, struct failure *failure);
 
 #endif

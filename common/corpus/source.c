@@ -86,8 +86,8 @@ static int next_paragraph(struct source *base, struct document *document, struct
 			first = source->lines.number;
 		bytes_append(&source->paragraph, line, length);
 		if (source->paragraph.size > DOCUMENT_LIMIT)
-			return fail(failure, EX_DATAERR, "%s: line %" PRId64 ": a paragraph of more than %d bytes (at most that are "
-				"taken)", source->lines.name, first, DOCUMENT_LIMIT);
+			return fail(failure, EX_DATAERR, "%s: line %" PRId64 ": a paragraph of more than %d bytes (at most that "
+				"are taken)", source->lines.name, first, DOCUMENT_LIMIT);
 	}
 	*document = (struct document){ .text = bytes_text(&source->paragraph), .text_length = source->paragraph.size,
 		.label = -1 };
@@ -102,8 +102,8 @@ struct source *source_open(enum format format, struct inflate_reader *input, con
 	if (format == FORMAT_JSONL)
 		return source_json(input, path, reading);
 	if (format == FORMAT_CSV || format == FORMAT_TSV)
-		return source_delimited(reading->delimiter != '\0' ? reading->delimiter : format == FORMAT_CSV ? ',' : '\t', input,
-			path, reading);
+		return source_delimited(reading->delimiter != '\0' ? reading->delimiter : format == FORMAT_CSV ? ',' : '\t',
+			input, path, reading);
 	struct line_source *source = allocate(1, sizeof *source);
 	*source = (struct line_source){ { format == FORMAT_PARAGRAPHS ? next_paragraph : next_line, close_lines },
 		.path = path, .lines = { .input = input, .name = input_name(path) } };

@@ -40,8 +40,9 @@ struct source {
 
 /* All zero: as usual. It is borrowed for the life of a source. */
 struct reading {
-	/* The names of the columns or keys to take. NULL: the first there is of the usual ones, which are `text` or `review`,
-	 * and `label` or `sentiment`. The label "none": every label is -1. The name is always taken from `name`. */
+	/* The names of the columns or keys to take. NULL: the first there is of the usual ones, which are `text` or
+	 * `review`, and `label` or `sentiment`. The label "none": every label is -1. The name is always taken from
+	 * `name`. */
 	const char *text, *label;
 	struct label_words words;
 	/* Of delimited files: */
@@ -62,8 +63,8 @@ enum format { FORMAT_AUTO, FORMAT_IMDB, FORMAT_CSV, FORMAT_TSV, FORMAT_JSONL, FO
 	FORMAT_ARROW };
 
 /* Tells the format by the file's first bytes and, where they may be several, by its name (NULL: it has none, as a
- * pipe); where both say nothing and `reading` tells how a delimited file is to be read, it is one. Returns an enum format,
- * or -1: 65 for what cannot be told or is known not to be read. */
+ * pipe); where both say nothing and `reading` tells how a delimited file is to be read, it is one. Returns an enum
+ * format, or -1: 65 for what cannot be told or is known not to be read. */
 int find_format(struct inflate_reader *input, const char *path, const struct reading *reading,
 	struct failure *failure);
 
@@ -102,10 +103,10 @@ bool is_imdb_folder(const char *path);
  * document each, without a label, named as the file. NULL: 66 where the folder cannot be read. */
 struct source *source_texts(const char *path, struct failure *failure);
 
-/* The paths of the Arrow streams that make up a data set in a folder, in order, ended by NULL: those that state.json of
- * Dataset.save_to_disk() lists or, where there is none, every file that ends in .arrow or .arrows, in the byte order of
- * their names. Of a DatasetDict (dataset_dict.json): those of the splits asked for. free_paths() frees them. An empty list
- * where the folder has none. NULL: 65, 66. */
+/* The paths of the Arrow streams that make up a data set in a folder, in order, ended by NULL: those that state.json
+ * of Dataset.save_to_disk() lists or, where there is none, every file that ends in .arrow or .arrows, in the byte
+ * order of their names. Of a DatasetDict (dataset_dict.json): those of the splits asked for. free_paths() frees them.
+ * An empty list where the folder has none. NULL: 65, 66. */
 char **find_shards(const char *path, const struct splits *splits, struct failure *failure);
 void free_paths(char **paths);
 

@@ -63,8 +63,8 @@ static int refuse_header(const struct delimited *header, const char *wanted, con
 		written += (size_t)snprintf(names + written, sizeof names - written, "%s%.*s", i > 0 ? ", " : "",
 			(int)(length < sizeof names ? length : sizeof names), field);
 	}
-	return fail(failure, EX_DATAERR, "%s: no column %s (the header has %s; --%s names it%s)", header->name, wanted, names,
-		option, header->fields == 1 ? "; --delimiter tells what is between columns" : "");
+	return fail(failure, EX_DATAERR, "%s: no column %s (the header has %s; --%s names it%s)", header->name, wanted,
+		names, option, header->fields == 1 ? "; --delimiter tells what is between columns" : "");
 }
 
 static int find_named(struct delimited_source *source, struct failure *failure) {
@@ -87,8 +87,8 @@ static int find_number(const struct delimited *record, const char *number, const
 	char *end;
 	long column = strtol(number, &end, 10);
 	if (end == number || *end != '\0' || column < 1 || column > (long)record->fields)
-		return fail(failure, EX_DATAERR, "%s: no column %s (without a header the columns are 1 to %zu; --%s tells which)",
-			record->name, number, record->fields, option);
+		return fail(failure, EX_DATAERR, "%s: no column %s (without a header the columns are 1 to %zu; --%s tells "
+			"which)", record->name, number, record->fields, option);
 	*field = (int)column - 1;
 	return 0;
 }
@@ -97,8 +97,8 @@ static int find_numbered(struct delimited_source *source, struct failure *failur
 	const struct delimited *record = &source->records;
 	const struct reading *reading = source->reading;
 	if (reading->text == NULL && record->fields > 1)
-		return fail(failure, EX_USAGE, "--text-column is missing (without a header: the number of the text's column, 1 to "
-			"%zu)", record->fields);
+		return fail(failure, EX_USAGE, "--text-column is missing (without a header: the number of the text's column, "
+			"1 to %zu)", record->fields);
 	if (find_number(record, reading->text != NULL ? reading->text : "1", "text-column", &source->text, failure) < 0)
 		return -1;
 	return reading->label == NULL || without_labels(reading) ? 0
@@ -132,8 +132,8 @@ static int next_record(struct delimited_source *source, struct failure *failure)
 		return result;
 	if (record->next_line - record->line > LONG_RECORD && !source->told) {
 		source->told = true;
-		warn(&source->reading->warnings, "%s: line %" PRId64 ": a record of %" PRId64 " lines, which a quote holds together "
-			"(if quotes mean nothing in this file: --quote none)", record->name, record->line,
+		warn(&source->reading->warnings, "%s: line %" PRId64 ": a record of %" PRId64 " lines, which a quote holds "
+			"together (if quotes mean nothing in this file: --quote none)", record->name, record->line,
 			record->next_line - record->line);
 	}
 	if (record->fields != source->fields)
@@ -151,8 +151,8 @@ static int read_label(const struct delimited_source *source, struct document *do
 	const char *label = delimited_field(record, (size_t)source->label, &length);
 	if (label_parse(&source->reading->words, label, length, &document->label))
 		return 0;
-	return label_refuse(&source->reading->words, (struct label_place){ record->name, "line", record->line }, label, length,
-		failure);
+	return label_refuse(&source->reading->words, (struct label_place){ record->name, "line", record->line }, label,
+		length, failure);
 }
 
 static int next_document(struct source *base, struct document *document, struct failure *failure) {
@@ -177,6 +177,7 @@ struct source *source_delimited(char delimiter, struct inflate_reader *input, co
 	const struct reading *reading) {
 	struct delimited_source *source = allocate(1, sizeof *source);
 	*source = (struct delimited_source){ { next_document, close_delimited }, .path = path, .reading = reading,
-		.records = { .input = input, .name = input_name(path), .delimiter = delimiter, .no_quotes = reading->no_quotes } };
+		.records = { .input = input, .name = input_name(path), .delimiter = delimiter,
+			.no_quotes = reading->no_quotes } };
 	return &source->source;
 }

@@ -30,8 +30,8 @@ static void close_json(struct source *base) {
 	free(source);
 }
 
-/* *value becomes the value of `wanted` or, where that is NULL, of the first there is of the usual keys; NULL: there is none.
- * *key tells which it was. -1: the key is there twice. */
+/* *value becomes the value of `wanted` or, where that is NULL, of the first there is of the usual keys; NULL: there
+ * is none. *key tells which it was. -1: the key is there twice. */
 static int find_key(const struct json_source *source, const char *wanted, const char *const *usual, const char **key,
 	const struct value **value, struct failure *failure) {
 	bool twice = false;
@@ -54,8 +54,8 @@ static int read_text(const struct json_source *source, struct document *document
 		return fail(failure, EX_DATAERR, "%s: line %" PRId64 ": no key %s (--text-column names the text's key)",
 			source->reader.name, source->record.line, source->reading->text != NULL ? key : "text or review");
 	if (text->kind != VALUE_STRING)
-		return fail(failure, EX_DATAERR, "%s: line %" PRId64 ": \"%s\" is no string (--text-column names the text's key)",
-			source->reader.name, source->record.line, key);
+		return fail(failure, EX_DATAERR, "%s: line %" PRId64 ": \"%s\" is no string (--text-column names the text's "
+			"key)", source->reader.name, source->record.line, key);
 	document->text = text->text;
 	document->text_length = text->length;
 	return 0;

@@ -1,5 +1,5 @@
-/* tar: one pass over 512-byte blocks. What a pax or GNU header says about the member after it is kept in `next` until that
- * member's own header comes. */
+/* tar: one pass over blocks of 512 bytes. What a pax or GNU header says about the member after it is kept in `next`
+ * until the header of that member has been read. */
 #include "corpus/tar.h"
 
 #include <stdlib.h>
@@ -27,7 +27,7 @@ struct tar_reader {
 		bool size_given, sparse;
 		uint64_t size;
 	} next;
-	char *content;        /* what tar_content() gave last */
+	char *content;        /* the result of the last tar_content() */
 	size_t capacity;
 };
 
@@ -64,8 +64,8 @@ static int skip_unread(struct tar_reader *tar, struct failure *failure) {
 	return 0;
 }
 
-/* Octal digits, ended by a space, a NUL or the field's end; or, GNU's way for large ones, a set first bit and
- * a big-endian number after it. */
+/* A number is octal digits, ended by a space, a NUL or the field's end; or, as GNU tar writes large ones, a first bit
+ * that is set, and a big-endian number after it. */
 static bool read_number(const char *field, size_t width, uint64_t *number) {
 	const unsigned char *bytes = (const unsigned char *)field;
 	size_t i = 0;

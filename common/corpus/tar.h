@@ -4,9 +4,10 @@
  * A size that lies, a damaged header, a sparse file, an archive cut short are refused with the member's name. Nothing
  * is ever written to disk, so that a name or a link cannot lead anywhere.
  *
- * Why not libarchive: fed by our inflater, its version 3.6 takes an archive without an end marker, bytes after the end and
- * sparse files without a word, each of which we refuse because documents may be missing or invented, and the train split of
- * aclImdb takes it 1.25 times as long compressed, and 2.1 times uncompressed (measured side by side on one machine). */
+ * Why not libarchive: fed by our inflater, its version 3.6 takes an archive without an end marker, bytes after the
+ * end and sparse files without a word, each of which we refuse because documents may be missing or invented, and the
+ * train split of aclImdb takes it 1.25 times as long compressed, and 2.1 times uncompressed (measured side by side on
+ * one machine). */
 #ifndef CLOZE_CORPUS_TAR_H
 #define CLOZE_CORPUS_TAR_H
 

@@ -154,8 +154,8 @@ void pcg64_permutation(struct pcg64 *generator, int64_t *order, int64_t count) {
 	}
 }
 
-/* A number from 0 to `most`, as numpy's random_bounded_uint64() draws it: by multiplication (Lemire, "Fast random integer
- * generation in an interval", 2019), where pcg64_up_to() draws again what is too large. */
+/* A number from 0 to `most`, as numpy's random_bounded_uint64() draws it: by multiplication (Lemire, "Fast random
+ * integer generation in an interval", 2019), where pcg64_up_to() draws again what is too large. */
 static uint64_t pcg64_bounded(struct pcg64 *generator, uint64_t most) {
 	if (most == 0)
 		return 0;
@@ -196,8 +196,8 @@ static bool is_chosen(const int64_t *chosen, int64_t count, int64_t number) {
 	return false;
 }
 
-/* Numpy shuffles the tail of a large population of which much is wanted, and otherwise draws by Floyd's algorithm (Bentley and
- * Floyd, "A sample of brilliance", 1987), then shuffles the sample. */
+/* Numpy shuffles the tail of a large population of which much is wanted, and otherwise draws by Floyd's algorithm
+ * (Bentley and Floyd, "A sample of brilliance", 1987), then shuffles the sample. */
 void pcg64_choose(struct pcg64 *generator, int64_t *chosen, int64_t count, int64_t population) {
 	if (population > 10000 && count > population / 50) {
 		int64_t *all = allocate((size_t)population, sizeof *all);

@@ -43,8 +43,8 @@ void pcg64_seed(struct pcg64 *generator, uint64_t seed);
 uint64_t pcg64_next(struct pcg64 *generator);
 /* Fills `order` [count] with a random permutation of 0 .. count - 1, as default_rng().permutation(count) gives it. */
 void pcg64_permutation(struct pcg64 *generator, int64_t *order, int64_t count);
-/* default_rng.choice(population, count, replace=False): `count` different numbers below `population`, in an order drawn from the
- * generator. */
+/* default_rng.choice(population, count, replace=False): `count` different numbers below `population`, in an order
+ * drawn from the generator. */
 void pcg64_choose(struct pcg64 *generator, int64_t *chosen, int64_t count, int64_t population);
 
 #endif

@@ -92,8 +92,9 @@ static bool join_vocabularies(struct stream_info *info, const struct stream_info
 	bool equal = strcmp(info->vocab_fingerprint, other->vocab_fingerprint) == 0;
 	if (!equal)
 		info->vocab_fingerprint[0] = '\0';
-	if (info->special_count != other->special_count || (info->special_count > 0
-		&& memcmp(info->all_special_ids, other->all_special_ids, info->special_count * sizeof *info->all_special_ids) != 0))
+	size_t bytes = info->special_count * sizeof *info->all_special_ids;
+	if (info->special_count != other->special_count
+		|| (bytes > 0 && memcmp(info->all_special_ids, other->all_special_ids, bytes) != 0))
 		stream_info_set_special_ids(info, NULL, 0);
 	return (equal || !known) & join_number(&info->vocab_size, other->vocab_size) & join_id(&info->pad_id, other->pad_id)
 		& join_id(&info->unk_id, other->unk_id) & join_id(&info->cls_id, other->cls_id)
@@ -110,16 +111,17 @@ static int join_info(struct stream_info *info, const struct stream_info *other, 
 	struct failure *failure) {
 	int64_t records;
 	if (!join_vocabularies(info, other))
-		return fail(failure, EX_DATAERR, "%s: its vocabulary is another one than that of %s (make both with one --model)",
-			names[1], names[0]);
+		return fail(failure, EX_DATAERR, "%s: its vocabulary is another one than that of %s (make both with one "
+			"--model)", names[1], names[0]);
 	if (join_labels(info, other) < 0)
-		return fail(failure, EX_DATAERR, "%s: its labels have other names than those of %s (make both with one --labels)",
-			names[1], names[0]);
+		return fail(failure, EX_DATAERR, "%s: its labels have other names than those of %s (make both with one "
+			"--labels)", names[1], names[0]);
 	if (info->type != other->type)
 		info->type = RECORD_OTHER;
 	if (info->chunk_size != other->chunk_size)
 		info->chunk_size = -1;
-	bool known = info->records >= 0 && other->records >= 0 && !__builtin_add_overflow(info->records, other->records, &records);
+	bool known = info->records >= 0 && other->records >= 0 && !__builtin_add_overflow(info->records, other->records,
+		&records);
 	stream_info_set_records(info, known ? records : -1);
 	return 0;
 }
@@ -152,13 +154,14 @@ int match_columns(const struct schema *first, const struct schema *other, const 
 	for (size_t i = 0; i < first->count; i++) {
 		int found = schema_find(other, first->fields[i].name);
 		if (found < 0)
-			return fail(failure, EX_DATAERR, "%s: no column %s, which the first stream has", name, first->fields[i].name);
+			return fail(failure, EX_DATAERR, "%s: no column %s, which the first stream has", name,
+				first->fields[i].name);
 		columns[i] = (size_t)found;
 		char *wanted = type_text(&first->fields[i]), *type = type_text(&other->fields[found]);
 		bool same = strcmp(wanted, type) == 0;
 		if (!same)
-			fail(failure, EX_DATAERR, "%s: column %s is %s, and %s in the first stream", name, first->fields[i].name, type,
-				wanted);
+			fail(failure, EX_DATAERR, "%s: column %s is %s, and %s in the first stream", name, first->fields[i].name,
+				type, wanted);
 		free(wanted);
 		free(type);
 		if (!same)

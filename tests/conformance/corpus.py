@@ -108,6 +108,32 @@ def compare_raw(generator):
     assert taken > 50 and refused > 50
 
 
+def compare_json(generator):
+    """Random texts are JSON, or not, as json.loads() finds, and halves of surrogate pairs are replaced."""
+    taken = refused = 0
+    letters = ["a", "\\\\", '\\"', "\\n", "\\u00e9", "\\ud83d", "\\ude00", "é", " ", "\\u12", "\\x", "\t", '"']
+    values = ["1", "-0", "1.5e3", "1e999", "NaN", "-Infinity", "true", "null", "[1, {}]", '{"b": [[]]}', '"x"', "01", "+1", "1.",
+              ".5", "1e", "-NaN", "nul", "[1,]", '{"b"}']
+    for _ in range(600):
+        body = '{"text": "' + "".join(generator.choices(letters, k=generator.randint(0, 3))) + '", "y": '
+        body += generator.choice(values) + generator.choice(["", "", ', "y": 2', ', "text": "b"', ", z: 1", ","]) + "}"
+        try:
+            pairs = json.loads(body, object_pairs_hook=lambda found: found)
+            texts = [value for key, value in pairs if key == "text"]
+        except json.JSONDecodeError:
+            texts = None
+        run = subprocess.run(["imdb-read", "--format", "jsonl"], input=body.encode(), capture_output=True)
+        if texts is None or len(texts) != 1 or not isinstance(texts[0], str):
+            assert run.returncode == 65 and (b"not JSON" in run.stderr) == (texts is None), (body, run.stderr)
+            refused += 1
+        else:
+            assert run.returncode == 0, (body, run.stderr)
+            text = "".join("\ufffd" if "\ud800" <= c < "\ue000" else c for c in texts[0])
+            assert pyarrow.ipc.open_stream(run.stdout).read_all()["text"].to_pylist() == [text], body
+            taken += 1
+    assert taken > 50 and refused > 50, (taken, refused)
+
+
 def compare_lines(generator):
     text = "".join(generator.choices(["word ", "\n", "\r\n", "é"], k=5000))
     lines = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
@@ -133,8 +159,8 @@ def compare_samples():
         draws = numpy.random.default_rng(seed).bit_generator.random_raw(5000)
         expected = numpy.sort(numpy.argsort(draws, kind="stable")[:size]).tolist()
         stream = subprocess.run(["imdb-read", "--format", "lines"], input=text, check=True, capture_output=True).stdout
-        sampled = subprocess.run(["select-records", "--sample", str(size), "--seed", str(seed)], input=stream, check=True,
-                                 capture_output=True).stdout
+        sampled = subprocess.run(["select-records", "--sample", str(size), "--seed", str(seed)], input=stream,
+                                 check=True, capture_output=True).stdout
         table = pyarrow.ipc.open_stream(sampled).read_all()
         assert [int(line) for line in table["text"].to_pylist()] == expected, seed
 
@@ -144,6 +170,7 @@ def main():
         generator = random.Random(2)
         compare_written(generator)
         compare_raw(generator)
+        compare_json(generator)
         compare_lines(generator)
         compare_samples()
     else:

@@ -24,6 +24,8 @@ dumps 'a limit' "$(sed -n '1s/NAME/IMDB Dataset.csv/p' <<< "$kaggle")" --limit 1
 status 'CSV has no splits' 64 imdb-read --split train 'IMDB Dataset.csv'
 like 'says so' "$err_text" '^imdb-read: --split: IMDB Dataset.csv has no splits'
 head -c 90 'IMDB Dataset.csv' > cut.csv
+rec-load --type text <<< '{"text": "x"}' > split.arrows
+status 'neither has an Arrow stream' 64 imdb-read --split train split.arrows
 status 'CSV cut short in quotes' 65 imdb-read cut.csv
 like 'says where' "$err_text" '^imdb-read: cut.csv: line 2: a quote that is never closed'
 status 'a column that is not there' 65 imdb-read --text-column body 'IMDB Dataset.csv'

@@ -32,8 +32,8 @@ static int describe(struct source *source, char *listing, size_t capacity, struc
 	return result;
 }
 
-static int read_text(enum format format, const char *text, const struct reading *columns, char *listing, size_t capacity,
-	struct failure *failure) {
+static int read_text(enum format format, const char *text, const struct reading *columns, char *listing,
+	size_t capacity, struct failure *failure) {
 	FILE *file;
 	struct inflate_reader *input = open_bytes(text, strlen(text), &file);
 	struct source *source = source_open(format, input, "a/f", columns);
@@ -93,9 +93,10 @@ static void test_lines(void **state) {
 static void test_json(void **state) {
 	(void)state;
 	expect_documents(FORMAT_JSONL,
-		"{\"text\": \"a\\nb\", \"label\": 1}\n\n{\"review\": \"c\", \"sentiment\": \"Negative\"}\r\n", "f:1[a\nb]1;f:3[c]0;");
-	expect_documents(FORMAT_JSONL, "{\"text\": \"a\", \"label\": null, \"name\": \"n\", \"id\": 123456789012345678901234567890}",
-		"n[a]-1;");
+		"{\"text\": \"a\\nb\", \"label\": 1}\n\n{\"review\": \"c\", \"sentiment\": \"Negative\"}\r\n",
+		"f:1[a\nb]1;f:3[c]0;");
+	expect_documents(FORMAT_JSONL, "{\"text\": \"a\", \"label\": null, \"name\": \"n\", \"id\": "
+		"123456789012345678901234567890}", "n[a]-1;");
 	expect_documents(FORMAT_JSONL, "{\"text\": \"a\", \"label\": 4.0, \"name\": 3}", "f:1[a]4;");
 	expect_refused(FORMAT_JSONL, "{\"text\": \"a\"}\n{\"text\": 1}\n", "line 2: \"text\" is no string");
 	expect_refused(FORMAT_JSONL, "{}\n", "line 1: no key text or review");
@@ -108,10 +109,12 @@ static void test_json(void **state) {
 	expect_refused(FORMAT_JSONL, "{\"text\": \"a\"\n", "line 1: not JSON: it ends within an object");
 	expect_refused(FORMAT_JSONL, "[1]\n", "line 1: an element of the array is not a JSON object");
 	expect_refused(FORMAT_JSONL, "{\"text\": \"\xff\"}\n", "line 1: not JSON: bytes that are not UTF-8");
-	expect_refused(FORMAT_JSONL, "{\"text\": \"a\"}\n{\"text\": \"b\", \"text\": \"c\"}", "line 2: the key \"text\" is there twice");
-	expect_documents(FORMAT_JSONL, "{\"text\": \"a\", \"label\": true}{\"x\": 1, \"x\": 2, \"text\": \"b\", \"label\": false}",
-		"f:1[a]1;f:1[b]0;");
-	expect_documents(FORMAT_JSONL, "\xef\xbb\xbf[{\"text\": \"a\", \"score\": NaN},\n {\n \"text\": \"b\"}\n]\n", "f:1[a]-1;f:2[b]-1;");
+	expect_refused(FORMAT_JSONL, "{\"text\": \"a\"}\n{\"text\": \"b\", \"text\": \"c\"}",
+		"line 2: the key \"text\" is there twice");
+	expect_documents(FORMAT_JSONL, "{\"text\": \"a\", \"label\": true}{\"x\": 1, \"x\": 2, \"text\": \"b\", "
+		"\"label\": false}", "f:1[a]1;f:1[b]0;");
+	expect_documents(FORMAT_JSONL, "\xef\xbb\xbf[{\"text\": \"a\", \"score\": NaN},\n {\n \"text\": \"b\"}\n]\n",
+		"f:1[a]-1;f:2[b]-1;");
 }
 
 static void test_columns_by_name(void **state) {
@@ -119,10 +122,11 @@ static void test_columns_by_name(void **state) {
 	char listing[100];
 	struct failure failure = { 0 };
 	struct reading columns = { .text = "body", .label = "stars" };
-	assert_int_equal(read_text(FORMAT_CSV, "text,body,stars\nno,yes,5\n", &columns, listing, sizeof listing, &failure), 0);
-	assert_string_equal(listing, "f:2[yes]5;");
-	assert_int_equal(read_text(FORMAT_JSONL, "{\"body\": \"yes\", \"stars\": 5}", &columns, listing, sizeof listing, &failure),
+	assert_int_equal(read_text(FORMAT_CSV, "text,body,stars\nno,yes,5\n", &columns, listing, sizeof listing, &failure),
 		0);
+	assert_string_equal(listing, "f:2[yes]5;");
+	assert_int_equal(read_text(FORMAT_JSONL, "{\"body\": \"yes\", \"stars\": 5}", &columns, listing, sizeof listing,
+		&failure), 0);
 	assert_string_equal(listing, "f:1[yes]5;");
 	assert_int_equal(read_text(FORMAT_CSV, "text,body\nno,yes\n", &columns, listing, sizeof listing, &failure), -1);
 	assert_non_null(strstr(failure.text, "no column stars (the header has text, body; --label-column names it)"));
@@ -139,8 +143,8 @@ static void test_every_boundary(void **state) {
 		{ FORMAT_CSV, "text,label\n", ",1\r\n\"a \"\"b\"\"\n\",0\r\n\r\nend,\r\n", "f:3[a \"b\"\n]0;f:6[end]-1;" },
 		{ FORMAT_LINES, "", "\r\nb\r\n\r\nlast", "f:2[b]-1;f:3[]-1;f:4[last]-1;" },
 		{ FORMAT_PARAGRAPHS, "", "\n\nb\r\nc\r\n \r\nlast", "f:3[b\nc]-1;f:6[last]-1;" },
-		{ FORMAT_JSONL, "[{\"text\": \"", "\", \"a\": [{}, \"]\\\"\"]},\n{\"text\": \"\\\\\\u00e9}\"}\n,{\"text\": \"b\"}]\n",
-			"f:2[\\\xc3\xa9}]-1;f:3[b]-1;" },
+		{ FORMAT_JSONL, "[{\"text\": \"", "\", \"a\": [{}, \"]\\\"\"]},\n{\"text\": \"\\\\\\u00e9}\"}\n,{\"text\": "
+			"\"b\"}]\n", "f:2[\\\xc3\xa9}]-1;f:3[b]-1;" },
 	};
 	char *text = allocate(INFLATE_FIRST + 100, 1);
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -172,7 +176,8 @@ static void test_limits(void **state) {
 	(void)state;
 	static const struct { enum format format; const char *before, *reason; } cases[] = {
 		{ FORMAT_LINES, "a\n", "line 2: more than" }, { FORMAT_PARAGRAPHS, "a\n", "line 2: more than" },
-		{ FORMAT_JSONL, "\n{\"", "line 2: a record of more than" }, { FORMAT_CSV, "text\n\"", "line 2: a record of more than" },
+		{ FORMAT_JSONL, "\n{\"", "line 2: a record of more than" },
+		{ FORMAT_CSV, "text\n\"", "line 2: a record of more than" },
 		{ FORMAT_CSV, "text\n", "line 2: a record of more than" },
 	};
 	const size_t length = DOCUMENT_LIMIT + 2 * INFLATE_FIRST;
@@ -199,7 +204,8 @@ static void test_labels(void **state) {
 		{ "9223372036854775807", INT64_MAX },
 		{ "1e3", 1000 }, { "2.50e1", 25 }, { "true", 1 }, { "False", 0 },
 	};
-	static const char *const refused[] = { " ", "-", "1.5", "1e-1", "1e30", "nan", "inf", "good", "posi", "9223372036854775808", "1 ", ".0", "--1" };
+	static const char *const refused[] = { " ", "-", "1.5", "1e-1", "1e30", "nan", "inf", "good", "posi",
+		"9223372036854775808", "1 ", ".0", "--1" };
 	const struct label_words usual = { 0 };
 	int64_t label;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -222,7 +228,8 @@ static void test_labels_by_name(void **state) {
 	int64_t label;
 	assert_int_equal(label_words_parse(&words, "ham,spam,pos", &failure), 0);
 	static const struct { const char *text; int64_t label; } cases[] = {
-		{ "ham", 0 }, { "spam", 1 }, { "pos", 2 }, { "", -1 }, { "unsup", -1 }, { "-1", -1 }, { "2", 2 }, { "1.0", 1 }, { "true", 1 },
+		{ "ham", 0 }, { "spam", 1 }, { "pos", 2 }, { "", -1 }, { "unsup", -1 }, { "-1", -1 }, { "2", 2 }, { "1.0", 1 },
+			{ "true", 1 },
 	};
 	static const char *const refused[] = { "neg", "Ham", "3", "-2", "ham ", "3.0" };
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -260,11 +267,12 @@ static void test_delimited_as_found(void **state) {
 	(void)state;
 	char listing[1000], warned[1000] = "";
 	struct failure failure = { 0 };
-	struct reading semicolon = { .delimiter = ';' }, bare = { .no_quotes = true }, numbered = { .no_header = true, .text = "2",
-		.label = "1", .words = { (char *[]){ (char[]){ "ham" }, (char[]){ "spam" } }, 2 } };
+	struct reading semicolon = { .delimiter = ';' }, bare = { .no_quotes = true }, numbered = { .no_header = true,
+		.text = "2", .label = "1", .words = { (char *[]){ (char[]){ "ham" }, (char[]){ "spam" } }, 2 } };
 	assert_int_equal(read_with(FORMAT_CSV, "text;label\na, b;pos\n\"c;d\";0\n", &semicolon, listing, &failure), 0);
 	assert_string_equal(listing, "f:2[a, b]1;f:3[c;d]0;");
-	assert_int_equal(read_with(FORMAT_TSV, "text\tlabel\n\"Second\t0\nsaid \"\t1\n\"\"\t\n", &bare, listing, &failure), 0);
+	assert_int_equal(read_with(FORMAT_TSV, "text\tlabel\n\"Second\t0\nsaid \"\t1\n\"\"\t\n", &bare, listing, &failure),
+		0);
 	assert_string_equal(listing, "f:2[\"Second]0;f:3[said \"]1;f:4[\"\"]-1;");
 	assert_int_equal(read_with(FORMAT_TSV, "ham\thello\nspam\twin\n", &numbered, listing, &failure), 0);
 	assert_string_equal(listing, "f:1[hello]0;f:2[win]1;");
@@ -278,7 +286,8 @@ static void test_delimited_as_found(void **state) {
 	assert_int_equal(failure.status, EX_USAGE);
 	assert_int_equal(read_with(FORMAT_CSV, "one\ntwo\n", &(struct reading){ .no_header = true }, listing, &failure), 0);
 	assert_string_equal(listing, "f:1[one]-1;f:2[two]-1;");
-	assert_int_equal(read_with(FORMAT_CSV, "text,label\na,ham\n", &(struct reading){ .label = "none" }, listing, &failure), 0);
+	assert_int_equal(read_with(FORMAT_CSV, "text,label\na,ham\n", &(struct reading){ .label = "none" }, listing,
+		&failure), 0);
 	assert_string_equal(listing, "f:2[a]-1;");
 
 	char text[500] = "text\n\"";
@@ -308,22 +317,26 @@ static void test_formats_told_apart(void **state) {
 	static const struct { const char *bytes, *path; enum format format; } cases[] = {
 		{ "\xff\xff\xff\xff....", NULL, FORMAT_ARROW }, { "\xff\xff\xff\xff", "a.csv", FORMAT_ARROW },
 		{ "ARROW1", NULL, FORMAT_ARROW }, { "anything", "a.csv", FORMAT_CSV }, { "anything", "a/B.CSV.GZ", FORMAT_CSV },
-		{ "anything", "a.tsv", FORMAT_TSV }, { "anything", "a.jsonl.gz", FORMAT_JSONL }, { "anything", "a.txt", FORMAT_LINES },
+		{ "anything", "a.tsv", FORMAT_TSV }, { "anything", "a.jsonl.gz", FORMAT_JSONL },
+		{ "anything", "a.txt", FORMAT_LINES },
 		{ "anything", "a.tar.gz", FORMAT_IMDB }, { "", "empty.txt", FORMAT_LINES },
 		{ "review,sentiment\nx,1", NULL, FORMAT_CSV }, { "\xef\xbb\xbf\"label\",\"text\"\r\n", "a", FORMAT_CSV },
 		{ "id\treview\n", NULL, FORMAT_TSV }, { "text", NULL, FORMAT_CSV }, { " \n{\"text\"", NULL, FORMAT_JSONL },
 	};
 	static const struct { const char *bytes, *path, *reason; } refused[] = {
-		{ "", NULL, "empty" }, { "", "a", "empty" }, { "a text, of words\n", NULL, "neither" }, { "\n\n", "a.md", "neither" },
+		{ "", NULL, "empty" }, { "", "a", "empty" }, { "a text, of words\n", NULL, "neither" },
+		{ "\n\n", "a.md", "neither" },
 		{ "context,texts\n", NULL, "neither" }, { "PK\3\4", "a.csv", "a zip archive (unzip -p" },
 		{ "BZh9", NULL, "bzip2" }, { "PAR1", "a.parquet", "Parquet" }, { "\xff\xfe" "a", "a.csv", "UTF-16" },
 	};
 	struct failure failure;
 	struct reading columns = { 0 };
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-		assert_int_equal(format_of(cases[i].bytes, strlen(cases[i].bytes), cases[i].path, &columns, &failure), cases[i].format);
+		assert_int_equal(format_of(cases[i].bytes, strlen(cases[i].bytes), cases[i].path, &columns, &failure),
+			cases[i].format);
 	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
-		assert_int_equal(format_of(refused[i].bytes, strlen(refused[i].bytes), refused[i].path, &columns, &failure), -1);
+		assert_int_equal(format_of(refused[i].bytes, strlen(refused[i].bytes), refused[i].path, &columns, &failure),
+			-1);
 		assert_int_equal(failure.status, EX_DATAERR);
 		assert_non_null(strstr(failure.text, refused[i].reason));
 	}

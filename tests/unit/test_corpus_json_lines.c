@@ -1,5 +1,5 @@
-/* The reader of JSON lines: what is valid is read, whatever numbers and escapes it has; what is not is refused by its line;
- * and a record may be cut by the end of a block at every place in it. */
+/* The reader of JSON lines: what is valid is read, whatever numbers and escapes it has; what is not is refused by its
+ * line; and a record may be cut by the end of a block at every place in it. */
 #include "test.h"
 
 #include <math.h>
@@ -83,7 +83,7 @@ static void test_values(void **state) {
 	expect("{\"n\": [0, -0, 12, 1.50, 1e5, 1E+5, -1.0e-5, 123456789012345678901234567890, 1e999]}",
 		"1{n:[0 -0 12 1.50 1e5 1E+5 -1.0e-5 123456789012345678901234567890 1e999]};");
 	expect("{\"n\": [NaN, Infinity, -Infinity]}", "1{n:[NaN Infinity -Infinity]};");
-	expect("{\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0041\\u00e9\\u6f22\\ud83d\\ude00\": \"caf\xc3\xa9\"}",
+	expect("{\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0041\\u00E9\\u6f22\\ud83d\\ude00\": \"caf\xc3\xa9\"}",
 		"1{\"\\/\b\f\n\r\tA\xc3\xa9\xe6\xbc\xa2\xf0\x9f\x98\x80:<caf\xc3\xa9>};");
 	expect("{\"a\": 1, \"a\": 2}", "1{a:1 a:2};");
 	expect("{\"a\": \"}{][\\\"\"}", "1{a:<}{][\">};");
@@ -117,17 +117,36 @@ static void test_shapes(void **state) {
 static void test_what_is_not_json(void **state) {
 	(void)state;
 	static const struct { const char *text, *reason; } cases[] = {
-		{ "{\"a\": }", "line 1: not JSON: a value that is none" }, { "{\"a\": 1", "it ends within an object" },
-		{ "{\"a\": \"x", "it ends within a string" }, { "{\"a\": \"x\n\"}", "line 1: not JSON: a string that the line's end cuts off" },
-		{ "{\"a\": \"x\ty\"}", "a control character in a string" }, { "{\"a\": \"\\x\"}", "an escape that JSON does not have" },
-		{ "{\"a\": \"\\u12g4\"}", "four hexadecimal digits" }, { "{\"a\": \"\\u", "four hexadecimal digits" },
-		{ "{\"a\": \"\\", "an escape" }, { "{\"a\" 1}", "a key without a colon" }, { "{a: 1}", "a key that is not a string" },
-		{ "{\"a\": 1,}", "a key that is not a string" }, { "{\"a\": [1,]}", "a value that is none" },
-		{ "{\"a\": [1 2]}", "no comma" }, { "{\"a\": [1}", "no comma" }, { "{\"a\": 1]", "no comma" }, { "{\"a\": 01}", "no comma" },
-		{ "{\"a\": +1}", "a value that is none" }, { "{\"a\": .5}", "a value that is none" }, { "{\"a\": 1.}", "ends in a point" },
-		{ "{\"a\": 1e}", "exponent of no digits" }, { "{\"a\": -NaN}", "a value that is none" }, { "{\"a\": nan}", "a value that is none" },
-		{ "{\"a\": 'x'}", "a value that is none" }, { "{\"a\": tru", "a value that is none" }, { "{\n", "line 1: not JSON: it ends within an object" }, { "{\"a\":", "it ends within" },
-		{ "{\n\n\"a\": \xff}", "line 3: not JSON: a value that is none" }, { "{\"a\": \"\xed\xa0\x80\"}", "bytes that are not UTF-8" },
+		{ "{\"a\": }", "line 1: not JSON: a value that is none" },
+		{ "{\"a\": 1", "it ends within an object" },
+		{ "{\"a\": \"x", "it ends within a string" },
+		{ "{\"a\": \"x\n\"}", "line 1: not JSON: a string that the line's end cuts off" },
+		{ "{\"a\": \"x\ty\"}", "a control character in a string" },
+		{ "{\"a\": \"\\x\"}", "an escape that JSON does not have" },
+		{ "{\"a\": \"\\u12g4\"}", "four hexadecimal digits" },
+		{ "{\"a\": \"\\u", "four hexadecimal digits" },
+		{ "{\"a\": \"\\u00\1G\"}", "four hexadecimal digits" },
+		{ "{\"a\": \"\\", "an escape" },
+		{ "{\"a\" 1}", "a key without a colon" },
+		{ "{a: 1}", "a key that is not a string" },
+		{ "{\"a\": 1,}", "a key that is not a string" },
+		{ "{\"a\": [1,]}", "a value that is none" },
+		{ "{\"a\": [1 2]}", "no comma" },
+		{ "{\"a\": [1}", "no comma" },
+		{ "{\"a\": 1]", "no comma" },
+		{ "{\"a\": 01}", "no comma" },
+		{ "{\"a\": +1}", "a value that is none" },
+		{ "{\"a\": .5}", "a value that is none" },
+		{ "{\"a\": 1.}", "ends in a point" },
+		{ "{\"a\": 1e}", "exponent of no digits" },
+		{ "{\"a\": -NaN}", "a value that is none" },
+		{ "{\"a\": nan}", "a value that is none" },
+		{ "{\"a\": 'x'}", "a value that is none" },
+		{ "{\"a\": tru", "a value that is none" },
+		{ "{\n", "line 1: not JSON: it ends within an object" },
+		{ "{\"a\":", "it ends within" },
+		{ "{\n\n\"a\": \xff}", "line 3: not JSON: a value that is none" },
+		{ "{\"a\": \"\xed\xa0\x80\"}", "bytes that are not UTF-8" },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
 		refuse(cases[i].text, cases[i].reason);
@@ -174,7 +193,8 @@ static void test_numbers(void **state) {
 
 static void test_keys(void **state) {
 	(void)state;
-	struct value object[] = { { .kind = VALUE_OBJECT, .size = 5, .count = 3 }, { .kind = VALUE_ARRAY, .size = 2, .count = 1, .key = "a", .key_length = 1 },
+	struct value object[] = { { .kind = VALUE_OBJECT, .size = 5, .count = 3 },
+		{ .kind = VALUE_ARRAY, .size = 2, .count = 1, .key = "a", .key_length = 1 },
 		{ .kind = VALUE_NULL, .size = 1 }, { .kind = VALUE_TRUE, .size = 1, .key = "b", .key_length = 1 },
 		{ .kind = VALUE_FALSE, .size = 1, .key = "a", .key_length = 1 } };
 	bool twice = false;
@@ -188,7 +208,8 @@ static void test_keys(void **state) {
 /* White space before a record pushes the rest across the end of the first block, a byte further each time. */
 static void test_every_boundary(void **state) {
 	(void)state;
-	static const char record[] = "[{\"a\": \"\\\\\\\"\\u00e9 caf\xc3\xa9\", \"b\": [1.5e3, {}, -Infinity, null]} , {\"c\": true}\n]\n";
+	static const char record[] = "[{\"a\": \"\\\\\\\"\\u00e9 caf\xc3\xa9\", \"b\": [1.5e3, {}, -Infinity, null]} , "
+		"{\"c\": true}\n]\n";
 	const size_t length = sizeof record - 1;
 	char *text = allocate(INFLATE_FIRST + length, 1);
 	for (size_t over = 0; over <= length; over++) {
