@@ -54,9 +54,8 @@ status 'is not passed on as whole' 65 rec-dump out.arrows
 status 'no such file' 66 rec-cat one.arrows none.arrows
 
 # ---- shards: every stage on each of them, then joined, is the same to the byte
-for i in $(seq 4321); do
-	echo "{\"text\": \"$(printf '%c ' $((i * 7919)) | sed 's/./& /g')a b\", \"label\": $((i % 2))}"
-done | rec-load --type text > text.arrows
+awk 'BEGIN { for (i = 1; i <= 4321; i++) printf "{\"text\": \"%c %c%c a b\", \"label\": %d}\n", 97 + i % 26, 97 + i % 7, 97 + i % 11, i % 2 }' |
+	rec-load --type text > text.arrows
 stages() { wordpiece --model model | group-texts --chunk-size 16; }
 stages < text.arrows > whole.arrows
 split-records --shards 3 --out part < text.arrows
