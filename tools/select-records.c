@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/heap.h"
 #include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/options.h"
@@ -127,46 +128,32 @@ struct sample {
 	int64_t seen;
 };
 
-static bool before(const struct drawn *a, const struct drawn *b) {
+static bool is_smaller(const struct drawn *a, const struct drawn *b) {
 	return a->draw != b->draw ? a->draw < b->draw : a->ordinal < b->ordinal;
 }
 
-static void sift_up(struct drawn *heap, size_t place) {
-	struct drawn moving = heap[place];
-	for (size_t parent; place > 0 && before(&heap[parent = (place - 1) / 2], &moving); place = parent)
-		heap[place] = heap[parent];
-	heap[place] = moving;
-}
-
-static void sift_down(struct drawn *heap, size_t count) {
-	struct drawn moving = heap[0];
-	size_t place = 0;
-	for (size_t child; (child = 2 * place + 1) < count; place = child) {
-		if (child + 1 < count && before(&heap[child], &heap[child + 1]))
-			child++;
-		if (!before(&moving, &heap[child]))
-			break;
-		heap[place] = heap[child];
-	}
-	heap[place] = moving;
+/* The largest comes first. */
+static bool largest_first(const void *context, const void *left, const void *right) {
+	(void)context;
+	return is_smaller(right, left);
 }
 
 static void offer(struct sample *sampled, const struct batch *batch, int64_t row) {
 	struct drawn candidate = { pcg64_next(&sampled->generator), sampled->seen++, NULL };
 	bool full = sampled->count == (size_t)sample;
-	if (full && !before(&candidate, &sampled->drawn[0]))
+	if (full && !is_smaller(&candidate, &sampled->drawn[0]))
 		return;
 	candidate.values = carried_keep(sampled->carried, batch, row);
 	if (full) {
 		carried_forget(sampled->carried, sampled->drawn[0].values);
 		sampled->drawn[0] = candidate;
-		sift_down(sampled->drawn, sampled->count);
+		heap_replaced(sampled->drawn, sampled->count, sizeof candidate, largest_first, NULL);
 		return;
 	}
 	if (sampled->count == sampled->capacity)
 		sampled->drawn = grow(sampled->drawn, sampled->capacity = sampled->capacity * 2 + 16, sizeof *sampled->drawn);
 	sampled->drawn[sampled->count++] = candidate;
-	sift_up(sampled->drawn, sampled->count - 1);
+	heap_added(sampled->drawn, sampled->count, sizeof candidate, largest_first, NULL);
 }
 
 static int by_ordinal(const void *left, const void *right) {
