@@ -97,6 +97,7 @@ help:
 	@echo 'make fuzz         feeds whatever reads files what nobody would write, FUZZ_SECONDS (default 60) each'
 	@echo 'make bench        cloze beside the reference, as a table'
 	@echo 'make install      into PREFIX (default $(PREFIX)), below DESTDIR; make uninstall takes it back'
+	@echo 'make dist         what is committed, as build/cloze-$(VERSION).tar.gz'
 	@echo 'make deps         install what building and testing need'
 	@echo 'make clean        remove what was built (run/ stays)'
 	@echo 'V=1 shows whole command lines'
@@ -131,6 +132,7 @@ flags_safetensors = -O3
 flags_builder = -O3
 flags_vocabulary = -O3
 flags_kernels_portable = -O3
+flags_kernels_neon = -O3
 ifeq ($(portable)$(architecture),x86_64)
 flags_kernels_avx2 = -O3 -mavx2 -mfma
 flags_kernels_avx512 = -O3 -mavx512f -mavx512vl -mavx512bw -mavx512dq -mavx2 -mfma -mprefer-vector-width=512
@@ -195,23 +197,45 @@ bench:
 	@$(BUILD)/tests/bench/kernels
 	@CLOZE_BIN="$(abspath $(BIN))" tests/bench/run
 
+imdb_downloads = pipelines/install-dependencies imdb
+imdb_ready = pipelines/install-dependencies build && $(MAKE) --no-print-directory all
 include pipelines/imdb.mk
 
-install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(foreach section,1 5 7,$(DESTDIR)$(PREFIX)/share/man/man$(section))
-	install -m 755 $(tools) $(DESTDIR)$(PREFIX)/bin
-	for section in 1 5 7; do \
-		install -m 644 man/*.$$section $(DESTDIR)$(PREFIX)/share/man/man$$section || exit 1; \
+# The shells complete options by what the tools' own --help says; a tool for another architecture cannot be asked.
+completions := $(if $(foreign),,$(foreach tool,$(notdir $(tools)),$(BUILD)/completions/bash/$(tool) \
+	$(BUILD)/completions/zsh/_$(tool)))
+$(BUILD)/completions/bash/%: $(BIN)/% pipelines/make-completions
+	@mkdir -p $(@D)
+	$(call say,complete,$@) pipelines/make-completions bash $< > $@
+$(BUILD)/completions/zsh/_%: $(BIN)/% pipelines/make-completions
+	@mkdir -p $(@D)
+	$(call say,complete,$@) pipelines/make-completions zsh $< > $@
+
+# What is installed: a line for each file, the folder below PREFIX first.
+share_cloze = $(wildcard pipelines/*.mk) pipelines/fetch
+installed = $(tools:%=bin:%) $(foreach page,$(wildcard man/*),share/man/man$(subst .,,$(suffix $(page))):$(page)) \
+	$(patsubst %,share/bash-completion/completions:%,$(filter $(BUILD)/completions/bash/%,$(completions))) \
+	$(patsubst %,share/zsh/site-functions:%,$(filter $(BUILD)/completions/zsh/%,$(completions))) \
+	$(share_cloze:%=share/cloze:%)
+
+install: all $(completions)
+	@for file in $(installed); do \
+		source=$${file#*:}; mode=644; [ ! -x "$$source" ] || mode=755; \
+		install -D -m $$mode "$$source" "$(DESTDIR)$(PREFIX)/$${file%%:*}/$${source##*/}" || exit; \
 	done
 
 uninstall:
-	cd $(DESTDIR)$(PREFIX)/bin && rm -f $(notdir $(tools))
-	for section in 1 5 7; do \
-		(cd $(DESTDIR)$(PREFIX)/share/man/man$$section && rm -f $(notdir $(wildcard man/*))); \
-	done
+	@for file in $(installed); do rm -f "$(DESTDIR)$(PREFIX)/$${file%%:*}/$${file##*/}"; done
+	@rmdir "$(DESTDIR)$(PREFIX)/share/cloze" 2>/dev/null || :
+
+# What is committed, as an archive: the same bytes each time.
+dist:
+	@mkdir -p build
+	git -c tar.umask=0022 archive --format=tar --prefix=cloze-$(VERSION)/ --output=build/cloze-$(VERSION).tar HEAD
+	gzip -9nf build/cloze-$(VERSION).tar
 
 clean:
 	rm -rf build bin
 
-.PHONY: all help run check roots tests torture fuzz fuzz-all deps bench install uninstall clean
+.PHONY: all help run check roots tests torture fuzz fuzz-all deps bench install uninstall dist clean
 .SECONDARY:

@@ -6,6 +6,9 @@
 #
 # Without DATA the archive is downloaded, without MODEL distilbert-base-uncased from the hub (HF_ENDPOINT). For another
 # DATA, MODEL or option name another folder as well: IMDB=run/other.
+#
+# A makefile of one's own may include it from where `make install` puts it, PREFIX/share/cloze/imdb.mk; the tools are then
+# those on PATH.
 
 IMDB = run/imdb
 DATA = run/downloads/aclImdb_v1.tar.gz
@@ -25,14 +28,24 @@ imdb_archive = https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz
 imdb_archive_md5 = 7c2ac02c03563afcf9b574c7e56c153a
 hub_files = config.json tokenizer.json tokenizer_config.json vocab.txt model.safetensors
 
+imdb_folder := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
+imdb_path := $(if $(BIN),$(abspath $(BIN)):)$(abspath $(imdb_folder)):$(PATH)
+imdb_empty :=
+# Names of files as prerequisites, where a space has to be marked.
+imdb_inputs = $(subst $(imdb_empty) $(imdb_empty),\ ,$(DATA)) $(subst $(imdb_empty) $(imdb_empty),\ ,$(MODEL))
+
 # A stage that fails must fail its pipe; what it wrote keeps the suffix .part.
 $(IMDB)/% run/downloads/%: SHELL = /bin/bash
 $(IMDB)/% run/downloads/%: .SHELLFLAGS = -o pipefail -c
-$(IMDB)/% run/downloads/%: export PATH := $(abspath $(BIN)):$(CURDIR)/pipelines:$(PATH)
+$(IMDB)/% run/downloads/%: export PATH := $(imdb_path)
+
+# In the source tree, what installs the dependencies and builds the tools; the makefile there sets these.
+imdb_downloads ?= :
+imdb_ready ?= :
 
 imdb:
-	@pipelines/install-dependencies build $(if $(wildcard $(DATA)),$(if $(wildcard $(MODEL)),,imdb),imdb)
-	@$(MAKE) --no-print-directory all
+	@[ -e "$(DATA)" ] && [ -e "$(MODEL)" ] || $(imdb_downloads)
+	@$(imdb_ready)
 	@$(MAKE) --no-print-directory $(IMDB)/report.txt
 	@cat $(IMDB)/report.txt
 
@@ -47,12 +60,12 @@ run/downloads/%:
 	mv $@.part $@
 
 fetch:
-	@pipelines/install-dependencies imdb
+	@$(imdb_downloads)
 	@$(MAKE) --no-print-directory -f $(firstword $(MAKEFILE_LIST)) run/downloads/$(MODEL:run/downloads/%=%)
 
-$(IMDB)/chunks.arrows: | $(DATA) $(MODEL)
+$(IMDB)/chunks.arrows: | $(imdb_inputs)
 	@mkdir -p $(@D)
-	imdb-read --split $(SPLIT) $(DATA) | wordpiece --model $(MODEL) \
+	imdb-read --split $(SPLIT) "$(DATA)" | wordpiece --model "$(MODEL)" \
 		| group-texts --chunk-size $(CHUNK_SIZE) > $@.part
 	@mv $@.part $@
 
@@ -66,7 +79,7 @@ $(IMDB)/eval.arrows: $(IMDB)/train.arrows
 	@mv $@.part $@
 
 $(IMDB)/before.txt: $(IMDB)/eval.arrows
-	perplexity --model $(MODEL) < $< > $@.part
+	perplexity --model "$(MODEL)" < $< > $@.part
 	@mv $@.part $@
 
 # train-step puts the model in place when it is whole, and only then. Ctrl-C leaves a checkpoint, from which the next
@@ -74,7 +87,7 @@ $(IMDB)/before.txt: $(IMDB)/eval.arrows
 $(IMDB)/metrics.jsonl: $(IMDB)/eval.arrows
 	shuffle-records --epochs $(EPOCHS) --seed 1 < $(@D)/train.arrows \
 		| wwm-mask --wwm-probability $(WWM_PROBABILITY) --seed 2 \
-		| train-step --model $(MODEL) --out $(@D)/model --resume --lr $(LEARNING_RATE) --batch-size $(BATCH_SIZE) \
+		| train-step --model "$(MODEL)" --out $(@D)/model --resume --lr $(LEARNING_RATE) --batch-size $(BATCH_SIZE) \
 			--eval $(@D)/eval.arrows --save-total-limit 1 --seed 3 >> $@.part
 	@tac $@.part | awk '{ line = $$0; sub(/, "tokens_per_second.*/, ""); if (!seen[$$0]++) print line }' | tac > $@.once
 	@mv $@.once $@ && rm $@.part

@@ -13,9 +13,26 @@
 #   torch      the same Python, where it has PyTorch too; empty otherwise
 # shellcheck shell=bash disable=SC2034
 
-top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+# unspaced PATH NAME: the path, or where it has a space, one without that leads there. Commands that tests give to
+# another shell, and LD_PRELOAD, take a space for the end of a name.
+unspaced() {
+	case $1 in
+	*[[:space:]]*)
+		ln -s "$1" "$scratch/.$2"
+		echo "$scratch/.$2"
+		;;
+	*) echo "$1" ;;
+	esac
+}
+
+top=$(unspaced "$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)" top)
+export CLOZE_BUILD
+CLOZE_BUILD=$(unspaced "${CLOZE_BUILD:-$top/build}" build)
 fixtures=$top/tests/fixtures
-shared=$(cd "$top/../shared" 2>/dev/null && pwd || true)
+shared=$(cd -P "$top/../shared" 2> /dev/null && unspaced "$PWD" shared)
 python=${CLOZE_PYTHON-}
 torch=
 [ -z "$python" ] || torch=$("$python" -c 'import importlib.util, sys
@@ -23,8 +40,6 @@ print(sys.executable if importlib.util.find_spec("torch") else "")')
 PATH=${CLOZE_BIN:-$top/bin}:$PATH
 # A tool that ends leaves its memory to the system; the unit tests look for leaks.
 export ASAN_OPTIONS=${ASAN_OPTIONS-detect_leaks=0}
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
 count=0
 failed=0
 

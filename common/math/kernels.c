@@ -1,4 +1,4 @@
-/* The choice among the versions, made once: the widest that the processor, and the environment, allow. */
+/* kernels.c: the choice among the versions, made once: the widest that the processor, and the environment, allow. */
 #include "math/kernels.h"
 
 #include <pthread.h>
@@ -20,6 +20,9 @@ static void choose(void) {
 		available[count++] = &kernels_avx512;
 	if (avx2)
 		available[count++] = &kernels_avx2;
+#endif
+#ifdef CLOZE_NEON_KERNELS
+	available[count++] = &kernels_neon;
 #endif
 	available[count] = &kernels_portable;
 

@@ -3,9 +3,10 @@
  * Arrays are row-major; N rows, C columns unless said. A forward is followed by its backward, with the same order of
  * arguments. Gradients of parameters (dweight, dbias) are added to; gradients of inputs are written, unless said.
  *
- * There are several versions: portable C, AVX2, AVX-512. kernels() picks the best that this processor runs; they agree
- * to a few units in the last place, and the tests hold each against plain loops in double precision. The environment
- * variable CLOZE_KERNELS=portable|avx2|avx512 chooses another one, for tests, where this processor has it. */
+ * There are several versions: portable C; AVX2 and AVX-512 for x86-64; NEON for arm64. kernels() picks the best that
+ * this processor runs. They agree to a few units in the last place, and the tests hold each against plain loops in double
+ * precision. The environment variable CLOZE_KERNELS=portable|avx2|avx512|neon chooses another one,
+ * for tests, where this processor has it. */
 #ifndef CLOZE_MATH_KERNELS_H
 #define CLOZE_MATH_KERNELS_H
 
@@ -41,7 +42,7 @@ struct adamw_step {
 };
 
 struct kernels {
-	const char *name; /* "portable", "avx2", "avx512" */
+	const char *name; /* "portable", "avx2", "avx512", "neon" */
 
 	/* x[n, c] += bias[c], rows `stride` floats apart. */
 	void (*add_bias)(float *x, const float *bias, size_t N, size_t C, size_t stride);

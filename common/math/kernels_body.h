@@ -1,4 +1,4 @@
-/* The kernels, written once over vectors of WIDTH floats and compiled for each version.
+/* kernels_body.h: the kernels, written once over vectors of WIDTH floats and compiled for each version.
  *
  * A row's last, partial vector goes through the same arithmetic as the others, its missing elements zero; so a result
  * does not depend on where callers cut rows, or elements, apart. Long sums are made in several parts, so that they

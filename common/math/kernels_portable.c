@@ -1,4 +1,4 @@
-/* Vectors of four floats, which SSE2 and NEON hold in a register, and no intrinsics: for every processor. */
+/* kernels_portable.c: vectors of four floats, a register of SSE2 or NEON, and no intrinsics: for every processor. */
 #define WIDTH 4
 #include "math/kernels_vector.h"
 

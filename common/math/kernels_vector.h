@@ -1,6 +1,8 @@
-/* Vectors of WIDTH floats, which the file that includes this defines, in the vector extensions of GCC and Clang: + - *
- * and / work on every element, a comparison gives all ones or all zeros in each. What the extensions lack, each
- * version of the kernels supplies after this file and before kernels_body.h:
+/* kernels_vector.h: vectors of WIDTH floats, in the vector extensions of GCC and Clang.
+ *
+ * The file that includes this one defines WIDTH. The operators + - * and / work on every element, and a comparison gives
+ * all ones or all zeros in each. What the extensions lack, each version of the kernels supplies after this file and
+ * before kernels_body.h:
  *
  *     floats load_some(const float *p, size_t n)              p[0 .. n), then zeros; n below WIDTH
  *     void store_some(float *p, floats x, size_t n)           the first n elements only

@@ -1,6 +1,8 @@
-/* The pieces are one call each: of oneDNN where it is fast, of OpenBLAS elsewhere. Both copy ("pack") the operands of every
- * call: a piece has to be large for that to be cheap, and there have to be more pieces than threads for these to end
- * together. */
+/* matrix.c: products cut into pieces.
+ *
+ * A piece is one call: of oneDNN where it is fast, of OpenBLAS elsewhere. Both copy ("pack") the operands of every call,
+ * so a piece has to be large for that to be cheap; and there have to be more pieces than threads, so that the threads
+ * end together. */
 #include "math/matrix.h"
 
 #include <cblas.h>

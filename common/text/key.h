@@ -14,7 +14,8 @@ struct key { uint64_t low, high; };
 /* The key of `length` bytes, at most KEY_LENGTH: zeros take the place of those after them. KEY_LENGTH bytes must be
  * readable. */
 static inline struct key key_load(const char *bytes, size_t length) {
-	static const char keep[2 * KEY_LENGTH] = { -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 };
+	static const unsigned char keep[2 * KEY_LENGTH] = { 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+		255, 255 };
 	struct key key, kept;
 	memcpy(&key.low, bytes, 8);
 	memcpy(&key.high, bytes + 8, 8);

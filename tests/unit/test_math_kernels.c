@@ -87,6 +87,9 @@ static int choice(const char *name) {
 static void test_choice(void **state) {
 	(void)state;
 	assert_int_equal(choice("portable"), 0);
+#if defined(__aarch64__) && !defined(CLOZE_PORTABLE)
+	assert_int_equal(choice("neon"), 0);
+#endif
 	assert_int_equal(choice("abacus"), 1); /* the best, as where nothing is chosen */
 	unsetenv("CLOZE_KERNELS");
 	assert_ptr_equal(kernels(), kernels_available()[0]);
