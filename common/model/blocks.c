@@ -65,20 +65,44 @@ void blocks_add_all(struct blocks *blocks) {
 
 enum { PIECE = 1 << 16 }; /* floats of a task */
 
-struct zeroing { float *block; size_t size; };
+/* A group's memory, and what is added to it; NULL: the memory is set to 0. */
+struct walk { float *block; const float *addend; size_t size; };
 
-static void zero_piece(void *context, size_t index, int worker) {
-	const struct zeroing *zeroing = context;
-	size_t first = index * PIECE, left = zeroing->size - first;
+static void walk_piece(void *context, size_t index, int worker) {
+	const struct walk *walk = context;
+	size_t first = index * PIECE, left = walk->size - first, count = left < PIECE ? left : PIECE;
+	float *block = walk->block + first;
 	(void)worker;
-	memset(zeroing->block + first, 0, (left < PIECE ? left : PIECE) * sizeof(float));
+	if (walk->addend == NULL)
+		memset(block, 0, count * sizeof *block);
+	else
+		for (size_t i = 0; i < count; i++)
+			block[i] += walk->addend[first + i];
+}
+
+static void walk_groups(struct blocks *blocks, const struct blocks *addend, struct pool *pool) {
+	for (size_t g = 0; g < blocks->parameters->group_count; g++) {
+		struct walk walk = { blocks->groups[g], addend != NULL ? addend->groups[g] : NULL, blocks->sizes[g] };
+		pool_run(pool, (walk.size + PIECE - 1) / PIECE, walk_piece, &walk);
+	}
 }
 
 void blocks_zero(struct blocks *blocks, struct pool *pool) {
-	for (size_t g = 0; g < blocks->parameters->group_count; g++) {
-		struct zeroing zeroing = { blocks->groups[g], blocks->sizes[g] };
-		pool_run(pool, (zeroing.size + PIECE - 1) / PIECE, zero_piece, &zeroing);
-	}
+	walk_groups(blocks, NULL, pool);
+}
+
+void blocks_match(struct blocks *blocks, const struct blocks *like) {
+	const struct parameters *parameters = blocks->parameters;
+	bool *trains = allocate(parameters->count, sizeof *trains);
+	for (size_t i = 0; i < parameters->count; i++)
+		trains[i] = like->of[i] != NULL;
+	for (size_t g = 0; g < parameters->group_count; g++)
+		blocks_add_group(blocks, g, trains);
+	free(trains);
+}
+
+void blocks_add(struct blocks *sum, const struct blocks *addend, struct pool *pool) {
+	walk_groups(sum, addend, pool);
 }
 
 float *blocks_of(const struct blocks *blocks, const struct parameter *parameter) {

@@ -29,6 +29,12 @@ void blocks_add_all(struct blocks *blocks);
 /* Sets every number to 0. */
 void blocks_zero(struct blocks *blocks, struct pool *pool);
 
+/* Gives memory to every group that has memory in `like`, for the same tensors, all 0. */
+void blocks_match(struct blocks *blocks, const struct blocks *like);
+
+/* Adds every number of `addend`, which has the same tensors, to that of `sum`. */
+void blocks_add(struct blocks *sum, const struct blocks *addend, struct pool *pool);
+
 /* Where a tensor's numbers begin; NULL: it has none, or `parameter` is NULL. */
 float *blocks_of(const struct blocks *blocks, const struct parameter *parameter);
 

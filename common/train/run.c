@@ -212,26 +212,21 @@ static int fail_not_finite(const struct run *run, double loss, struct failure *f
 		bad != NULL ? bad->name : "all tensors together");
 }
 
-static void add_loss(struct loss *sum, struct loss loss) {
-	sum->value += loss.value;
-	for (size_t i = 0; i < LOSS_PARTS; i++)
-		sum->parts[i] += loss.parts[i];
-}
-
 /* The gradients of one step's records, --batch-size at a time. False: the caller wants to stop. */
 static bool compute_gradients(struct run *run, const struct examples *step, struct loss *loss) {
 	const struct task *task = run->job->task;
 	const struct run_settings *settings = run->settings;
-	struct blocks *gradients = optimizer_gradients(run->saved.optimizer);
 	struct micro_batch part = { .pass = (uint64_t)(run->state.step * settings->gradient_accumulation_steps) };
-	blocks_zero(gradients, run->job->pool);
+	sums_begin(run->sums);
 	for (; part.first < step->B; part.first += part.count, part.pass++) {
 		size_t left = step->B - part.first, most = (size_t)settings->batch_size;
 		if (asked_to_stop(run))
 			return false;
 		part.count = left < most ? left : most;
-		add_loss(loss, task->compute_gradients(task->context, step, &part, gradients));
+		struct loss share = task->compute_gradients(task->context, step, &part, sums_next(run->sums));
+		sums_add(run->sums, &share);
 	}
+	*loss = sums_end(run->sums);
 	return true;
 }
 
@@ -241,7 +236,7 @@ static void count_step(struct run *run, const struct example_batch *batch, const
 	state->epoch = batch->epoch;
 	state->records = batch->first_record + (int64_t)batch->examples.B;
 	state->digest = example_reader_digest(run->records);
-	add_loss(&state->interval, *loss);
+	loss_add(&state->interval, loss);
 	state->interval_steps++;
 	state->evaluation_due = is_evaluation_due(run, batch);
 	run->interval_tokens += batch->tokens;

@@ -146,6 +146,7 @@ static int load_model(struct run *run, struct failure *failure) {
 	if (settings->optimizer.freeze != NULL && optimizer_frozen(run->saved.optimizer) == 0)
 		return fail(failure, EX_USAGE, "--freeze %s: no tensor is called that (model-info lists them)",
 			settings->optimizer.freeze);
+	run->sums = sums_create(optimizer_gradients(run->saved.optimizer), run->job->pool);
 	run->rates = allocate(parameters->group_count, sizeof *run->rates);
 	return 0;
 }
@@ -298,6 +299,7 @@ void run_release(struct run *run) {
 		close(run->descriptor);
 	run_folder_close(run->folder);
 	run_state_clear(&run->state);
+	sums_free(run->sums);
 	optimizer_free(run->saved.optimizer);
 	tokenizer_free(run->tokenizer);
 	free(run->rates);

@@ -4,6 +4,7 @@
 
 #include "train/checkpoint.h"
 #include "train/run.h"
+#include "train/sums.h"
 
 struct run {
 	const struct run_job *job;
@@ -12,6 +13,7 @@ struct run {
 	struct run_folder *folder;
 	struct tokenizer *tokenizer;
 	struct saved_run saved;       /* what a checkpoint holds: the above, the parameters, the optimizer */
+	struct sums *sums;            /* of the step at hand */
 	double *rates;                /* [group_count] learning rates of the step at hand */
 	struct schedule schedule;
 	struct example_reader *records;

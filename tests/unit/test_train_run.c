@@ -93,7 +93,9 @@ struct stub {
 	struct parameters *parameters;
 	double eval_losses[LOSSES]; /* of each evaluation in turn; 0: 1 */
 	size_t evaluations, evaluated, micro_batches;
+	size_t gradients;           /* numbers that train */
 	uint64_t bad_pass;          /* whose loss is not finite */
+	const double *shares;       /* of each pass: what it adds to every gradient and to the loss; NULL: its records' share */
 };
 
 static struct parameters *load(void *context, const struct run_settings *settings, struct pool *pool,
@@ -125,11 +127,12 @@ static size_t count_targets(void *context, const struct examples *examples) {
 static struct loss compute_gradients(void *context, const struct examples *step, const struct micro_batch *part,
 	const struct blocks *gradients) {
 	struct stub *stub = context;
-	double share = (double)part->count / (double)step->B;
+	double share = stub->shares != NULL ? stub->shares[part->pass] : (double)part->count / (double)step->B;
 	for (size_t g = 0; g < stub->parameters->group_count; g++)
 		for (size_t i = 0; i < gradients->sizes[g]; i++)
 			gradients->groups[g][i] += (float)share;
 	stub->micro_batches++;
+	stub->gradients = parameters_total(stub->parameters);
 	return (struct loss){ part->pass == stub->bad_pass ? NAN : share, { share / 10 } };
 }
 
@@ -398,6 +401,28 @@ static void prints_the_parts_of_the_loss(void **state) {
 	clear(&fixture);
 }
 
+/* Numbers whose sum depends on the order: ((a + b) + (c + d)) + e, in float and in double. From left to right the first four
+ * gradients would come to 1. */
+static void adds_micro_batches_along_a_tree(void **state) {
+	(void)state;
+	static const double shares[] = { 1e17, 1, -1e17, 1, 0.25 };
+	struct fixture fixture;
+	set_up(&fixture);
+	write_records("in", 5, 0, 5);
+	fixture.settings.batch_size = 1;
+	fixture.settings.gradient_accumulation_steps = 5;
+	fixture.settings.optimizer.max_grad_norm = 0;
+	fixture.stub.shares = shares;
+	assert_int_equal(run_on(&fixture, "in"), RUN_COMPLETE);
+	assert_string_equal(fixture.lines, "1 ");
+	assert_true(fabs(json_real_value(json_object_get(fixture.last, "loss")) - 0.25) < 1e-12);
+	assert_true(fabs(json_real_value(json_object_get(fixture.last, "loss_tenth")) - 0.025) < 1e-12);
+	double norm = json_real_value(json_object_get(fixture.last, "grad_norm"));
+	size_t count = fixture.stub.gradients;
+	assert_true(count > 0 && fabs(norm - 0.25 * sqrt((double)count)) < 1e-6);
+	clear(&fixture);
+}
+
 static void evaluates_when_asked(void **state) {
 	(void)state;
 	write_records("in", 10, 2, 5);
@@ -546,6 +571,7 @@ int main(void) {
 		cmocka_unit_test_setup(thaws_one_group_after_the_other, empty_scratch),
 		cmocka_unit_test(refuses_other_words_to_thaw_by),
 		cmocka_unit_test_setup(prints_the_parts_of_the_loss, empty_scratch),
+		cmocka_unit_test_setup(adds_micro_batches_along_a_tree, empty_scratch),
 		cmocka_unit_test_setup(evaluates_when_asked, empty_scratch),
 		cmocka_unit_test_setup(saves_before_it_fails, empty_scratch),
 		cmocka_unit_test_setup(saves_before_an_evaluation_fails, empty_scratch),
