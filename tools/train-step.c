@@ -1,10 +1,9 @@
 /* train-step: masked records in, a fine-tuned masked language model out. */
 #include <math.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "base/files.h"
 #include "cli/cli.h"
+#include "cli/metrics.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
@@ -29,39 +28,15 @@ static enum run_request request(void *context) {
 	return signals_stop_asked() != 0 ? RUN_STOP : signals_save_asked() ? RUN_SAVE : RUN_GO_ON;
 }
 
-/* The losses that were logged last, for the line of progress; NaN: none yet. */
-struct losses { double train, eval; };
-
-static int print_metrics(void *context, const json_t *line, struct failure *failure) {
-	struct losses *losses = context;
-	const json_t *loss = json_object_get(line, "loss"), *eval_loss = json_object_get(line, "eval_loss");
-	if (loss != NULL)
-		losses->train = json_number_value(loss);
-	if (eval_loss != NULL)
-		losses->eval = json_number_value(eval_loss);
-	progress_end();
-	return print_json_line(line, failure);
-}
-
-static void show_progress(void *context, int64_t steps, int64_t total) {
-	const struct losses *losses = context;
-	char text[64] = "";
-	if (!isnan(losses->train))
-		snprintf(text, sizeof text, "loss %.4f", losses->train);
-	if (!isnan(losses->eval))
-		snprintf(text + strlen(text), sizeof text - strlen(text), "%seval_loss %.4f", *text ? ", " : "", losses->eval);
-	progress(steps, total, "steps", *text ? text : NULL);
-}
-
 int main(int argc, char **argv) {
 	struct failure failure;
 	const char *input = parse_options_with_input(argc, argv, &usage, options);
 	check(signals_ask(&failure), &failure);
-	struct losses losses = { NAN, NAN };
+	struct shown_losses losses = NO_LOSSES;
 	struct lineage_entry stage = this_stage(run_settings.seed);
 	struct run_job job = { .settings = &run_settings, .options = options, .stage = &stage, .input = input,
 		.task = head_task_create(&masked_lm_task), .pool = create_pool(run_settings.threads),
-		.caller = { .context = &losses, .print = print_metrics, .progress = show_progress, .request = request,
+		.caller = { .context = &losses, .print = print_metrics, .progress = show_steps, .request = request,
 			.wake = signals_descriptor(), .warnings = &print_warnings } };
 	int end = check(run_train(&job, &failure), &failure);
 	progress_end();

@@ -41,6 +41,10 @@ struct adamw_step {
 	double gradient_scale;                     /* what clipping multiplies the gradient by */
 };
 
+/* What a row is distilled with, and what comes of it, in nats. */
+struct distill_row { int32_t label; float temperature, soft_scale, hard_scale; };
+struct row_losses { float divergence, cross_entropy; };
+
 struct kernels {
 	const char *name; /* "portable", "avx2", "avx512", "neon" */
 
@@ -79,6 +83,14 @@ struct kernels {
 	/* Softmax cross-entropy of one row of V logits at `label`: returns -log softmax(logits)[label]. With gradient_scale
 	 * not 0, replaces the logits by their gradient times gradient_scale. */
 	float (*cross_entropy)(float *logits, size_t V, int32_t label, float gradient_scale);
+
+	/* The logarithm of the sum over v of exp(x[v] / temperature), of one row of V; -infinity where each x is. */
+	double (*log_sum_exp)(const float *x, size_t V, float temperature);
+
+	/* Distillation of one row of V logits z from a teacher's t, both finite (Hinton et al. 2015). With p = softmax(t / T) and
+	 * q = softmax(z / T), returns the divergence, sum over v of p (log p - log q), and the cross-entropy of softmax(z) at the
+	 * label, and replaces z by soft_scale (q - p) + hard_scale (softmax(z) - 1 at the label). */
+	struct row_losses (*distill)(float *logits, const float *teacher, size_t V, const struct distill_row *row);
 
 	/* The sum of squares, in double precision. */
 	double (*sum_of_squares)(const float *x, size_t count);

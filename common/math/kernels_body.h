@@ -478,13 +478,17 @@ static void softmax_backward(float *dp, const float *p, size_t N, size_t T, size
 	}
 }
 
-static float cross_entropy(float *logits, size_t V, int32_t label, float gradient_scale) {
+static float largest_in(const float *x, size_t V) {
 	floats largest = splat(-(float)INFINITY);
 	for (size_t v = 0; v < V; v += WIDTH) {
-		floats x = load(logits + v, V - v);
-		largest = maximum(V - v < WIDTH ? select_floats(first_lanes(V - v), x, largest) : x, largest);
+		floats some = load(x + v, V - v);
+		largest = maximum(V - v < WIDTH ? select_floats(first_lanes(V - v), some, largest) : some, largest);
 	}
-	float max = largest_of(largest);
+	return largest_of(largest);
+}
+
+static float cross_entropy(float *logits, size_t V, int32_t label, float gradient_scale) {
+	float max = largest_in(logits, V);
 	double margin = (double)max - (double)logits[label];
 
 	double sum = 0;
@@ -505,6 +509,59 @@ static float cross_entropy(float *logits, size_t V, int32_t label, float gradien
 		logits[label] -= gradient_scale;
 	}
 	return (float)(log(sum) + margin);
+}
+
+static double log_sum_exp(const float *x, size_t V, float temperature) {
+	float max = largest_in(x, V), scale = 1 / temperature;
+	double sum = 0;
+	if (max == -(float)INFINITY)
+		return -INFINITY;
+	for (size_t first = 0; first < V; first += 32 * WIDTH) {
+		floats part = { 0 };
+		for (size_t v = first; v < V && v < first + 32 * WIDTH; v += WIDTH)
+			part += first_of(exponential((load(x + v, V - v) - max) * scale), V - v);
+		sum += (double)sum_of(part);
+	}
+	return (double)max * (double)scale + log(sum);
+}
+
+/* Sums over a row: of exp(t / T), exp(z / T), exp(z), each less its largest, and of exp(t / T) (t - z) / T. */
+struct distill_sums { float teacher_max, max; double teacher, soft, hard, difference; };
+
+static struct distill_sums sum_distill(const float *logits, const float *teacher, size_t V, float scale) {
+	struct distill_sums sums = { .teacher_max = largest_in(teacher, V), .max = largest_in(logits, V) };
+	for (size_t first = 0; first < V; first += 32 * WIDTH) {
+		floats p = { 0 }, q = { 0 }, h = { 0 }, d = { 0 };
+		for (size_t v = first; v < V && v < first + 32 * WIDTH; v += WIDTH) {
+			floats t = load(teacher + v, V - v) - sums.teacher_max, z = load(logits + v, V - v) - sums.max;
+			floats e = first_of(exponential(t * scale), V - v);
+			p += e;
+			q += first_of(exponential(z * scale), V - v);
+			h += first_of(exponential(z), V - v);
+			d = multiply_add(e, (t - z) * scale, d);
+		}
+		sums.teacher += (double)sum_of(p);
+		sums.soft += (double)sum_of(q);
+		sums.hard += (double)sum_of(h);
+		sums.difference += (double)sum_of(d);
+	}
+	return sums;
+}
+
+static struct row_losses distill(float *logits, const float *teacher, size_t V, const struct distill_row *row) {
+	float scale = 1 / row->temperature;
+	const struct distill_sums sums = sum_distill(logits, teacher, V, scale);
+	const struct row_losses losses = { (float)(sums.difference / sums.teacher + log(sums.soft / sums.teacher)),
+		(float)(log(sums.hard) + ((double)sums.max - (double)logits[row->label])) };
+	floats p = splat((float)((double)row->soft_scale / sums.teacher)), q = splat((float)((double)row->soft_scale / sums.soft)),
+		h = splat((float)((double)row->hard_scale / sums.hard));
+	for (size_t v = 0; v < V; v += WIDTH) {
+		floats t = load(teacher + v, V - v) - sums.teacher_max, z = load(logits + v, V - v) - sums.max;
+		floats soft = exponential(z * scale) * q - exponential(t * scale) * p;
+		store(logits + v, multiply_add(exponential(z), h, soft), V - v);
+	}
+	logits[row->label] -= row->hard_scale;
+	return losses;
 }
 
 /* ---- optimizer ----------------------------------------------------------------------------------------- */
@@ -559,6 +616,8 @@ const struct kernels VERSION = {
 	.softmax = softmax,
 	.softmax_backward = softmax_backward,
 	.cross_entropy = cross_entropy,
+	.log_sum_exp = log_sum_exp,
+	.distill = distill,
 	.sum_of_squares = sum_of_squares,
 	.adamw = adamw,
 };

@@ -197,6 +197,18 @@ int config_write(const struct config *config, const char *architecture, const ch
 	return result;
 }
 
+void config_set_layers(struct config *config, size_t layers) {
+	const char *name = config->model_type == MODEL_DISTILBERT ? "n_layers" : "num_hidden_layers";
+	config->num_hidden_layers = layers;
+	json_object_del(config->json, "num_hidden_layers"); /* DistilBertConfig takes that name too */
+	json_object_set_new(config->json, name, json_integer((json_int_t)layers));
+}
+
+void config_copy(struct config *to, const struct config *from) {
+	*to = *from;
+	to->json = json_deep_copy(from->json);
+}
+
 void config_clear(struct config *config) {
 	json_decref(config->json);
 	*config = (struct config){ 0 };

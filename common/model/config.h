@@ -41,6 +41,12 @@ int config_read(const char *path, struct config *config, struct failure *failure
  * vocab_size and tie_word_embeddings as the members say. -1: 73, 74. */
 int config_write(const struct config *config, const char *architecture, const char *folder, struct failure *failure);
 
+/* Sets the number of layers, in `json` as well. */
+void config_set_layers(struct config *config, size_t layers);
+
+/* A deep copy into `to`, which need not be initialized. */
+void config_copy(struct config *to, const struct config *from);
+
 void config_clear(struct config *config);
 
 const char *model_type_name(enum model_type type);   /* "distilbert" */

@@ -1,6 +1,17 @@
 /* examples: records as the network takes them, one after the other without padding. */
 #include "model/examples.h"
 
+static void slice_teacher(struct teacher_answers *teacher, size_t row, size_t label) {
+	if (teacher->K > 0)
+		teacher->logits += label * teacher->K;
+	if (teacher->ids != NULL) {
+		teacher->ids += label * teacher->K;
+		teacher->rest += label * REST_TEMPERATURES;
+	}
+	if (teacher->hidden_states != NULL)
+		teacher->hidden_states += row * teacher->C;
+}
+
 struct examples examples_slice(const struct examples *examples, size_t first, size_t count) {
 	struct examples slice = *examples;
 	size_t row = (size_t)(examples->starts[first] - examples->starts[0]);
@@ -17,10 +28,18 @@ struct examples examples_slice(const struct examples *examples, size_t first, si
 		slice.label_starts += first;
 		slice.labelled += label;
 		slice.labels += label;
+		slice_teacher(&slice.teacher, row, label);
 	}
 	if (slice.classes != NULL)
 		slice.classes += first;
 	return slice;
+}
+
+size_t examples_attended(const struct examples *examples) {
+	size_t rows = examples_rows(examples), attended = 0;
+	for (size_t n = 0; n < rows && examples->attended != NULL; n++)
+		attended += examples->attended[n];
+	return examples->attended != NULL ? attended : rows;
 }
 
 size_t examples_longest(const struct examples *examples) {

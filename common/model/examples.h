@@ -10,6 +10,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Numbers beside the ids of a teacher's logits: the logarithm of the sum of exp(z / T) over the logits z that are left out, at
+ * these temperatures T. */
+enum { REST_TEMPERATURES = 3 }; /* 1, 2, 4 */
+
+/* A teacher's answers, for distillation. */
+struct teacher_answers {
+	size_t K;                       /* logits of each labelled token; 0: there are no answers */
+	const float *logits;            /* [M, K] */
+	const int32_t *ids;             /* [M, K] which tokens they are of, none twice; NULL: K is vocab_size, and they go by id */
+	const float *rest;              /* [M, REST_TEMPERATURES] where there are ids */
+	const float *hidden_states;     /* [N, C] of the last layer; rows that are not attended are 0; NULL: none */
+	size_t C;                       /* their width, the model's hidden_size */
+};
+
 struct examples {
 	size_t B;                       /* records */
 	const int32_t *starts;          /* [B + 1] ascending; no record is empty */
@@ -22,6 +36,8 @@ struct examples {
 	const int32_t *label_starts;    /* [B + 1] the labels of record b are label_starts[b] up to [b + 1], counted likewise */
 	const int32_t *labelled;        /* [M] rows with a label, ascending, M = examples_labels() */
 	const int32_t *labels;          /* [M] below vocab_size */
+
+	struct teacher_answers teacher;
 
 	/* Labels of records, for a classifier. */
 	const int32_t *classes;         /* [B]; NULL: none */
@@ -36,6 +52,9 @@ static inline size_t examples_rows(const struct examples *examples) {
 static inline size_t examples_labels(const struct examples *examples) {
 	return examples->label_starts != NULL ? (size_t)(examples->label_starts[examples->B] - examples->label_starts[0]) : 0;
 }
+
+/* Tokens that are attended to, A. */
+size_t examples_attended(const struct examples *examples);
 
 /* What a loss is a mean over: tokens with a label, or records where tokens have none. */
 static inline size_t examples_targets(const struct examples *examples) {

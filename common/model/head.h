@@ -55,4 +55,7 @@ struct head_class {
 /* BertForMaskedLM and DistilBertForMaskedLM: cross-entropy over the vocabulary at labelled tokens. No options. */
 extern const struct head_class masked_lm_head;
 
+/* The same with a loss against a teacher's answers. Options: model/head_distillation.h. */
+extern const struct head_class distillation_head;
+
 #endif

@@ -2,6 +2,7 @@
 #include "model/network.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 
@@ -157,10 +158,24 @@ double network_loss(struct network *network, const struct examples *examples, fl
 }
 
 void network_logits(struct network *network, const struct examples *examples, float *logits) {
+	network_answer(network, examples, logits, NULL);
+}
+
+/* The rows that were wanted in a piece, to the place after those of the pieces before it. Returns the place behind them. */
+static float *copy_rows(const struct network *network, struct matrix rows, float *to) {
+	size_t C = network->compute.parameters->config.hidden_size;
+	for (size_t r = 0; r < network->wanted.count; r++, to += C)
+		memcpy(to, rows.fp32 + r * rows.stride, C * sizeof *to);
+	return to;
+}
+
+void network_answer(struct network *network, const struct examples *examples, float *logits, float *rows) {
 	round_changed_weights(network);
 	for (struct pieces pieces = { .whole = examples }; next_piece(network, &pieces);) {
 		struct head_pass pass = { 0 };
-		if (encode(network, &pieces.piece, NULL, &pass))
-			network->class->logits(network->head, &pass, logits + pieces.targets * network->class->width(network->head));
+		if (!encode(network, &pieces.piece, NULL, &pass))
+			continue;
+		rows = rows != NULL ? copy_rows(network, pass.rows, rows) : NULL;
+		network->class->logits(network->head, &pass, logits + pieces.targets * network->class->width(network->head));
 	}
 }

@@ -45,4 +45,7 @@ double network_loss(struct network *network, const struct examples *examples, fl
 /* The logits of the labelled tokens, [M, V], whatever their labels; or of the records, [B, K]. */
 void network_logits(struct network *network, const struct examples *examples, float *logits);
 
+/* The same, and the rows of the last layer that the head wanted into `rows`, [R, C], where that is not NULL. */
+void network_answer(struct network *network, const struct examples *examples, float *logits, float *rows);
+
 #endif

@@ -146,6 +146,23 @@ struct parameters *parameters_create(struct config *config, const struct head_la
 	return parameters;
 }
 
+static bool is_of_layer(const struct parameter *parameter) {
+	return parameter->role >= ROLE_QUERY_WEIGHT && parameter->role <= ROLE_OUTPUT_NORM_BIAS;
+}
+
+struct parameters *parameters_of_layers(const struct parameters *from, const size_t *layers, size_t count) {
+	struct config config;
+	config_copy(&config, &from->config);
+	config_set_layers(&config, count);
+	struct parameters *parameters = parameters_create(&config, from->head);
+	for (size_t i = 0; i < parameters->count; i++) {
+		const struct parameter *to = &parameters->table[i];
+		const struct parameter *source = parameters_find(from, to->role, is_of_layer(to) ? layers[to->place] : to->place);
+		memcpy(parameter_values(parameters, to), parameter_values(from, source), to->elements * sizeof(float));
+	}
+	return parameters;
+}
+
 void parameters_free(struct parameters *parameters) {
 	if (parameters == NULL)
 		return;

@@ -127,6 +127,10 @@ static inline size_t align_floats(size_t floats) { return (floats + 15) / 16 * 1
 /* Whether the next tensor of the table has to follow this one without a gap. */
 bool parameter_adjoins_next(const struct parameter *parameter);
 
+/* New parameters with some layers of another model: layer i is its layer layers[i], `count` of them, each below its
+ * num_hidden_layers; embeddings and head are its own. The values are copied. Never NULL. */
+struct parameters *parameters_of_layers(const struct parameters *from, const size_t *layers, size_t count);
+
 /* Fills every value as transformers initializes a new model: N(0, initializer_range^2), biases 0, norms 1 and 0, the
  * padding token's embedding 0. A function of (seed, name, index). */
 void parameters_initialize(struct parameters *parameters, uint64_t seed);

@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/memory.h"
+#include "record/half.h"
 #include "record/layout.h"
 
 struct builder {
@@ -187,6 +188,19 @@ void builder_append_int32_list(struct builder *builder, const int32_t *values, s
 	struct builder *child = builder->children[0];
 	mark_valid(child, (int64_t)count);
 	bytes_append(&child->values, values, count * sizeof *values);
+	child->length += (int64_t)count;
+	builder_end_row(builder);
+}
+
+void builder_append_float_list(struct builder *builder, const float *values, size_t count) {
+	struct builder *child = builder->children[0];
+	mark_valid(child, (int64_t)count);
+	if (child->layout.width == sizeof *values)
+		bytes_append(&child->values, values, count * sizeof *values);
+	for (size_t i = 0; child->layout.width != sizeof *values && i < count; i++) {
+		uint16_t half = float_to_half(values[i]);
+		bytes_append(&child->values, &half, sizeof half);
+	}
 	child->length += (int64_t)count;
 	builder_end_row(builder);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "record/half.h"
 #include "record/layout.h"
 
 struct layout type_layout(const struct type *type) {
@@ -82,15 +83,6 @@ int64_t column_integer(const struct column *column, int64_t row, int64_t missing
 	return load_integer(column->values, row, column->field->type.bit_width, column->field->type.is_signed);
 }
 
-/* IEEE 754 binary16. */
-static double half_value(uint16_t half) {
-	int exponent = half >> 10 & 31;
-	double fraction = half & 1023;
-	double value = exponent == 31 ? (fraction > 0 ? NAN : INFINITY)
-		: exponent == 0 ? ldexp(fraction, -24) : ldexp(fraction + 1024, exponent - 25);
-	return half >> 15 ? -value : value;
-}
-
 double column_float(const struct column *column, int64_t row) {
 	uint16_t half;
 	float single;
@@ -98,7 +90,7 @@ double column_float(const struct column *column, int64_t row) {
 	switch (column->field->type.bit_width) {
 	case 16:
 		memcpy(&half, column->values + 2 * row, sizeof half);
-		return half_value(half);
+		return (double)half_to_float(half);
 	case 32:
 		memcpy(&single, column->values + 4 * row, sizeof single);
 		return (double)single;
@@ -179,6 +171,30 @@ int column_int32_list(const struct column *column, int64_t row, int32_t missing,
 	column_range(column, row, &first, &count);
 	list->count = 0;
 	return column_int32_values(column, row, missing, int32_list_extend(list, (size_t)count), failure);
+}
+
+static bool has_null(const uint8_t *validity, int64_t first, int64_t count) {
+	int64_t i = 0;
+	while (validity != NULL && i < count && bit_is_set(validity, first + i))
+		i++;
+	return validity != NULL && i < count;
+}
+
+int column_floats(const struct column *column, int64_t row, float *values, struct failure *failure) {
+	const struct column *child = &column->children[0];
+	int64_t first, count;
+	column_range(column, row, &first, &count);
+	if (has_null(child->validity, first, count))
+		return fail(failure, EX_DATAERR, "%s has a null among its numbers", column->field->name);
+	if (count > 0 && child->field->type.bit_width == 32)
+		memcpy(values, child->values + 4 * first, 4 * (size_t)count);
+	else
+		for (int64_t i = 0; i < count; i++)
+			values[i] = (float)column_float(child, first + i);
+	for (int64_t i = 0; i < count; i++)
+		if (!isfinite(values[i]))
+			return fail(failure, EX_DATAERR, "%s[%" PRId64 "] is not a finite number", column->field->name, i);
+	return 0;
 }
 
 void column_clear(struct column *column) {

@@ -58,6 +58,10 @@ int32_t *int32_list_extend(struct int32_list *list, size_t extra);
 int column_int32_list(const struct column *column, int64_t row, int32_t missing, struct int32_list *list,
 	struct failure *failure);
 
+/* Puts a row of a list<float>, large_list or fixed_size_list of numbers of 16, 32 or 64 bits into `values`, which has room for
+ * the count that column_range() tells. -1: 65, an element is null or not a finite float; the caller knows the record. */
+int column_floats(const struct column *column, int64_t row, float *values, struct failure *failure);
+
 /* ---- building ------------------------------------------------------------------------------------------ */
 
 struct builder; /* a column to whose end rows are appended */
@@ -74,6 +78,8 @@ void builder_append_int32_list(struct builder *builder, const int32_t *values, s
 /* The same, values equal to `null_value` becoming null elements. */
 void builder_append_nullable_int32_list(struct builder *builder, const int32_t *values, size_t count,
 	int32_t null_value);
+/* A row of a list of numbers of 16 or 32 bits, to which the floats are rounded. */
+void builder_append_float_list(struct builder *builder, const float *values, size_t count);
 
 void builder_append_number(struct builder *builder, double value);            /* for float32, float64 columns */
 void builder_append_bool(struct builder *builder, bool value);

@@ -13,6 +13,10 @@ static const char *column_source(const char *name) {
 		{ "input_ids", "a stream of tokens, chunks or masked records has it, as wordpiece writes" },
 		{ "word_ids", "a stream of tokens or chunks has it, as wordpiece and group-texts write" },
 		{ "labels", "a stream of masked records has it, as wwm-mask and random-mask write" },
+		{ "teacher_logits", "teach adds it to masked records" },
+		{ "teacher_ids", "teach --top-k adds it to masked records" },
+		{ "teacher_rest", "teach --top-k adds it to masked records" },
+		{ "teacher_hidden_states", "teach --hidden-states adds it to masked records" },
 	};
 	for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
 		if (strcmp(name, sources[i].name) == 0)
@@ -28,9 +32,16 @@ static bool is_int(const struct field *field) {
 	return field->type.id == TYPE_INT;
 }
 
+static bool is_list(const struct field *field) {
+	return field->type.id == TYPE_LIST || field->type.id == TYPE_LARGE_LIST || field->type.id == TYPE_FIXED_SIZE_LIST;
+}
+
 static bool is_int_list(const struct field *field) {
-	return (field->type.id == TYPE_LIST || field->type.id == TYPE_LARGE_LIST || field->type.id == TYPE_FIXED_SIZE_LIST)
-		&& is_int(&field->children[0]);
+	return is_list(field) && is_int(&field->children[0]);
+}
+
+static bool is_float_list(const struct field *field) {
+	return is_list(field) && field->children[0].type.id == TYPE_FLOAT;
 }
 
 static int find(const struct reader *reader, const char *name, bool (*fits)(const struct field *), const char *kind,
@@ -49,6 +60,10 @@ static int find(const struct reader *reader, const char *name, bool (*fits)(cons
 
 int reader_find_int_list(const struct reader *reader, const char *name, struct failure *failure) {
 	return find(reader, name, is_int_list, "a list of integers", failure);
+}
+
+int reader_find_float_list(const struct reader *reader, const char *name, struct failure *failure) {
+	return find(reader, name, is_float_list, "a list of floats", failure);
 }
 
 int reader_find_int(const struct reader *reader, const char *name, struct failure *failure) {

@@ -16,7 +16,8 @@ const char *record_type_name(enum record_type type) {
 
 void stream_info_init(struct stream_info *info) {
 	*info = (struct stream_info){ .records = -1, .epochs = -1, .records_per_epoch = -1, .vocab_size = -1, .pad_id = -1,
-		.unk_id = -1, .cls_id = -1, .sep_id = -1, .mask_id = -1, .chunk_size = -1 };
+		.unk_id = -1, .cls_id = -1, .sep_id = -1, .mask_id = -1, .chunk_size = -1,
+		.teacher_vocab_size = -1 };
 }
 
 void stream_info_copy(struct stream_info *to, const struct stream_info *from) {
@@ -116,6 +117,7 @@ char *stream_info_format(const struct stream_info *info) {
 	if (info->special_count > 0)
 		json_object_set_new(json, "all_special_ids", all_ids(info));
 	set_integer(json, "chunk_size", info->chunk_size);
+	set_integer(json, "teacher_vocab_size", info->teacher_vocab_size);
 	if (info->labels != NULL)
 		json_object_set(json, "labels", info->labels);
 	if (info->lineage != NULL)
@@ -209,6 +211,7 @@ static int get_all(json_t *json, struct stream_info *info, struct failure *failu
 			|| get_integer(json, "records_per_epoch", INT64_MAX, &info->records_per_epoch, failure) < 0
 			|| get_integer(json, "vocab_size", INT32_MAX, &info->vocab_size, failure) < 0
 			|| get_integer(json, "chunk_size", INT32_MAX, &info->chunk_size, failure) < 0
+			|| get_integer(json, "teacher_vocab_size", INT32_MAX, &info->teacher_vocab_size, failure) < 0
 			|| get_id(ids, "pad", &info->pad_id, failure) < 0 || get_id(ids, "unk", &info->unk_id, failure) < 0
 			|| get_id(ids, "cls", &info->cls_id, failure) < 0 || get_id(ids, "sep", &info->sep_id, failure) < 0
 			|| get_id(ids, "mask", &info->mask_id, failure) < 0 || get_special_ids(json, info, failure) < 0)

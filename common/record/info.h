@@ -29,6 +29,7 @@ struct stream_info {
 	int32_t *all_special_ids;   /* [special_count], owned: the known ones of those five, and all others; ascending */
 	size_t special_count;
 	int64_t chunk_size;         /* -1: not known */
+	int64_t teacher_vocab_size; /* of the teacher whose answers the records have; -1: not known */
 	json_t *labels;             /* an array of strings, the names of the labels 0, 1, ..., owned; NULL: not known */
 	json_t *lineage;            /* an array, owned; NULL: empty */
 };

@@ -71,12 +71,19 @@ void schema_add_utf8(struct schema *schema, const char *name) {
 		.type = { .id = TYPE_UTF8 } });
 }
 
-void schema_add_int32_list(struct schema *schema, const char *name) {
+static void add_list(struct schema *schema, const char *name, struct type type) {
 	char item_name[] = "item"; /* as pyarrow calls the values of a list */
-	struct field item = { .name = item_name, .nullable = true,
-		.type = { .id = TYPE_INT, .bit_width = 32, .is_signed = true } };
+	struct field item = { .name = item_name, .nullable = true, .type = type };
 	schema_add(schema, &(struct field){ .name = (char *)(uintptr_t)name, .nullable = true,
 		.type = { .id = TYPE_LIST }, .child_count = 1, .children = &item });
+}
+
+void schema_add_int32_list(struct schema *schema, const char *name) {
+	add_list(schema, name, (struct type){ .id = TYPE_INT, .bit_width = 32, .is_signed = true });
+}
+
+void schema_add_float_list(struct schema *schema, const char *name, int bit_width) {
+	add_list(schema, name, (struct type){ .id = TYPE_FLOAT, .bit_width = bit_width });
 }
 
 int schema_find(const struct schema *schema, const char *name) {

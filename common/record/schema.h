@@ -68,6 +68,7 @@ void schema_add(struct schema *schema, const struct field *field);
 void schema_add_int(struct schema *schema, const char *name, int bit_width);
 void schema_add_utf8(struct schema *schema, const char *name);
 void schema_add_int32_list(struct schema *schema, const char *name);
+void schema_add_float_list(struct schema *schema, const char *name, int bit_width); /* 16 or 32 */
 
 /* The index of the first column of that name; -1: there is none. */
 int schema_find(const struct schema *schema, const char *name);

@@ -9,6 +9,7 @@
 
 #include "base/crc.h"
 #include "base/memory.h"
+#include "train/teacher_columns.h"
 
 enum { NO_LABEL = -100 };
 
@@ -23,6 +24,9 @@ struct example_reader {
 	int64_t classes;
 	int64_t record;                 /* ordinal of the next */
 	int columns[LISTS], epoch_column, label_column; /* -1: not there, or not read */
+	struct teacher_columns *teacher; /* NULL: not read */
+	take_row *take;                 /* NULL: nobody hears of the rows */
+	void *take_context;
 	struct batch *batch;
 	int64_t row;                    /* of the batch: the next record */
 	struct int32_list lists[LISTS]; /* one record's; empty where there is no column */
@@ -36,11 +40,23 @@ struct example_reader {
 	size_t tokens;
 };
 
+static bool has_token_labels(const struct example_reader *reader) {
+	return reader->labels == LABELS_OF_TOKENS || reader->labels == LABELS_AND_LOGITS || reader->labels == LABELS_AND_STATES;
+}
+
+/* True where no teacher is to be read. */
+static bool open_teacher(struct example_reader *reader, struct failure *failure) {
+	if (reader->labels != LABELS_AND_LOGITS && reader->labels != LABELS_AND_STATES)
+		return true;
+	reader->teacher = teacher_columns_open(reader->reader, reader->config, reader->labels == LABELS_AND_STATES, failure);
+	return reader->teacher != NULL;
+}
+
 /* Fills in columns[list]. False: the column is needed and missing, or there and no list of integers. */
 static bool find_list(struct example_reader *reader, int list, struct failure *failure) {
 	bool required = list == INPUT_IDS || list == LABELS;
 	bool ignored = (list == TOKEN_TYPE_IDS && reader->config->type_vocab_size == 0)
-		|| (list == LABELS && reader->labels != LABELS_OF_TOKENS);
+		|| (list == LABELS && !has_token_labels(reader));
 	reader->columns[list] = -1;
 	if (ignored || (!required && schema_find(reader_schema(reader->reader), list_names[list]) < 0))
 		return true;
@@ -65,7 +81,7 @@ struct example_reader *example_reader_open(struct reader *stream, const struct c
 	int64_t classes, struct failure *failure) {
 	struct example_reader *reader = allocate(1, sizeof *reader);
 	*reader = (struct example_reader){ .reader = stream, .config = config, .labels = labels, .classes = classes };
-	if (find_columns(reader, failure))
+	if (find_columns(reader, failure) && open_teacher(reader, failure))
 		return reader;
 	example_reader_close(reader);
 	return NULL;
@@ -85,6 +101,7 @@ void example_reader_close(struct example_reader *reader) {
 	free(reader->label_values.values);
 	free(reader->class_values.values);
 	free(reader->attended);
+	teacher_columns_close(reader->teacher);
 	batch_free(reader->batch);
 	reader_close(reader->reader);
 	free(reader);
@@ -92,6 +109,11 @@ void example_reader_close(struct example_reader *reader) {
 
 const char *example_reader_name(const struct example_reader *reader) {
 	return reader_name(reader->reader);
+}
+
+void example_reader_set_take(struct example_reader *reader, take_row *take, void *context) {
+	reader->take = take;
+	reader->take_context = context;
 }
 
 uint32_t example_reader_digest(const struct example_reader *reader) {
@@ -230,6 +252,18 @@ static void extend_digest(struct example_reader *reader, const int32_t *values, 
 	reader->digest = crc32_extend(reader->digest, values, count * sizeof *values);
 }
 
+/* The teacher's answers for the record at hand, whose tokens have been appended. */
+static int append_answers(struct example_reader *reader, struct failure *failure) {
+	size_t first_row = (size_t)reader->starts.values[reader->starts.count - 1];
+	size_t first_label = (size_t)reader->label_starts.values[reader->label_starts.count - 1];
+	const struct taught_record record = { reader->batch, reader->row, reader->record, reader->labelled.count - first_label,
+		reader->input_ids.count - first_row, reader->attended + first_row };
+	if (teacher_columns_append(reader->teacher, &record, failure) < 0)
+		return -1;
+	reader->digest = teacher_columns_digest(reader->teacher, reader->digest);
+	return 0;
+}
+
 /* Adds the record at hand to the examples. */
 static int gather(struct example_reader *reader, struct failure *failure) {
 	for (int i = 0; i < LISTS; i++)
@@ -247,6 +281,10 @@ static int gather(struct example_reader *reader, struct failure *failure) {
 		extend_digest(reader, reader->lists[i].values, reader->lists[i].count);
 	for (size_t t = 0; t < reader->lists[INPUT_IDS].count; t++)
 		append_token(reader, t);
+	if (reader->teacher != NULL && append_answers(reader, failure) < 0)
+		return -1;
+	if (reader->take != NULL)
+		reader->take(reader->take_context, reader->batch, reader->row);
 	append(&reader->starts, (int32_t)reader->input_ids.count);
 	append(&reader->label_starts, (int32_t)reader->labelled.count);
 	append(&reader->class_values, (int32_t)label);
@@ -262,6 +300,8 @@ static void begin_batch(struct example_reader *reader) {
 		lists[i]->count = 0;
 	append(&reader->starts, 0);
 	append(&reader->label_starts, 0);
+	if (reader->teacher != NULL)
+		teacher_columns_begin(reader->teacher);
 	reader->all_attended = true;
 	reader->tokens = 0;
 }
@@ -277,6 +317,7 @@ static struct examples show(const struct example_reader *reader) {
 		.label_starts = reader->columns[LABELS] >= 0 ? reader->label_starts.values : NULL,
 		.labelled = reader->labelled.values,
 		.labels = reader->label_values.values,
+		.teacher = reader->teacher != NULL ? teacher_columns_show(reader->teacher) : (struct teacher_answers){ 0 },
 		.classes = reader->label_column >= 0 ? reader->class_values.values : NULL,
 	};
 }

@@ -19,6 +19,8 @@ struct example_batch {
 /* What a head learns from. */
 enum label_kind {
 	LABELS_OF_TOKENS,         /* `labels`, a list as long as input_ids with -100 where there is no loss */
+	LABELS_AND_LOGITS,        /* the same, and a teacher's answers but for hidden states (train/teacher_columns.h) */
+	LABELS_AND_STATES,        /* the same, with hidden states where the stream has them */
 	LABELS_OF_RECORDS,        /* `label`, an integer from 0 to classes - 1 */
 	NO_LABELS
 };
@@ -38,6 +40,10 @@ void example_reader_close(struct example_reader *reader);
  * from 0), lists of unlike lengths; and whatever reader_next() gives. */
 int example_reader_next(struct example_reader *reader, size_t batch_size, struct example_batch *batch,
 	struct failure *failure);
+
+/* Calls `take` for each record that example_reader_next() puts into a batch, with the row that it comes from. */
+typedef void take_row(void *context, const struct batch *batch, int64_t row);
+void example_reader_set_take(struct example_reader *reader, take_row *take, void *context);
 
 /* CRC-32 of what the records taken so far hold, and of which columns there are. It tells one input from another whatever
  * batches it came in. */

@@ -41,10 +41,11 @@ static struct parameters *load(void *context, const struct run_settings *setting
 }
 
 static struct example_reader *open_records(void *context, struct reader *reader, const struct tokenizer *tokenizer,
-	struct failure *failure) {
+	bool evaluation, struct failure *failure) {
 	const struct training *training = context;
-	return batches_open(reader, &training->parameters->config, tokenizer, training->kind->labels, training->kind->classes,
-		failure);
+	const struct head_task *kind = training->kind;
+	return batches_open(reader, &training->parameters->config, tokenizer, evaluation ? kind->eval_labels : kind->labels,
+		kind->classes, failure);
 }
 
 static size_t count_targets(void *context, const struct examples *examples) {
@@ -109,6 +110,7 @@ static void add_perplexity(const struct evaluation *evaluation, json_t *line) {
 const struct head_task masked_lm_task = {
 	.head = &masked_lm_head,
 	.labels = LABELS_OF_TOKENS,
+	.eval_labels = LABELS_OF_TOKENS,
 	.targets = "masked tokens",
 	.targets_hint = "mask the records with wwm-mask or random-mask",
 	.add_figures = add_perplexity,

@@ -10,6 +10,7 @@ struct head_task {
 	const struct head_class *head;
 	const void *head_options;            /* of head->create() */
 	enum label_kind labels;              /* what records must have */
+	enum label_kind eval_labels;         /* what those of --eval must have */
 	int64_t classes;                     /* of LABELS_OF_RECORDS */
 	const char *targets, *targets_hint;  /* as in struct task */
 	/* Adds what an evaluation gives beside eval_loss to a line of metrics. */

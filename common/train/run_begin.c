@@ -22,7 +22,7 @@ struct example_reader *run_open_eval(struct run *run, int *descriptor, struct fa
 		return NULL;
 	struct reader *reader = reader_open(*descriptor, run->settings->eval, failure);
 	struct example_reader *records = reader == NULL ? NULL
-		: task->open_records(task->context, reader, run->tokenizer, failure);
+		: task->open_records(task->context, reader, run->tokenizer, true, failure);
 	if (records == NULL)
 		close(*descriptor);
 	return records;
@@ -128,7 +128,7 @@ static int open_input(struct run *run, struct failure *failure) {
 	run->epochs = reader_info(reader)->epochs > 0 ? reader_info(reader)->epochs : 1;
 	set_schedule(run);
 	set_lineage(run, reader_info(reader));
-	run->records = task->open_records(task->context, reader, run->tokenizer, failure);
+	run->records = task->open_records(task->context, reader, run->tokenizer, false, failure);
 	return run->records == NULL ? -1 : 0;
 }
 

@@ -38,9 +38,9 @@ struct task {
 		const struct warnings *warnings, struct failure *failure);
 
 	/* Takes over a reader and checks that its records are for this task and this model, whose tokenizer is NULL where the
-	 * folder has none. NULL: 65. */
+	 * folder has none; `evaluation`: they are those of --eval. NULL: 65. */
 	struct example_reader *(*open_records)(void *context, struct reader *reader, const struct tokenizer *tokenizer,
-		struct failure *failure);
+		bool evaluation, struct failure *failure);
 
 	/* The number of targets among the examples. */
 	size_t (*count_targets)(void *context, const struct examples *examples);

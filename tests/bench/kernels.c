@@ -124,6 +124,20 @@ static float cross_entropy(float *logits, size_t V, int32_t label, float gradien
 	return loss;
 }
 
+static double log_sum_exp(const float *x, size_t V, float temperature) {
+	long long started = start();
+	double sum = __real_kernels()->log_sum_exp(x, V, temperature);
+	stop(LOSS, started);
+	return sum;
+}
+
+static struct row_losses distill(float *logits, const float *teacher, size_t V, const struct distill_row *row) {
+	long long started = start();
+	struct row_losses losses = __real_kernels()->distill(logits, teacher, V, row);
+	stop(LOSS, started);
+	return losses;
+}
+
 static double sum_of_squares(const float *x, size_t n) {
 	long long started = start();
 	double sum = __real_kernels()->sum_of_squares(x, n);
@@ -134,7 +148,7 @@ static double sum_of_squares(const float *x, size_t n) {
 const struct kernels *__wrap_kernels(void) {
 	static const struct kernels timed = { "timed", add_bias, add_bias_backward, round_to_bf16, activate,
 		activate_backward, layer_norm, layer_norm_backward, dropout_add, dropout_backward, softmax, softmax_backward,
-		cross_entropy, sum_of_squares, adamw };
+		cross_entropy, log_sum_exp, distill, sum_of_squares, adamw };
 	return &timed;
 }
 

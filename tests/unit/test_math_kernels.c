@@ -579,6 +579,62 @@ static void test_cross_entropy_differences(void **state) {
 	}
 }
 
+/* ---- distillation -------------------------------------------------------------------------------------- */
+
+static double plain_log_sum_exp(const float *x, size_t V, double T) {
+	double largest = -INFINITY, sum = 0;
+	for (size_t v = 0; v < V; v++)
+		largest = fmax(largest, (double)x[v] / T);
+	for (size_t v = 0; v < V; v++)
+		sum += exp((double)x[v] / T - largest);
+	return log(sum) + largest;
+}
+
+static void test_log_sum_exp(void **state) {
+	(void)state;
+	const size_t vocabularies[] = { 1, 2, 17, 1000, 30522 };
+	const float temperatures[] = { 0.5f, 1, 2, 3 };
+	EACH_VERSION(k) for (size_t s = 0; s < 5; s++) for (size_t t = 0; t < 4; t++) {
+		const size_t V = vocabularies[s];
+		float *x = random_floats(s + 16, 20, V);
+		x[V / 2] = V > 1 ? -INFINITY : x[V / 2];
+		near("log_sum_exp", k->name, V, k->log_sum_exp(x, V, temperatures[t]), plain_log_sum_exp(x, V, (double)temperatures[t]),
+			5e-7);
+		end_floats(x, V);
+		const float none[] = { -INFINITY, -INFINITY };
+		assert_true(isinf(k->log_sum_exp(none, 2, temperatures[t])));
+	}
+}
+
+/* The teacher's and the student's logits, equal or not, wide or not; each row's losses and gradient against plain ones. */
+static void test_distill(void **state) {
+	(void)state;
+	const size_t vocabularies[] = { 1, 2, 17, 1000, 30522 };
+	const float deviations[] = { 1, 20 };
+	EACH_VERSION(k) for (size_t s = 0; s < 5; s++) for (size_t variant = 0; variant < 8; variant++) {
+		const size_t V = vocabularies[s];
+		const double T = variant & 4 ? 2 : 1.5;
+		const struct distill_row row = { .label = (int32_t)(V / 3), .temperature = (float)T, .soft_scale = 0.25f,
+			.hard_scale = variant & 1 ? 0.5f : 0 };
+		float *z = random_floats(s + 16, deviations[variant / 2 % 2], V), *before = copy_floats(z, V);
+		float *t = variant == 3 ? copy_floats(z, V) : random_floats(s + 31, 3, V);
+		double soft = plain_log_sum_exp(z, V, T), hard = plain_log_sum_exp(z, V, 1), teacher = plain_log_sum_exp(t, V, T);
+		double divergence = 0;
+		for (size_t v = 0; v < V; v++)
+			divergence += exp((double)t[v] / T - teacher) * ((double)t[v] / T - teacher - ((double)z[v] / T - soft));
+
+		const struct row_losses losses = k->distill(z, t, V, &row);
+		near("divergence", k->name, V, (double)losses.divergence, divergence, 2e-6);
+		near("cross_entropy", k->name, V, (double)losses.cross_entropy, hard - (double)before[row.label], 5e-7);
+		for (size_t v = 0; v < V; v++) {
+			double x = (double)before[v], slope = 0.25 * (exp(x / T - soft) - exp((double)t[v] / T - teacher))
+				+ (double)row.hard_scale * (exp(x - hard) - (v == (size_t)row.label ? 1 : 0));
+			near("distill gradient", k->name, v, (double)z[v], slope, 2e-7);
+		}
+		end_floats(z, V), end_floats(before, V), end_floats(t, V);
+	}
+}
+
 /* ---- optimizer ----------------------------------------------------------------------------------------- */
 
 static void test_sum_of_squares(void **state) {
@@ -650,6 +706,8 @@ int main(void) {
 		cmocka_unit_test(test_softmax_extremes),
 		cmocka_unit_test(test_cross_entropy),
 		cmocka_unit_test(test_cross_entropy_differences),
+		cmocka_unit_test(test_log_sum_exp),
+		cmocka_unit_test(test_distill),
 		cmocka_unit_test(test_sum_of_squares),
 		cmocka_unit_test(test_adamw),
 	};

@@ -8,6 +8,8 @@
 
 #include "test.h"
 
+#include "model/head_distillation.h"
+
 #include "networks.h"
 
 /* ---- the plain network --------------------------------------------------------------------------------- */
@@ -195,34 +197,121 @@ static double *plain_encode(const struct plain *plain) {
 
 /* ---- plain heads --------------------------------------------------------------------------------------- */
 
-/* Cross-entropy at label m, from y [N, C]. */
-static double plain_cross_entropy(const struct plain *plain, const double *y, size_t m) {
-	const struct examples *examples = plain->examples;
-	size_t C = plain->p->config.hidden_size, V = plain->p->config.vocab_size;
-	size_t row = (size_t)(examples->labelled[m] - examples->starts[0]);
-	const double *decoder = parameters_find(plain->p, ROLE_HEAD, DECODER_WEIGHT) != NULL
-		? of(plain, ROLE_HEAD, DECODER_WEIGHT) : of(plain, ROLE_WORD_EMBEDDINGS, 0);
-	double *z = calloc(V, sizeof *z), sum = 0;
-	plain_dense(z, y + row * C, decoder, of(plain, ROLE_HEAD, DECODER_BIAS), 1, V, C);
-	for (size_t i = 0; i < V; i++)
-		sum += exp(z[i]);
-	double loss = log(sum) - z[examples->labels[m]];
-	free(z);
-	return loss;
-}
-
-/* The mean over the labelled tokens. */
-static double plain_masked_lm(const struct plain *plain, const double *x) {
+/* y [N, C]: the decoder's input, from x. free() releases it. */
+static double *plain_transform(const struct plain *plain, const double *x) {
 	const struct config *config = &plain->p->config;
-	size_t C = config->hidden_size, N = examples_rows(plain->examples), M = examples_labels(plain->examples);
-	double *y = calloc(N * C, sizeof *y), loss = 0;
+	size_t C = config->hidden_size, N = examples_rows(plain->examples);
+	double *y = calloc(N * C, sizeof *y);
 	plain_dense(y, x, of(plain, ROLE_HEAD, TRANSFORM_WEIGHT), of(plain, ROLE_HEAD, TRANSFORM_BIAS), N, C, C);
 	for (size_t i = 0; i < N * C; i++)
 		y[i] = plain_activation(config->hidden_act, y[i]);
 	plain_norm(y, of(plain, ROLE_HEAD, HEAD_NORM_WEIGHT), of(plain, ROLE_HEAD, HEAD_NORM_BIAS), N, C,
 		(double)config->layer_norm_eps);
-	for (size_t m = 0; m < M; m++)
-		loss += plain_cross_entropy(plain, y, m) / (double)M;
+	return y;
+}
+
+/* z [V]: the logits at label m, from y [N, C]. */
+static void plain_logits(const struct plain *plain, const double *y, size_t m, double *z) {
+	const struct examples *examples = plain->examples;
+	size_t C = plain->p->config.hidden_size, V = plain->p->config.vocab_size;
+	size_t row = (size_t)(examples->labelled[m] - examples->starts[0]);
+	const double *decoder = parameters_find(plain->p, ROLE_HEAD, DECODER_WEIGHT) != NULL
+		? of(plain, ROLE_HEAD, DECODER_WEIGHT) : of(plain, ROLE_WORD_EMBEDDINGS, 0);
+	plain_dense(z, y + row * C, decoder, of(plain, ROLE_HEAD, DECODER_BIAS), 1, V, C);
+}
+
+static double plain_cross_entropy(const double *z, size_t V, int32_t label) {
+	double sum = 0;
+	for (size_t i = 0; i < V; i++)
+		sum += exp(z[i]);
+	return log(sum) - z[label];
+}
+
+/* The mean over the labelled tokens. */
+static double plain_masked_lm(const struct plain *plain, const double *x) {
+	size_t V = plain->p->config.vocab_size, M = examples_labels(plain->examples);
+	double *y = plain_transform(plain, x), *z = calloc(V, sizeof *z), loss = 0;
+	for (size_t m = 0; m < M; m++) {
+		plain_logits(plain, y, m, z);
+		loss += plain_cross_entropy(z, V, plain->examples->labels[m]) / (double)M;
+	}
+	free(z);
+	free(y);
+	return loss;
+}
+
+/* ---- plain distillation -------------------------------------------------------------------------------- */
+
+/* At T = 2, so that the second of the numbers that tell the rest is the one that counts. */
+static const struct distillation_options all_terms = { .temperature = 2, .alpha_ce = 5, .alpha_mlm = 2, .alpha_cos = 3 };
+static const struct distillation_options no_states = { .temperature = 2, .alpha_ce = 5, .alpha_mlm = 2 };
+
+/* The sum of p log(p / q) of masses that are not divided by their sums yet. */
+static double plain_divergence(const double *p, const double *q, size_t count) {
+	double p_sum = 0, q_sum = 0, divergence = 0;
+	for (size_t i = 0; i < count; i++) {
+		p_sum += p[i];
+		q_sum += q[i];
+	}
+	for (size_t i = 0; i < count; i++)
+		divergence += p[i] / p_sum * log(p[i] / p_sum / (q[i] / q_sum));
+	return divergence;
+}
+
+/* The masses of the teacher's row m and the student's: of each token, or of the teacher's K tokens and all others. */
+static double plain_row_divergence(const struct teacher_answers *teacher, const double *z, size_t V, size_t m) {
+	double p[64], q[64], rest = 0;
+	size_t K = teacher->K;
+	for (size_t v = 0; v < V; v++)
+		rest += exp(z[v] / 2);
+	for (size_t k = 0; k < K; k++) {
+		size_t id = teacher->ids != NULL ? (size_t)teacher->ids[m * K + k] : k;
+		p[k] = exp((double)teacher->logits[m * K + k] / 2);
+		q[k] = exp(z[id] / 2);
+		rest -= q[k];
+	}
+	if (teacher->ids == NULL)
+		return plain_divergence(p, q, K);
+	p[K] = exp((double)teacher->rest[m * REST_TEMPERATURES + 1]);
+	q[K] = rest;
+	return plain_divergence(p, q, K + 1);
+}
+
+static double plain_cosine(const double *h, const float *g, size_t C) {
+	double product = 0, squares[2] = { 0 };
+	for (size_t c = 0; c < C; c++) {
+		product += h[c] * (double)g[c];
+		squares[0] += h[c] * h[c];
+		squares[1] += (double)g[c] * (double)g[c];
+	}
+	return product / sqrt(squares[0] * squares[1]);
+}
+
+/* The mean over the attended tokens of 1 - cosine. */
+static double plain_cosine_loss(const struct plain *plain, const double *x) {
+	const struct examples *examples = plain->examples;
+	size_t C = plain->p->config.hidden_size, N = examples_rows(examples), A = 0;
+	double loss = 0;
+	for (size_t n = 0; n < N; n++)
+		if (examples->attended == NULL || examples->attended[n]) {
+			loss += 1 - plain_cosine(x + n * C, examples->teacher.hidden_states + n * C, C);
+			A++;
+		}
+	return loss / (double)A;
+}
+
+static double plain_distillation(const struct plain *plain, const double *x) {
+	const struct examples *examples = plain->examples;
+	size_t V = plain->p->config.vocab_size, M = examples_labels(examples);
+	double *y = plain_transform(plain, x), *z = calloc(V, sizeof *z), loss = 0;
+	for (size_t m = 0; m < M; m++) {
+		plain_logits(plain, y, m, z);
+		loss += (all_terms.alpha_ce * 4 * plain_row_divergence(&examples->teacher, z, V, m)
+			+ all_terms.alpha_mlm * plain_cross_entropy(z, V, examples->labels[m])) / (double)M;
+	}
+	if (plain->wanted == NULL)
+		loss += all_terms.alpha_cos * plain_cosine_loss(plain, x);
+	free(z);
 	free(y);
 	return loss;
 }
@@ -241,13 +330,16 @@ static double plain_probe(const struct plain *plain, const double *x) {
 enum wants { WANTS_LABELLED, WANTS_ALL, WANTS_FIRST };
 struct head_case {
 	const struct head_class *class;
-	struct probe_options options;
+	const void *options;
 	enum wants wants;
 	double (*loss)(const struct plain *plain, const double *x);
 };
-static const struct head_case masked_lm = { &masked_lm_head, { false }, WANTS_LABELLED, plain_masked_lm };
-static const struct head_case all_rows = { &probe_head, { false }, WANTS_ALL, plain_probe };
-static const struct head_case first_rows = { &probe_head, { true }, WANTS_FIRST, plain_probe };
+static const struct head_case masked_lm = { &masked_lm_head, NULL, WANTS_LABELLED, plain_masked_lm };
+static const struct head_case all_rows = { &probe_head, NULL, WANTS_ALL, plain_probe };
+static const struct head_case first_rows = { &probe_head, &(const struct probe_options){ true }, WANTS_FIRST, plain_probe };
+
+static const struct head_case with_states = { &distillation_head, &all_terms, WANTS_ALL, plain_distillation };
+static const struct head_case without_states = { &distillation_head, &no_states, WANTS_LABELLED, plain_distillation };
 
 static void plain_want(struct plain *plain, enum wants wants) {
 	const struct examples *examples = plain->examples;
@@ -332,13 +424,14 @@ static void use_memory(const struct trained *trained, const struct examples *exa
 	arrays.examples.label_starts = arrays.starts;
 	arrays.examples.labelled = arrays.labelled;
 	arrays.examples.labels = arrays.labels;
+	arrays.examples.teacher = examples->teacher;
 	gradients_of(trained, &arrays.examples, 0);
 	free_arrays(&arrays);
 }
 
 static void check_head(struct config config, const struct head_case *head, const struct examples *examples, float hidden,
 	float attention) {
-	struct trained trained = make_trained(config, head->class, &head->options, 2);
+	struct trained trained = make_trained(config, head->class, head->options, 2);
 	struct plain plain = { .p = trained.p, .examples = examples, .w = doubles(trained.p->values, trained.p->size),
 		.hidden_dropout = hidden, .attention_dropout = attention, .seed = 77, .pass = 5 };
 	plain_want(&plain, head->wants);
@@ -435,6 +528,101 @@ static void gradients_of_other_heads(void **state) {
 		check_head(config, &all_rows, &ragged, dropped, dropped);
 		config.json = json_object();
 		check_head(config, &first_rows, &ragged, dropped, dropped);
+	}
+}
+
+/* Random answers of a teacher for up to `rows` rows and as many labels; K logits of each. */
+struct answers {
+	float *logits, *rest, *hidden_states;
+	int32_t *ids;
+	struct teacher_answers show;
+};
+
+static struct answers make_answers(const struct config *config, size_t rows, size_t K) {
+	size_t C = config->hidden_size, V = config->vocab_size;
+	struct answers answers = { allocate(rows * K, sizeof(float)), allocate(rows * REST_TEMPERATURES, sizeof(float)),
+		allocate(rows * C, sizeof(float)), allocate(rows * K, sizeof(int32_t)), { 0 } };
+	random_normal(5, 1, 2, answers.logits, rows * K);
+	random_normal(5, 2, 1, answers.rest, rows * REST_TEMPERATURES);
+	random_normal(5, 3, 1, answers.hidden_states, rows * C);
+	for (size_t i = 0; i < rows * K; i++)
+		answers.ids[i] = (int32_t)((i % K * 3 + i / K) % V); /* V is no multiple of 3 */
+	answers.show = (struct teacher_answers){ .K = K, .logits = answers.logits, .ids = K < V ? answers.ids : NULL,
+		.rest = K < V ? answers.rest : NULL, .hidden_states = answers.hidden_states, .C = C };
+	return answers;
+}
+
+static void free_answers(struct answers *answers) {
+	free(answers->logits);
+	free(answers->rest);
+	free(answers->hidden_states);
+	free(answers->ids);
+}
+
+/* Whole rows and some logits of each, with hidden states and without, with tokens that are not attended to. */
+static void gradients_of_distillation(void **state) {
+	(void)state;
+	for (int variant = 0; variant < 8; variant++) {
+		struct config config = tiny_config(variant & 4 ? MODEL_BERT : MODEL_DISTILBERT);
+		struct answers answers = make_answers(&config, 17, variant & 1 ? config.vocab_size : 5);
+		struct examples examples = ragged;
+		config.pad_token_id = -1;
+		examples.teacher = answers.show;
+		examples.attended = variant & 2 ? ragged_attended : NULL;
+		check_head(config, &with_states, &examples, 0, 0);
+		config.json = json_object();
+		check_head(config, &without_states, &examples, variant & 2 ? 0.2f : 0, 0);
+		free_answers(&answers);
+	}
+}
+
+/* A student that is its own teacher has nothing to learn, whatever the number of logits that are kept. */
+static void own_teacher(void **state) {
+	(void)state;
+	enum { V = 19, M = 10, K = 4 };
+	static const struct distillation_options options = { .temperature = 2, .alpha_ce = 5, .alpha_cos = 1, .every_row = true };
+	struct trained trained = make_trained(tiny_config(MODEL_BERT), &distillation_head, &options, 2);
+	struct answers answers = make_answers(&trained.p->config, 17, K);
+	struct examples examples = ragged;
+	float logits[M * V];
+	network_answer(trained.network, &examples, logits, answers.hidden_states);
+	for (size_t m = 0; m < M; m++) {
+		float *row = logits + m * V;
+		for (size_t k = 0; k < K; k++) {
+			answers.logits[m * K + k] = row[answers.ids[m * K + k]];
+			row[answers.ids[m * K + k]] = -INFINITY;
+		}
+		for (size_t t = 0; t < REST_TEMPERATURES; t++)
+			answers.rest[m * REST_TEMPERATURES + t] = (float)kernels()->log_sum_exp(row, V, (float)(1 << t));
+	}
+	examples.teacher = answers.show;
+	assert_true(fabs(gradients_of(&trained, &examples, 0)) < 1e-5);
+	for (size_t i = 0; i < trained.p->count; i++)
+		for (size_t j = 0; j < trained.p->table[i].elements; j++)
+			assert_true(fabs((double)trained.gradients->of[i][j]) < 1e-5);
+	free_answers(&answers);
+	free_trained(&trained);
+}
+
+/* The rest of 3 logits: exact at 1, 2, 4 and where T has no end, near between them, and below 1 no more than it is. */
+static void rest_between_temperatures(void **state) {
+	(void)state;
+	const double z[] = { 1, -2, 0.5 };
+	const double temperatures[] = { 1, 2, 4, 1e9, 1.5, 3, 8, 0.5 }, tolerances[] = { 1e-6, 1e-6, 1e-6, 1e-6, 2e-3, 2e-3, 2e-3, 0.3 };
+	float rest[REST_TEMPERATURES];
+	for (size_t i = 0; i < sizeof temperatures / sizeof *temperatures; i++) {
+		double sum = 0, T = temperatures[i];
+		for (size_t j = 0; j < 3; j++)
+			sum += exp(z[j] / T);
+		if (i < REST_TEMPERATURES)
+			rest[i] = (float)log(sum);
+	}
+	for (size_t i = 0; i < sizeof temperatures / sizeof *temperatures; i++) {
+		double sum = 0, T = temperatures[i], got = rest_at_temperature(rest, 3, T);
+		for (size_t j = 0; j < 3; j++)
+			sum += exp(z[j] / T);
+		assert_true(fabs(got - log(sum)) < tolerances[i]);
+		assert_true(T >= 1 || got < log(sum));
 	}
 }
 
@@ -762,10 +950,41 @@ static void pieces_are_computed_one_after_the_other(void **state) {
 	free_larger(&larger);
 }
 
+/* Parts of a batch of 600 labels have the answers of their own records: their gradients add up to the whole's. */
+static void distillation_passes_add_up(void **state) {
+	(void)state;
+	for (int whole_rows = 0; whole_rows < 2; whole_rows++) {
+		struct config config = larger_config(MODEL_BERT);
+		struct trained trained = make_trained(config, &distillation_head, &all_terms, 2);
+		struct answers answers = make_answers(&config, LARGER_B * LARGER_T, whole_rows ? LARGER_V : 7);
+		struct batch_arrays arrays = larger_batch();
+		arrays.examples.teacher = answers.show;
+		const struct totals totals = totals_of(trained.network, &arrays.examples);
+		assert_true(totals.of[0] == LARGER_M && totals.of[2] < (double)examples_rows(&arrays.examples));
+		double loss = gradients_of(&trained, &arrays.examples, 0), losses = 0;
+		struct blocks *whole = trained.gradients, *sum = other_gradients(&trained);
+		for (size_t first = 0; first < LARGER_B; first += 5) {
+			const struct examples part = examples_slice(&arrays.examples, first, 5);
+			losses += network_gradients(trained.network, &part, 0, &totals, sum).value;
+		}
+		assert_true(fabs(losses - loss) < 1e-6 * loss);
+		for (size_t i = 0; i < trained.p->count; i++) {
+			size_t elements = trained.p->table[i].elements;
+			for (size_t j = 0; j < elements; j++)
+				sum->of[i][j] -= whole->of[i][j];
+			assert_true(norm_of(sum->of[i], elements) <= 1e-5 * norm_of(whole->of[i], elements) + 1e-6);
+		}
+		blocks_free(sum);
+		free_answers(&answers);
+		free_arrays(&arrays);
+		free_trained(&trained);
+	}
+}
+
 /* Records 3 up to 9, and 2 up to 5 of those, in the arrays of the whole batch and copied to arrays of their own. */
 static void check_slices(const struct head_case *head, enum precision precision) {
 	struct batch_arrays arrays = larger_batch();
-	struct trained trained = make_trained(larger_config(MODEL_BERT), head->class, &head->options, 2);
+	struct trained trained = make_trained(larger_config(MODEL_BERT), head->class, head->options, 2);
 	struct blocks *of_slice = trained.gradients, *of_copy = other_gradients(&trained);
 	struct examples slice = examples_slice(&arrays.examples, 3, 7);
 	network_set_dropout(trained.network, 0.1f, 0.1f, 1);
@@ -867,6 +1086,10 @@ int main(void) {
 		cmocka_unit_test(gradients_of_uneven_labels),
 		cmocka_unit_test(gradients_of_ragged_records),
 		cmocka_unit_test(gradients_of_other_heads),
+		cmocka_unit_test(gradients_of_distillation),
+		cmocka_unit_test(own_teacher),
+		cmocka_unit_test(rest_between_temperatures),
+		cmocka_unit_test(distillation_passes_add_up),
 		cmocka_unit_test(gradients_of_records_of_one_token),
 		cmocka_unit_test(padding_embedding_learns_nothing),
 		cmocka_unit_test(no_labels),

@@ -112,9 +112,10 @@ static struct parameters *load(void *context, const struct run_settings *setting
 }
 
 static struct example_reader *open_records(void *context, struct reader *reader, const struct tokenizer *tokenizer,
-	struct failure *failure) {
+	bool evaluation, struct failure *failure) {
 	const struct stub *stub = context;
 	(void)tokenizer;
+	(void)evaluation;
 	return example_reader_open(reader, &stub->parameters->config, LABELS_OF_TOKENS, 0, failure);
 }
 

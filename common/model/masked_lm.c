@@ -1,0 +1,216 @@
+/* masked_lm: the transform and the decoder of the heads that predict tokens, forward and backward, in blocks of rows. */
+#include "model/masked_lm.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+enum { LOSS_ROWS = 4, HEAD_ROWS = 32 };
+
+enum { TRANSFORM_WEIGHT, TRANSFORM_BIAS, NORM_WEIGHT, NORM_BIAS, DECODER_WEIGHT, DECODER_BIAS, TENSORS };
+
+/* ---- the tensors --------------------------------------------------------------------------------------- */
+
+/* BertForMaskedLM has its output bias twice, and reads the one called decoder.bias; the two are one tensor when weights are
+ * tied. */
+static const char *const names[2][TENSORS] = {
+	[MODEL_DISTILBERT] = { "vocab_transform.weight", "vocab_transform.bias", "vocab_layer_norm.weight",
+		"vocab_layer_norm.bias", "vocab_projector.weight", "vocab_projector.bias" },
+	[MODEL_BERT] = { "cls.predictions.transform.dense.weight", "cls.predictions.transform.dense.bias",
+		"cls.predictions.transform.LayerNorm.weight", "cls.predictions.transform.LayerNorm.bias",
+		"cls.predictions.decoder.weight", "cls.predictions.bias" },
+};
+
+size_t masked_lm_tensors(const struct config *config, struct head_tensor tensors[MAX_HEAD_TENSORS]) {
+	size_t C = config->hidden_size, V = config->vocab_size;
+	const struct head_tensor shapes[TENSORS] = {
+		[TRANSFORM_WEIGHT] = { .rows = C, .columns = C, .fill = FILL_NORMAL, .decays = true },
+		[TRANSFORM_BIAS] = { .rows = C, .fill = FILL_ZEROS },
+		[NORM_WEIGHT] = { .rows = C, .fill = FILL_ONES },
+		[NORM_BIAS] = { .rows = C, .fill = FILL_ZEROS },
+		[DECODER_WEIGHT] = { .rows = config->tie_word_embeddings ? 0 : V, .columns = C, .fill = FILL_NORMAL, .decays = true },
+		[DECODER_BIAS] = { .rows = V, .fill = FILL_ZEROS,
+			.alias = config->model_type == MODEL_BERT ? "cls.predictions.decoder.bias" : NULL },
+	};
+	for (size_t i = 0; i < TENSORS; i++) {
+		tensors[i] = shapes[i];
+		tensors[i].name = names[config->model_type][i];
+	}
+	return TENSORS;
+}
+
+void masked_lm_init(struct masked_lm *lm, const struct compute *compute) {
+	const struct parameters *p = compute->parameters;
+	const struct parameter *decoder = parameters_find(p, ROLE_HEAD, DECODER_WEIGHT);
+	*lm = (struct masked_lm){ .compute = compute, .C = p->config.hidden_size, .V = p->config.vocab_size };
+	lm->transform = dense_layer(parameters_find(p, ROLE_HEAD, TRANSFORM_WEIGHT),
+		parameters_find(p, ROLE_HEAD, TRANSFORM_BIAS), 1);
+	lm->decoder = dense_layer(decoder != NULL ? decoder : parameters_find(p, ROLE_WORD_EMBEDDINGS, 0),
+		parameters_find(p, ROLE_HEAD, DECODER_BIAS), 1);
+	lm->norm.weight = parameters_find(p, ROLE_HEAD, NORM_WEIGHT);
+	lm->norm.bias = parameters_find(p, ROLE_HEAD, NORM_BIAS);
+}
+
+void masked_lm_lay_out(struct masked_lm *lm, struct arena *arena, struct arena_range between, size_t M) {
+	size_t C = lm->C, rows = M < LOGIT_ROWS ? M : LOGIT_ROWS;
+	bool rounded = lm->compute->rounded != NULL;
+	lm->M = M;
+	lm->before_activation = arena_take(arena, M * C);
+	lm->norm.x = arena_take(arena, M * C);
+	lm->norm.mean = arena_take(arena, M);
+	lm->norm.rstd = arena_take(arena, M);
+	lm->norm.y = arena_take_matrix(arena, M, C, rounded);
+	lm->logits = arena_reuse_matrix(arena, between, rows, lm->V, rounded);
+	if (lm->compute->gradients == NULL)
+		return;
+	lm->dnorm = arena_take(arena, M * C);
+	lm->norm_scratch.branch = arena_take_matrix(arena, M, C, rounded);
+	lm->norm_scratch.partials = arena_take(arena, (M + NORM_ROWS - 1) / NORM_ROWS * 2 * C);
+}
+
+/* ---- the transform ------------------------------------------------------------------------------------- */
+
+static void activate_rows(void *context, size_t first, size_t rows) {
+	struct masked_lm *lm = context;
+	const struct compute *compute = lm->compute;
+	size_t C = lm->C, at = first * C;
+	compute->kernels->add_bias(lm->before_activation + at, parameter_values(compute->parameters, lm->transform.bias),
+		rows, C, C);
+	compute->kernels->activate(compute->parameters->config.hidden_act, lm->norm.x + at, lm->before_activation + at,
+		rows * C);
+	norm_rows(compute, &lm->norm, first, rows);
+	round_rows(compute, lm->norm.y, first, rows, C);
+}
+
+/* From the encoder's rows to those that the decoder takes. */
+static void transform(struct masked_lm *lm, struct matrix rows) {
+	const struct matrix y = { .fp32 = lm->before_activation, .stride = lm->C };
+	dense_forward(lm->compute, &lm->transform, y, rows, lm->M, (struct after){ activate_rows, lm });
+}
+
+struct transform_gradient { const struct masked_lm *lm; struct matrix dx; };
+
+static void activate_rows_backward(void *context, size_t first, size_t rows) {
+	const struct transform_gradient *gradient = context;
+	const struct masked_lm *lm = gradient->lm;
+	size_t at = first * lm->C;
+	float *dx = gradient->dx.fp32 + at;
+	lm->compute->kernels->activate_backward(lm->compute->parameters->config.hidden_act, dx, dx,
+		lm->before_activation + at, rows * lm->C);
+	round_rows(lm->compute, gradient->dx, first, rows, lm->C);
+}
+
+/* From the gradient of the decoder's input, in dnorm, to that of the encoder's rows. */
+static void transform_backward(struct masked_lm *lm, const struct masked_lm_pass *pass) {
+	const struct compute *compute = lm->compute;
+	struct transform_gradient gradient = { lm,
+		norm_backward(compute, &lm->norm, &lm->norm_scratch, lm->dnorm, lm->dnorm, lm->M) };
+	run_rows(compute->pool, lm->M, HEAD_ROWS, activate_rows_backward, &gradient);
+	if (pass->drows != NULL)
+		dense_backward_input(compute, &lm->transform, (struct matrix){ .fp32 = pass->drows, .stride = lm->C },
+			gradient.dx, lm->M, (struct after){ 0 });
+	dense_backward_parameters(compute, &lm->transform, gradient.dx, pass->rows, lm->M);
+}
+
+/* ---- the decoder --------------------------------------------------------------------------------------- */
+
+/* The product of some of the decoder's input, without the bias. */
+static void decode(const struct masked_lm *lm, size_t first, size_t rows, float *logits) {
+	const struct compute *compute = lm->compute;
+	const struct product product = { rows, lm->V, lm->C, .a = matrix_at(lm->norm.y, first, 0),
+		.b = dense_weight(compute, &lm->decoder), .transpose_b = true, .c = logits, .ldc = lm->V };
+	multiply_tiles(compute->pool, &product);
+}
+
+/* The gradients of the decoder's parameters, and of its input, from those of some logits. */
+static void decode_backward(const struct masked_lm *lm, size_t first, size_t rows) {
+	const struct compute *compute = lm->compute;
+	const struct product input = { rows, lm->C, lm->V, .a = lm->logits, .b = dense_weight(compute, &lm->decoder),
+		.c = lm->dnorm + first * lm->C, .ldc = lm->C };
+	multiply_tiles(compute->pool, &input);
+	dense_backward_parameters(compute, &lm->decoder, lm->logits, matrix_at(lm->norm.y, first, 0), rows);
+}
+
+/* ---- the pass ------------------------------------------------------------------------------------------ */
+
+/* A block of rows from `first` on. */
+struct block { const struct masked_lm *lm; const struct masked_lm_pass *pass; size_t first; };
+
+static void lose_rows(void *context, size_t first, size_t rows) {
+	const struct block *block = context;
+	const struct masked_lm *lm = block->lm;
+	const struct compute *compute = lm->compute;
+	size_t V = lm->V;
+	float *logits = lm->logits.fp32 + first * V;
+	compute->kernels->add_bias(logits, parameter_values(compute->parameters, lm->decoder.bias), rows, V, V);
+	for (size_t r = 0; r < rows; r++)
+		block->pass->lose(block->pass->context, block->first + first + r, logits + r * V);
+	if (block->pass->backward)
+		round_rows(compute, lm->logits, first, rows, V);
+}
+
+void masked_lm_run(struct masked_lm *lm, const struct masked_lm_pass *pass) {
+	transform(lm, pass->rows);
+	for (size_t first = 0; first < lm->M; first += LOGIT_ROWS) {
+		size_t rows = lm->M - first < LOGIT_ROWS ? lm->M - first : LOGIT_ROWS;
+		struct block block = { lm, pass, first };
+		decode(lm, first, rows, lm->logits.fp32);
+		run_rows(lm->compute->pool, rows, LOSS_ROWS, lose_rows, &block);
+		if (pass->backward)
+			decode_backward(lm, first, rows);
+	}
+	if (pass->backward)
+		transform_backward(lm, pass);
+}
+
+/* ---- cross-entropy ------------------------------------------------------------------------------------- */
+
+struct losing { const struct masked_lm *lm; const struct head_pass *pass; float gradient_scale; float *losses; };
+
+static int32_t rank_of(const float *logits, size_t V, int32_t label) {
+	int32_t before = 0;
+	for (size_t v = 0; v < V; v++)
+		before += logits[v] > logits[label] || (logits[v] >= logits[label] && (int32_t)v < label);
+	return before;
+}
+
+/* The logits become their softmax, cross-entropy and gradient in place. */
+static void lose_row(void *context, size_t m, float *logits) {
+	const struct losing *losing = context;
+	const struct masked_lm *lm = losing->lm;
+	int32_t label = losing->pass->examples->labels[m];
+	if (losing->pass->ranks != NULL)
+		losing->pass->ranks[m] = rank_of(logits, lm->V, label);
+	losing->losses[m] = lm->compute->kernels->cross_entropy(logits, lm->V, label, losing->gradient_scale);
+}
+
+double masked_lm_cross_entropy(struct masked_lm *lm, const struct head_pass *pass) {
+	bool backward = lm->compute->gradients != NULL;
+	float *losses = pass->losses != NULL ? pass->losses : allocate(lm->M, sizeof *losses);
+	struct losing losing = { lm, pass, backward ? (float)(1 / pass->totals->of[0]) : 0, losses };
+	masked_lm_run(lm, &(struct masked_lm_pass){ pass->rows, pass->drows, backward, lose_row, &losing });
+	double sum = 0;
+	for (size_t m = 0; m < lm->M; m++)
+		sum += (double)losses[m];
+	if (pass->losses == NULL)
+		free(losses);
+	return sum;
+}
+
+/* ---- logits -------------------------------------------------------------------------------------------- */
+
+struct biased { const struct masked_lm *lm; float *logits; };
+
+static void add_decoder_bias(void *context, size_t first, size_t rows) {
+	const struct biased *biased = context;
+	const struct masked_lm *lm = biased->lm;
+	lm->compute->kernels->add_bias(biased->logits + first * lm->V,
+		parameter_values(lm->compute->parameters, lm->decoder.bias), rows, lm->V, lm->V);
+}
+
+void masked_lm_logits(struct masked_lm *lm, struct matrix rows, float *logits) {
+	struct biased biased = { lm, logits };
+	transform(lm, rows);
+	decode(lm, 0, lm->M, logits);
+	run_rows(lm->compute->pool, lm->M, LOSS_ROWS, add_decoder_bias, &biased);
+}
