@@ -39,6 +39,38 @@ like 'by name' "$err_text" 'gpt2'
 status 'a config that is not there' 66 model-init --config none.json --out m
 status 'a vocabulary that is not there' 66 model-init --config bert.json --vocab none.txt --out m
 status 'no --config' 64 model-init --out m
+
+# Students: layers of a teacher, its embeddings, head and tokenizer.
+for family in distilbert bert; do
+	teacher=$fixtures/train/$family
+	model-init --from "$teacher" --layers 1 --out "top-$family"
+	model-init --from "$teacher" --layers 1,0 --out "turned-$family"
+	model-init --from "top-$family" --layers 0 --out "again-$family"
+	is "$family: the student has the layers asked for" \
+		"$(model-info --json "top-$family" | jq -c '[.parameters[].name | capture("layer\\.(?<i>[0-9]+)").i] | unique')" '["0"]'
+	is "$family: its configuration says so" "$(jq '.n_layers // .num_hidden_layers' "top-$family/config.json")" 1
+	is "$family: and nothing else is another" "$(jq -S 'del(.n_layers, .num_hidden_layers)' "top-$family/config.json")" \
+		"$(jq -S 'del(.n_layers, .num_hidden_layers)' "again-$family/config.json")"
+	data() { tail -c +"$(($(od -An -tu8 -N8 "$1/model.safetensors" | tr -d ' ') + 9))" "$1/model.safetensors" | cksum; }
+	is "$family: weights are copied" "$(data "again-$family")" "$(data "top-$family")"
+	is "$family: layers come in the order asked for" \
+		"$(model-init --from "turned-$family" --layers 1,0 --out "back-$family" && data "back-$family")" \
+		"$(model-init --from "$teacher" --layers 0,1 --out "whole-$family" && data "whole-$family")"
+	is "$family: and another order is another model" "$([ "$(data "turned-$family")" = "$(data "whole-$family")" ]; echo $?)" 1
+	rec-load --type masked "$teacher/eval.jsonl" > eval.arrows
+	is "$family: all layers are the teacher" "$(perplexity --model "whole-$family" eval.arrows)" \
+		"$(perplexity --model "$teacher" eval.arrows)"
+done
+ok 'the tokenizer comes with the student' cmp "$fixtures/train/distilbert/tokenizer.json" top-distilbert/tokenizer.json
+like 'the lineage begins with the teacher' "$(model-info again-distilbert | sed -n '/^lineage/,$p' | grep -c model-init)" '^2$'
+for wrong in '--from t --config bert.json' '--from t' '--layers 0' '--from t --layers 0 --vocab vocab.txt' \
+	"--from $fixtures/train/bert --layers 0,2" "--from $fixtures/train/bert --layers 0,0" "--from $fixtures/train/bert --layers 0," \
+	"--from $fixtures/train/bert --layers -1" "--from $fixtures/train/bert --layers 99999999999999999999"; do
+	# shellcheck disable=SC2086
+	status "refused: $wrong" 64 model-init $wrong --out m
+done
+status 'a teacher that is not there' 66 model-init --from none --layers 0 --out m
+is 'and nothing is left of them' "$(ls -d m 2> /dev/null)" ''
 status 'no --out' 64 model-init --config bert.json
 status 'an operand' 64 model-init --config bert.json --out m bert.json
 status 'a folder in one that is not there' 73 model-init --config bert.json --out none/m

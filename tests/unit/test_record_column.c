@@ -253,8 +253,48 @@ static void refuses_what_is_no_int32(void **state) {
 	}
 }
 
+/* Halves are floats rounded to the nearest, ties to even; what is read is what was written. */
+static void test_float_lists(void **state) {
+	(void)state;
+	static const struct { float value, half; } rounded[] = { { 1, 1 }, { -2.5f, -2.5f }, { 65504, 65504 }, { 65519, 65504 },
+		{ 2049, 2048 }, { 2051, 2052 }, { 0x1p-14f, 0x1p-14f }, { 0x1p-24f, 0x1p-24f }, { 0x1.8p-24f, 0x1p-23f },
+		{ 0x1p-25f, 0 }, { 0x1.01p-25f, 0x1p-24f }, { 0x1.ffp-15f, 0x1.ffp-15f }, { 0x1.fffp-15f, 0x1p-14f }, { -0.0f, 0 } };
+	enum { COUNT = sizeof rounded / sizeof *rounded };
+	for (int width = 16; width <= 32; width += 16) {
+		float values[COUNT], got[COUNT];
+		struct schema lists = { 0 };
+		struct failure failure;
+		struct column column = { 0 };
+		for (size_t i = 0; i < COUNT; i++)
+			values[i] = rounded[i].value;
+		schema_add_float_list(&lists, "x", width);
+		struct builder *builder = builder_create(&lists.fields[0]);
+		builder_append_float_list(builder, values, 2);
+		builder_append_float_list(builder, values, 0);
+		builder_append_float_list(builder, values, COUNT);
+		builder_view(builder, &column);
+		assert_int_equal(column_floats(&column, 1, got, &failure), 0);
+		assert_int_equal(column_floats(&column, 2, got, &failure), 0);
+		for (size_t i = 0; i < COUNT; i++)
+			assert_true(got[i] == (width == 16 ? rounded[i].half : rounded[i].value));
+		column_clear(&column);
+		values[1] = 65520;
+		builder_append_float_list(builder, values, 2);
+		builder_append_null(builder_child(builder, 0));
+		builder_end_row(builder);
+		builder_view(builder, &column);
+		assert_int_equal(column_floats(&column, 3, got, &failure), width == 16 ? -1 : 0);
+		assert_int_equal(column_floats(&column, 4, got, &failure), -1);
+		assert_non_null(strstr(failure.text, "x has a null"));
+		column_clear(&column);
+		builder_destroy(builder);
+		schema_clear(&lists);
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_float_lists),
 		cmocka_unit_test(shows_what_was_appended),
 		cmocka_unit_test(copies_rows_of_columns),
 		cmocka_unit_test(has_no_validity_without_nulls),
