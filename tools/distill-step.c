@@ -3,11 +3,11 @@
 #include <math.h>
 
 #include "base/files.h"
-#include "base/signals.h"
 #include "cli/cli.h"
 #include "cli/metrics.h"
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "cli/signals.h"
 #include "cli/streams.h"
 #include "model/head_distillation.h"
 #include "train/head_task.h"

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/heap.h"
 #include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/options.h"
@@ -61,46 +62,38 @@ struct stage {
 	float *states;                  /* [N, C] of the records at hand, where hidden states are asked for */
 	size_t state_capacity;
 	float *best, *rest;             /* [M, K], [M, REST_TEMPERATURES] */
-	int32_t *ids;                   /* [M, K] highest logits first, of equal ones lower ids first */
+	int32_t *ids;                   /* [M, K] the best first */
 	size_t label_capacity;
 };
 
 /* ---- the highest logits -------------------------------------------------------------------------------- */
 
-/* Whether token a comes before token b. */
-static bool comes_before(const float *logits, int32_t a, int32_t b) {
+/* Whether token a comes before token b in a row of logits: by the higher logit, of equal ones by the lower id. */
+static bool is_better(const float *logits, int32_t a, int32_t b) {
 	return logits[a] > logits[b] || (logits[a] >= logits[b] && a < b);
 }
 
-/* Restores a heap of `count` ids, the last one first, below `place`. */
-static void sink(int32_t *heap, size_t count, size_t place, const float *logits) {
-	for (size_t child; (child = 2 * place + 1) < count; place = child) {
-		if (child + 1 < count && comes_before(logits, heap[child], heap[child + 1]))
-			child++;
-		if (!comes_before(logits, heap[place], heap[child]))
-			return;
-		int32_t id = heap[place];
-		heap[place] = heap[child];
-		heap[child] = id;
-	}
+/* The worst of a heap of tokens comes first. */
+static bool is_worse(const void *logits, const void *a, const void *b) {
+	return is_better(logits, *(const int32_t *)b, *(const int32_t *)a);
 }
 
-/* The ids of the K highest of V logits, in order. */
-static void select_highest(const float *logits, size_t V, size_t K, int32_t *ids) {
-	for (size_t k = 0; k < K; k++)
+/* The ids of the K best of V logits, the best first. */
+static void select_best(const float *logits, size_t V, size_t K, int32_t *ids) {
+	for (size_t k = 0; k < K; k++) {
 		ids[k] = (int32_t)k;
-	for (size_t k = K / 2; k-- > 0;)
-		sink(ids, K, k, logits);
+		heap_added(ids, k + 1, sizeof *ids, is_worse, logits);
+	}
 	for (size_t v = K; v < V; v++)
-		if (comes_before(logits, (int32_t)v, ids[0])) {
+		if (is_better(logits, (int32_t)v, ids[0])) {
 			ids[0] = (int32_t)v;
-			sink(ids, K, 0, logits);
+			heap_replaced(ids, K, sizeof *ids, is_worse, logits);
 		}
 	for (size_t count = K; count-- > 1;) {
-		int32_t last = ids[0];
+		int32_t worst = ids[0];
 		ids[0] = ids[count];
-		ids[count] = last;
-		sink(ids, count, 0, logits);
+		ids[count] = worst;
+		heap_replaced(ids, count, sizeof *ids, is_worse, logits);
 	}
 }
 
@@ -110,7 +103,7 @@ static void keep_best(void *context, size_t m, int worker) {
 	float *logits = stage->logits + m * stage->V, *best = stage->best + m * stage->K;
 	int32_t *ids = stage->ids + m * stage->K;
 	(void)worker;
-	select_highest(logits, stage->V, stage->K, ids);
+	select_best(logits, stage->V, stage->K, ids);
 	for (size_t k = 0; k < stage->K; k++) {
 		best[k] = logits[ids[k]];
 		logits[ids[k]] = -INFINITY;
