@@ -7,6 +7,10 @@
     reference.py train MODEL MASKED.jsonl BATCH STEPS fp32|bf16 eager|compile   a plain PyTorch loop: tokens a second after
                                                         the first step, which compiles
     reference.py evaluate MODEL MASKED.jsonl BATCH      the loss of all records: tokens and seconds
+    reference.py expert MODEL MASKED.jsonl BATCH STEPS fp32|bf16   `train` as an expert writes it: vocabulary logits at masked
+                                                        tokens alone, scaled-dot-product attention, AdamW in one kernel,
+                                                        torch.compile
+    reference.py expert_evaluate MODEL MASKED.jsonl BATCH fp32|bf16   the same for `evaluate`, after a first pass that compiles
     reference.py fill MODEL                             the fill-mask pipeline on one sentence
 
 Prints one JSON object. BENCH_THREADS bounds the threads.
@@ -147,6 +151,68 @@ def evaluate(model, masked, batch):
     return dict(seconds=time.perf_counter() - start, tokens=sum(len(row["input_ids"]) for row in rows))
 
 
+def masked_loss(network):
+    """A compiled function of a batch: the mean loss over its masked tokens, whose logits are the only ones computed."""
+    import torch
+
+    head = network.cls if hasattr(network, "cls") else lambda h: network.vocab_projector(
+        network.vocab_layer_norm(network.activation(network.vocab_transform(h))))
+
+    def loss(ids, where, labels):
+        hidden = network.base_model(input_ids=ids)[0].flatten(0, 1)[where]
+        return torch.nn.functional.cross_entropy(head(hidden).float(), labels)
+
+    return torch.compile(loss, dynamic=False)
+
+
+def masked_batch(rows):
+    import torch
+
+    labels = torch.tensor([row["labels"] for row in rows]).flatten()
+    where = (labels >= 0).nonzero().squeeze(1)
+    room = torch.full((max(len(labels) // 5, len(where)) - len(where),), -100)  # of one shape, so that it compiles once
+    return (torch.tensor([row["input_ids"] for row in rows]), torch.cat([where, room.abs() * 0]),
+            torch.cat([labels[where], room]))
+
+
+def expert(model, masked, batch, steps, dtype):
+    import torch
+    from transformers import AutoModelForMaskedLM
+
+    torch.set_num_threads(threads)
+    torch.manual_seed(5)
+    network = AutoModelForMaskedLM.from_pretrained(model, attn_implementation="sdpa").train()
+    loss_of, optimizer = masked_loss(network), torch.optim.AdamW(network.parameters(), lr=5e-5, fused=True)
+    rows = [json.loads(line) for line in open(masked)]
+    seconds = []
+    for step in range(int(steps)):
+        ids, where, labels = masked_batch(rows[step * int(batch) : (step + 1) * int(batch)])
+        start = time.perf_counter()
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bf16"):
+            loss = loss_of(ids, where, labels)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        seconds.append(time.perf_counter() - start)
+    return dict(tokens_per_second=ids.numel() / statistics.median(seconds[1:]), mode="compile")
+
+
+def expert_evaluate(model, masked, batch, dtype):
+    import torch
+    from transformers import AutoModelForMaskedLM
+
+    torch.set_num_threads(threads)
+    network = AutoModelForMaskedLM.from_pretrained(model, attn_implementation="sdpa").eval()
+    loss_of, rows = masked_loss(network), [json.loads(line) for line in open(masked)]
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bf16"):
+        for first_pass in (True, False):
+            start = time.perf_counter()
+            for first in range(0, len(rows), int(batch)):
+                loss_of(*masked_batch(rows[first : first + int(batch)]))
+    return dict(seconds=time.perf_counter() - start, tokens=sum(len(row["input_ids"]) for row in rows))
+
+
 def fill(model):
     from transformers import pipeline
 
@@ -154,5 +220,6 @@ def fill(model):
     return dict(answer=answers[0]["token_str"])
 
 
-commands = dict(tokenize=tokenize, nanotoken=nanotoken, learn=learn, text=text, train=train, evaluate=evaluate, fill=fill)
+commands = dict(tokenize=tokenize, nanotoken=nanotoken, learn=learn, text=text, train=train, evaluate=evaluate, fill=fill,
+                expert=expert, expert_evaluate=expert_evaluate)
 print(json.dumps(commands[sys.argv[1]](*sys.argv[2:])))
