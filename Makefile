@@ -93,6 +93,7 @@ help:
 	@echo 'make roots        build and test in an empty Debian bookworm and an empty trixie, by debootstrap, as root'
 	@echo 'make fetch        a MODEL of the Hugging Face hub into run/downloads'
 	@echo 'make imdb         fine-tune MODEL (default $(MODEL)) on DATA (default: download aclImdb)'
+	@echo 'make trainer      the same with other SETTINGS; so do accelerate, whole-imdb, and own-text TEXT=FILE'
 	@echo 'make torture      lets every file operation of a training run fail, then kills one again and again (minutes)'
 	@echo 'make fuzz         feeds whatever reads files what nobody would write, FUZZ_SECONDS (default 60) each'
 	@echo 'make bench        cloze beside the reference, as a table'
@@ -212,7 +213,7 @@ $(BUILD)/completions/zsh/_%: $(BIN)/% pipelines/make-completions
 	$(call say,complete,$@) pipelines/make-completions zsh $< > $@
 
 # What is installed: a line for each file, the folder below PREFIX first.
-share_cloze = $(wildcard pipelines/*.mk) pipelines/fetch
+share_cloze = $(wildcard pipelines/*.mk) pipelines/fetch pipelines/fetch-model
 installed = $(tools:%=bin:%) $(foreach page,$(wildcard man/*),share/man/man$(subst .,,$(suffix $(page))):$(page)) \
 	$(patsubst %,share/bash-completion/completions:%,$(filter $(BUILD)/completions/bash/%,$(completions))) \
 	$(patsubst %,share/zsh/site-functions:%,$(filter $(BUILD)/completions/zsh/%,$(completions))) \

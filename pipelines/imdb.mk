@@ -1,110 +1,211 @@
-# imdb.mk: the tutorial's run, from the IMDB archive to a fine-tuned model. Each file is made once; make goes on where
-# it stopped.
+# imdb.mk: from an archive of reviews, or a text of one's own, to a fine-tuned model and a report on it.
 #
 #     make imdb DATA=aclImdb_v1.tar.gz MODEL=distilbert-base-uncased EPOCHS=3
-#     make fetch MODEL=distilbert-base-uncased
+#     make trainer | accelerate | whole-imdb        the same with the settings of trainer.mk and so on, beside this file
+#     make own-text TEXT=my.csv MODEL=bert-base-uncased
+#     make imdb SETTINGS=mine.mk                    with a copy of one of these files
+#     make fetch MODEL=bert-base-uncased            a model of the hub into run/downloads
 #
-# Without DATA the archive is downloaded, without MODEL distilbert-base-uncased from the hub (HF_ENDPOINT). For another
-# DATA, MODEL or option name another folder as well: IMDB=run/other.
+# Without DATA the archive is downloaded, without MODEL distilbert-base-uncased from the hub.
+#
+# The name of each file in IMDB ends with a digest of the settings that the file depends on, and a file that is there is
+# not made again. So a changed setting makes anew just what depends on it, an older run stays what it was, and make goes
+# on with a run that was stopped. IMDB/run-DIGEST/ is a run, with its settings in settings.mk; IMDB/latest is a link to
+# the one that was finished last.
 #
 # A makefile of one's own may include it from where `make install` puts it, PREFIX/share/cloze/imdb.mk; the tools are then
 # those on PATH.
 
 IMDB = run/imdb
-DATA = run/downloads/aclImdb_v1.tar.gz
-MODEL = run/downloads/distilbert-base-uncased
+DATA = $(imdb_download)
+MODEL = distilbert-base-uncased
 SPLIT = train
+READ_OPTIONS =
 CHUNK_SIZE = 128
 TRAIN_SIZE = 1000
 TEST_SIZE = 100
+SEED = 42
+MASK = wwm
+WWM_PROBABILITY = 0.2
+MLM_PROBABILITY = 0.15
 EPOCHS = 3
 BATCH_SIZE = 64
 LEARNING_RATE = 5e-5
-WWM_PROBABILITY = 0.2
-SEED = 42
+WEIGHT_DECAY = 0.01
+# yes: the model after each epoch is kept, as run-DIGEST/model/checkpoint-STEP.
+KEEP_EPOCHS =
+TRAIN_OPTIONS =
+# Steps that are taken first, and thrown away, to estimate how long the run takes; 0: no estimate.
+ESTIMATE_STEPS = 0
 
 HF_ENDPOINT ?= https://huggingface.co
+imdb_download = run/downloads/aclImdb_v1.tar.gz
 imdb_archive = https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz
 imdb_archive_md5 = 7c2ac02c03563afcf9b574c7e56c153a
-hub_files = config.json tokenizer.json tokenizer_config.json vocab.txt model.safetensors
 
+imdb_makefile := $(firstword $(MAKEFILE_LIST))
 imdb_folder := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
 imdb_path := $(if $(BIN),$(abspath $(BIN)):)$(abspath $(imdb_folder)):$(PATH)
-imdb_empty :=
-# Names of files as prerequisites, where a space has to be marked.
-imdb_inputs = $(subst $(imdb_empty) $(imdb_empty),\ ,$(DATA)) $(subst $(imdb_empty) $(imdb_empty),\ ,$(MODEL))
+imdb_make = $(MAKE) --no-print-directory -f $(imdb_makefile)
 
-# A stage that fails must fail its pipe; what it wrote keeps the suffix .part.
-$(IMDB)/% run/downloads/%: SHELL = /bin/bash
-$(IMDB)/% run/downloads/%: .SHELLFLAGS = -o pipefail -c
-$(IMDB)/% run/downloads/%: export PATH := $(imdb_path)
+# A text as one word of the shell; a name of a file as one word of make.
+imdb_empty :=
+imdb_quote = '$(subst ','\'',$(1))'
+imdb_name = $(subst $(imdb_empty) $(imdb_empty),\ ,$(1))
 
 # In the source tree, what installs the dependencies and builds the tools; the makefile there sets these.
 imdb_downloads ?= :
 imdb_ready ?= :
 
+SETTINGS =
+ifneq ($(SETTINGS),)
+$(if $(wildcard $(call imdb_name,$(SETTINGS))),,$(error SETTINGS=$(SETTINGS): no such file \
+	(copy one of $(imdb_folder)/trainer.mk, accelerate.mk, whole-imdb.mk, own-text.mk)))
+include $(call imdb_name,$(SETTINGS))
+endif
+
+# A folder, or the name of one of the hub that was fetched or that nobody had to name.
+imdb_fetched := run/downloads/$(MODEL)
+imdb_model := $(if $(wildcard $(call imdb_name,$(MODEL))),$(MODEL),$(imdb_fetched))
+
 imdb:
-	@[ -e "$(DATA)" ] && [ -e "$(MODEL)" ] || $(imdb_downloads)
+	@[ -e $(call imdb_quote,$(DATA)) ] || [ $(call imdb_quote,$(DATA)) = $(imdb_download) ] || { \
+		echo "make: DATA="$(call imdb_quote,$(DATA))": no such file or folder" \
+			"(name an archive, a folder or a file of texts; without DATA the IMDB archive is downloaded)" >&2; exit 1; }
+	@[ -d $(call imdb_quote,$(imdb_model)) ] || [ $(call imdb_quote,$(MODEL)) = distilbert-base-uncased ] || { \
+		echo "make: MODEL="$(call imdb_quote,$(MODEL))": no such folder" \
+			"(make fetch MODEL=NAME gets a model of the hub; without MODEL it is distilbert-base-uncased)" >&2; exit 1; }
+	@[ -e $(call imdb_quote,$(DATA)) ] && [ -d $(call imdb_quote,$(imdb_model)) ] || $(imdb_downloads)
 	@$(imdb_ready)
-	@$(MAKE) --no-print-directory $(IMDB)/report.txt
-	@cat $(IMDB)/report.txt
+	@[ -e $(call imdb_quote,$(DATA)) ] || PATH=$(call imdb_quote,$(imdb_path)) FETCH_MD5=$(imdb_archive_md5) \
+		fetch $(imdb_archive) $(imdb_download)
+	@[ -d $(call imdb_quote,$(imdb_model)) ] || PATH=$(call imdb_quote,$(imdb_path)) HF_ENDPOINT=$(HF_ENDPOINT) \
+		fetch-model $(call imdb_quote,$(MODEL)) $(call imdb_quote,$(imdb_fetched))
+	@$(imdb_make) imdb-run
 
-run/downloads/aclImdb_v1.tar.gz:
-	FETCH_MD5=$(imdb_archive_md5) fetch $(imdb_archive) $@
-
-# A model folder of the hub, as NAME or OWNER/NAME.
-run/downloads/%:
-	for file in $(hub_files); do \
-		fetch $(HF_ENDPOINT)/$*/resolve/main/$$file $@.part/$$file || exit; \
-	done
-	mv $@.part $@
+trainer accelerate whole-imdb own-text:
+	@$(imdb_make) imdb SETTINGS=$(call imdb_quote,$(imdb_folder)/$@.mk)
 
 fetch:
 	@$(imdb_downloads)
-	@$(MAKE) --no-print-directory -f $(firstword $(MAKEFILE_LIST)) run/downloads/$(MODEL:run/downloads/%=%)
+	@PATH=$(call imdb_quote,$(imdb_path)) HF_ENDPOINT=$(HF_ENDPOINT) \
+		fetch-model $(call imdb_quote,$(MODEL:run/downloads/%=%)) $(call imdb_quote,run/downloads/$(MODEL:run/downloads/%=%))
 
-$(IMDB)/chunks.arrows: | $(imdb_inputs)
-	@mkdir -p $(@D)
-	imdb-read --split $(SPLIT) "$(DATA)" | wordpiece --model "$(MODEL)" \
-		| group-texts --chunk-size $(CHUNK_SIZE) > $@.part
-	@mv $@.part $@
+.PHONY: imdb trainer accelerate whole-imdb own-text fetch imdb-run
 
-$(IMDB)/train.arrows: $(IMDB)/chunks.arrows
-	split-records --train-size $(TRAIN_SIZE) --test-size $(TEST_SIZE) --seed $(SEED) \
-		--test-out $(@D)/test.arrows < $< > $@.part
-	@mv $@.part $@
+# ---- the run itself, in a make of its own, for which the data and the model are there -------------------------------
 
-$(IMDB)/eval.arrows: $(IMDB)/train.arrows
-	wwm-mask --wwm-probability $(WWM_PROBABILITY) --seed 7 < $(@D)/test.arrows > $@.part
-	@mv $@.part $@
+ifneq ($(filter imdb-run,$(MAKECMDGOALS)),)
 
-$(IMDB)/before.txt: $(IMDB)/eval.arrows
-	perplexity --model "$(MODEL)" < $< > $@.part
-	@mv $@.part $@
+# A stage that fails fails its pipe; what it wrote keeps the suffix .part.
+SHELL = /bin/bash
+.SHELLFLAGS = -eo pipefail -c
+export PATH := $(imdb_path)
+.DELETE_ON_ERROR:
+
+# Which file a name stands for: sizes and times, since another file may come to be called so.
+imdb_which = $(shell stat -L -c '%n %s %Y' $(1) 2> /dev/null)
+imdb_data_is := $(call imdb_which,$(call imdb_quote,$(DATA)))
+imdb_model_is := $(call imdb_which,$(call imdb_quote,$(imdb_model))/{*.json,*.txt,*.safetensors})
+
+# What each step depends on: the settings that it uses, and those of the steps before it.
+imdb_chunks_settings = DATA MODEL SPLIT READ_OPTIONS CHUNK_SIZE
+imdb_split_settings = $(imdb_chunks_settings) TRAIN_SIZE TEST_SIZE SEED
+imdb_eval_settings = $(imdb_split_settings) MASK $(if $(filter wwm,$(MASK)),WWM_PROBABILITY,MLM_PROBABILITY)
+imdb_run_settings = $(imdb_eval_settings) EPOCHS BATCH_SIZE LEARNING_RATE WEIGHT_DECAY KEEP_EPOCHS TRAIN_OPTIONS
+
+imdb_lines = $(foreach name,$(1),$(call imdb_quote,$(name) = $($(name))))
+imdb_words = $(foreach name,$(1),$(call imdb_quote,$(name)=$($(name))))
+imdb_digest = $(shell printf '%s\n' $(call imdb_quote,$(imdb_data_is)) $(call imdb_quote,$(imdb_model_is)) \
+	$(call imdb_lines,$(1)) | sha256sum | cut -c 1-8)
+
+chunks := $(IMDB)/chunks-$(call imdb_digest,$(imdb_chunks_settings)).arrows
+split := $(call imdb_digest,$(imdb_split_settings))
+train := $(IMDB)/train-$(split).arrows
+test := $(IMDB)/test-$(split).arrows
+masks := $(call imdb_digest,$(imdb_eval_settings))
+eval := $(IMDB)/eval-$(masks).arrows
+before := $(IMDB)/before-$(masks).txt
+run := $(IMDB)/run-$(call imdb_digest,$(imdb_run_settings))
+
+imdb_mask_wwm = wwm-mask --wwm-probability $(WWM_PROBABILITY)
+imdb_mask_random = random-mask --mlm-probability $(MLM_PROBABILITY)
+imdb_mask = $(or $(imdb_mask_$(MASK)),$(error MASK=$(MASK): it is wwm or random))
+imdb_train_options = --lr $(LEARNING_RATE) --weight-decay $(WEIGHT_DECAY) --batch-size $(BATCH_SIZE) --seed 3 $(TRAIN_OPTIONS)
+imdb_masked = shuffle-records --epochs $(EPOCHS) --seed 1 < '$(train)' | $(imdb_mask) --seed 2
+# Where every model is kept, a checkpoint an epoch; where not, the newest, for a run that is stopped.
+imdb_save = $(if $(filter yes,$(KEEP_EPOCHS)),--save-steps $$(imdb_steps=$$(rec-dump --info '$(train)' | \
+	sed -n 's/^  "records": \([0-9]*\).*/\1/p'); echo $$(((imdb_steps + $(BATCH_SIZE) - 1) / $(BATCH_SIZE)))),--save-total-limit 1)
+
+imdb-run: imdb-announce $(call imdb_name,$(run)/report.txt)
+	@ln -sfn "$$(basename '$(run)')" '$(IMDB)/latest'
+	@cat '$(run)/report.txt'
+
+# Which run this is; others that were begun and not finished are named, so that none is forgotten.
+imdb-announce:
+	@mkdir -p '$(run)'
+	@printf '%s\n' '# The settings of this run: make imdb SETTINGS=THIS_FILE goes on with it.' 'IMDB = $(IMDB)' \
+		$(call imdb_lines,$(imdb_run_settings)) | sed '2,$$ { s/[$$]/$$$$/g; s/#/\\#/g; }' > '$(run)/settings.mk'
+	@if [ -e '$(run)/report.txt' ]; then state='is done already'; \
+	elif [ -e '$(run)/metrics.jsonl' ] || [ -e '$(run)/metrics.jsonl.part' ]; then state='goes on where it stopped'; else state='begins'; fi; \
+	printf '%s' '$(run)' " $$state:"; \
+	printf ' %s' $(call imdb_words,$(imdb_run_settings)); echo
+	@for other in '$(IMDB)'/run-*; do [ "$$other" = '$(run)' ] || [ -e "$$other/report.txt" ] || \
+		echo "$$other is not finished (make imdb SETTINGS='$$other/settings.mk' goes on with it)"; done
+
+$(call imdb_name,$(chunks)):
+	imdb-read --split $(SPLIT) $(READ_OPTIONS) $(call imdb_quote,$(DATA)) | wordpiece --model $(call imdb_quote,$(imdb_model)) \
+		| group-texts --chunk-size $(CHUNK_SIZE) > '$@.part'
+	@mv '$@.part' '$@'
+
+$(call imdb_name,$(train)): $(call imdb_name,$(chunks))
+	split-records --train-size $(TRAIN_SIZE) --test-size $(TEST_SIZE) --seed $(SEED) --test-out '$(test)' < '$<' > '$@.part'
+	@mv '$@.part' '$@'
+
+$(call imdb_name,$(eval)): $(call imdb_name,$(train))
+	$(imdb_mask) --seed 7 < '$(test)' > '$@.part'
+	@mv '$@.part' '$@'
+
+$(call imdb_name,$(before)): $(call imdb_name,$(eval))
+	perplexity --model $(call imdb_quote,$(imdb_model)) < '$<' > '$@.part'
+	@mv '$@.part' '$@'
+
+# The time that a few steps take, and how many there are. The first step also waits for the model's file to be read.
+$(call imdb_name,$(run)/estimate.txt): $(call imdb_name,$(eval))
+	@rm -rf '$(run)/estimate'
+	{ $(imdb_masked) || true; } 2> /dev/null | train-step --model $(call imdb_quote,$(imdb_model)) --out '$(run)/estimate' $(imdb_train_options) \
+		--max-steps $(ESTIMATE_STEPS) > '$@.part'
+	@rm -rf '$(run)/estimate'
+	@records=$$(rec-dump --info '$(train)' | sed -n 's/^  "records": \([0-9]*\).*/\1/p'); \
+	sed -n '$$ s/.*"tokens_per_second": \([0-9.e+]*\).*/\1/p' '$@.part' | awk -v records="$$records" '{ \
+		tokens = records * $(CHUNK_SIZE) * $(EPOCHS); \
+		printf "estimate: %.2f hours of training, for %d chunks in %s epochs at %s tokens a second\n", \
+			tokens / $$1 / 3600, records, "$(EPOCHS)", $$1 }' > '$@.new'
+	@rm '$@.part' && mv '$@.new' '$@'
+	@cat '$@'
 
 # train-step puts the model in place when it is whole, and only then. Ctrl-C leaves a checkpoint, from which the next
 # make goes on. Steps that a killed run had printed and not saved come again: the last line of each is kept.
-$(IMDB)/metrics.jsonl: $(IMDB)/eval.arrows
-	shuffle-records --epochs $(EPOCHS) --seed 1 < $(@D)/train.arrows \
-		| wwm-mask --wwm-probability $(WWM_PROBABILITY) --seed 2 \
-		| train-step --model "$(MODEL)" --out $(@D)/model --resume --lr $(LEARNING_RATE) --batch-size $(BATCH_SIZE) \
-			--eval $(@D)/eval.arrows --save-total-limit 1 --seed 3 >> $@.part
-	@tac $@.part | awk '{ line = $$0; sub(/, "tokens_per_second.*/, ""); if (!seen[$$0]++) print line }' | tac > $@.once
-	@mv $@.once $@ && rm $@.part
+$(call imdb_name,$(run)/metrics.jsonl): $(call imdb_name,$(eval)) $(if $(filter-out 0,$(ESTIMATE_STEPS)),$(call imdb_name,$(run)/estimate.txt))
+	$(imdb_masked) \
+		| train-step --model $(call imdb_quote,$(imdb_model)) --out '$(run)/model' --resume $(imdb_train_options) \
+			--eval '$(eval)' $(imdb_save) >> '$@.part'
+	@tac '$@.part' | awk '{ line = $$0; sub(/, "tokens_per_second.*/, ""); if (!seen[$$0]++) print line }' | tac > '$@.once'
+	@mv '$@.once' '$@' && rm '$@.part'
 
-$(IMDB)/after.txt: $(IMDB)/metrics.jsonl
-	perplexity --model $(@D)/model < $(@D)/eval.arrows > $@.part
-	@mv $@.part $@
+$(call imdb_name,$(run)/after.txt): $(call imdb_name,$(run)/metrics.jsonl)
+	perplexity --model '$(run)/model' < '$(eval)' > '$@.part'
+	@mv '$@.part' '$@'
 
-$(IMDB)/report.txt: $(IMDB)/before.txt $(IMDB)/after.txt
+$(call imdb_name,$(run)/report.txt): $(call imdb_name,$(before)) $(call imdb_name,$(run)/after.txt)
 	@{ \
-		echo "before:  $$(cat $(@D)/before.txt)"; \
-		grep eval_loss $(@D)/metrics.jsonl; \
-		echo "after:   $$(cat $(@D)/after.txt)"; \
+		echo "before:  $$(cat '$(before)')"; \
+		grep eval_loss '$(run)/metrics.jsonl'; \
+		echo "after:   $$(cat '$(run)/after.txt')"; \
 		echo 'This is a great [MASK].'; \
-		echo 'This is a great [MASK].' | fill-mask --model $(@D)/model; \
-	} > $@.part
-	@mv $@.part $@
+		echo 'This is a great [MASK].' | fill-mask --model '$(run)/model'; \
+	} > '$@.part'
+	@mv '$@.part' '$@'
 
-.PHONY: imdb fetch
-.DELETE_ON_ERROR:
+.PHONY: imdb-announce
+endif
