@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -31,6 +32,8 @@ static int wake = -1;                        /* the eventfd */
 /* ---- before main() ------------------------------------------------------------------------------------- */
 
 static sigset_t mask_at_start;
+static cpu_set_t cores_at_start;
+static bool confined;
 
 static void block_all(void) {
 	sigset_t set;
@@ -38,12 +41,33 @@ static void block_all(void) {
 	sigprocmask(SIG_BLOCK, &set, &mask_at_start);
 }
 
-/* OpenBLAS starts threads when it is loaded, before any constructor of the program: they must not take signals either. */
+/* Lets the process run on the core that it is on, and on no other one. */
+static void confine(void) {
+	cpu_set_t one;
+	int core = sched_getcpu();
+	if (core < 0 || core >= CPU_SETSIZE || sched_getaffinity(0, sizeof cores_at_start, &cores_at_start) < 0)
+		return;
+	CPU_ZERO(&one);
+	CPU_SET((size_t)core, &one);
+	confined = sched_setaffinity(0, sizeof one, &one) == 0;
+}
+
+/* OpenBLAS, when it is loaded, starts a thread for each core but one. Nothing here computes in them (math/matrix.c), and
+ * they do harm: where a thread cannot be had, OpenBLAS prints lines of its own and ends the program by SIGINT; where memory
+ * is short, a program that ends waits for them for ever. Where there is one core, it starts none. Libraries are loaded
+ * before any constructor of the program runs, but after this array's functions. */
+static void before_libraries(void) {
+	block_all(); /* a thread that a library does start must not take signals */
+	confine();
+}
+
 __attribute__((section(".preinit_array"), used))
-static void (*const before_libraries)(void) = block_all;
+static void (*const first_of_all)(void) = before_libraries;
 
 __attribute__((constructor))
-static void restore_mask(void) {
+static void after_libraries(void) {
+	if (confined)
+		sched_setaffinity(0, sizeof cores_at_start, &cores_at_start);
 	sigaddset(&mask_at_start, SIGUSR1);
 	sigaddset(&mask_at_start, SIGXFSZ);
 	sigprocmask(SIG_SETMASK, &mask_at_start, NULL);

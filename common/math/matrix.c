@@ -7,8 +7,10 @@
 
 #include <cblas.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/memory.h"
 #include "math/matrix_onednn.h"
@@ -17,6 +19,29 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void turn_off_blas_threads(void) {
 	openblas_set_num_threads(1);
+}
+
+/* What the libraries take for themselves when a thread first calls them: OpenBLAS maps a buffer of 128 MB (BUFFER_SIZE of
+ * its common_x86_64.h), of which it touches little, and tries again for ever where it gets none; oneDNN generates code, and
+ * crashes without the memory for that. */
+enum { OPENBLAS_BYTES = 130 << 20, ONEDNN_BYTES = 16 << 20 };
+
+/* Whether this thread's first product is computed; how many threads compute their first. */
+static _Thread_local bool begun;
+static atomic_size_t beginning;
+
+/* Before a thread's first product: whether the system gives what the library will take. */
+static void begin_product(size_t bytes) {
+	bytes *= atomic_fetch_add(&beginning, 1) + 1;
+	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		memory_exhausted();
+	munmap(memory, bytes);
+}
+
+static void end_product(void) {
+	begun = true;
+	atomic_fetch_sub(&beginning, 1);
 }
 
 static void multiply_openblas(const struct product *p) {
@@ -49,12 +74,19 @@ static void multiply_widened(const struct product *p) {
 
 void multiply(const struct product *product) {
 	const struct onednn fast = onednn_is_fast();
-	if (is_bf16(product) ? fast.bf16 : fast.fp32)
-		multiply_onednn(product);
-	else if (is_bf16(product))
+	const bool onednn = is_bf16(product) ? fast.bf16 : fast.fp32, first = !begun;
+	if (!onednn && is_bf16(product)) {
 		multiply_widened(product);
+		return;
+	}
+	if (first)
+		begin_product(onednn ? ONEDNN_BYTES : OPENBLAS_BYTES);
+	if (onednn)
+		multiply_onednn(product);
 	else
 		multiply_openblas(product);
+	if (first)
+		end_product();
 }
 
 bool bf16_is_fast(void) {
