@@ -320,9 +320,17 @@ static void print_differences(const json_t *comparison) {
 	}
 }
 
+/* Of the head that the folder has; an encoder alone is shown as a masked language model that lacks its head. */
+static const struct head_layout *layout_of(const char *folder) {
+	struct failure failure;
+	const struct head_class *head;
+	check(head_for_folder(folder, &head, &failure), &failure);
+	return head != NULL ? &head->layout : &masked_lm_head.layout;
+}
+
 static struct parameters *map_model(const char *folder) {
 	struct failure failure;
-	struct parameters *parameters = parameters_map(folder, &masked_lm_head.layout, 0, &print_warnings, &failure);
+	struct parameters *parameters = parameters_map(folder, layout_of(folder), 0, &print_warnings, &failure);
 	if (parameters == NULL)
 		die_failure(&failure);
 	return parameters;
@@ -355,8 +363,8 @@ int main(int argc, char **argv) {
 	if (diff)
 		return compare_models(argv[operand], argv[operand + 1]);
 	struct failure failure;
-	struct parameters *parameters = parameters_describe(argv[operand], &masked_lm_head.layout, &print_warnings,
-		&failure);
+	const struct head_layout *head = layout_of(argv[operand]);
+	struct parameters *parameters = parameters_describe(argv[operand], head, &print_warnings, &failure);
 	if (parameters == NULL)
 		die_failure(&failure);
 	json_t *description = describe(argv[operand], parameters);

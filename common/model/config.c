@@ -2,6 +2,7 @@
  * are read one by one. What cloze does not know stays in the JSON and is written back. */
 #include "model/config.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,8 @@
 #include "base/memory.h"
 
 static const char *const type_names[] = { [MODEL_DISTILBERT] = "distilbert", [MODEL_BERT] = "bert" };
+
+enum { MAX_LABELS = 1 << 20 };
 
 /* The limits keep every product of two sizes far below what a size_t holds. */
 static const struct size_key {
@@ -150,6 +153,35 @@ static int read_padding(const char *path, struct config *config, struct failure 
 	return 0;
 }
 
+/* As PreTrainedConfig of transformers: id2label counts, then num_labels. */
+static int read_labels(const char *path, struct config *config, struct failure *failure) {
+	const json_t *names = json_object_get(config->json, "id2label");
+	const json_t *number = json_object_get(config->json, "num_labels");
+	config->num_labels = 2;
+	if (names != NULL && !json_is_null(names)) {
+		if (!json_is_object(names) || json_object_size(names) == 0)
+			return fail(failure, EX_DATAERR, "%s: id2label: must be an object with a name for each label", path);
+		config->num_labels = json_object_size(names);
+		return 0;
+	}
+	if (number == NULL || json_is_null(number))
+		return 0;
+	if (!json_is_integer(number) || json_integer_value(number) < 1 || json_integer_value(number) > MAX_LABELS)
+		return fail(failure, EX_DATAERR, "%s: num_labels: must be a whole number from 1 to %d", path, MAX_LABELS);
+	config->num_labels = (size_t)json_integer_value(number);
+	return 0;
+}
+
+static int read_classifier_dropout(const char *path, struct config *config, struct failure *failure) {
+	bool bert = config->model_type == MODEL_BERT;
+	const char *key = bert ? "classifier_dropout" : "seq_classif_dropout";
+	config->classifier_dropout = config->hidden_dropout;
+	if (bert && json_is_null(json_object_get(config->json, key)))
+		return 0;
+	double fallback = bert ? (double)config->hidden_dropout : 0.2;
+	return read_number(path, config, key, fallback, 1, &config->classifier_dropout, failure);
+}
+
 static int read_keys(const char *path, struct config *config, struct failure *failure) {
 	if (read_type(path, config, failure) < 0)
 		return -1;
@@ -159,13 +191,15 @@ static int read_keys(const char *path, struct config *config, struct failure *fa
 	bool bert = config->model_type == MODEL_BERT;
 	const char *hidden = bert ? "hidden_dropout_prob" : "dropout";
 	const char *attention = bert ? "attention_probs_dropout_prob" : "attention_dropout";
+	config->inner_size = 50; /* Howard and Ruder 2018 */
 	config->layer_norm_eps = 1e-12f; /* modeling_distilbert.py has it as a constant */
 	if (read_number(path, config, hidden, 0.1, 1, &config->hidden_dropout, failure) < 0
 		|| read_number(path, config, attention, 0.1, 1, &config->attention_dropout, failure) < 0
 		|| (bert && read_number(path, config, "layer_norm_eps", 1e-12, 1, &config->layer_norm_eps, failure) < 0)
 		|| read_number(path, config, "initializer_range", 0.02, 100, &config->initializer_range, failure) < 0
 		|| read_flag(path, config, "tie_word_embeddings", true, &config->tie_word_embeddings, failure) < 0
-		|| read_activation(path, config, failure) < 0 || read_padding(path, config, failure) < 0)
+		|| read_activation(path, config, failure) < 0 || read_padding(path, config, failure) < 0
+		|| read_labels(path, config, failure) < 0 || read_classifier_dropout(path, config, failure) < 0)
 		return -1;
 	return refuse_unsupported(path, config, failure);
 }
@@ -212,4 +246,34 @@ void config_copy(struct config *to, const struct config *from) {
 void config_clear(struct config *config) {
 	json_decref(config->json);
 	*config = (struct config){ 0 };
+}
+
+int config_read_folder(const char *folder, struct config *config, struct failure *failure) {
+	char *path = format_text("%s/config.json", folder);
+	int result = config_read(path, config, failure);
+	free(path);
+	return result;
+}
+
+/* ---- labels -------------------------------------------------------------------------------------------- */
+
+void config_set_labels(struct config *config, const json_t *names) {
+	json_t *id2label = json_object(), *label2id = json_object(), *name;
+	char id[32];
+	size_t i;
+	json_array_foreach((json_t *)names, i, name) {
+		snprintf(id, sizeof id, "%zu", i);
+		json_object_set(id2label, id, name);
+		json_object_set_new(label2id, json_string_value(name), json_integer((json_int_t)i));
+	}
+	json_object_set_new(config->json, "id2label", id2label);
+	json_object_set_new(config->json, "label2id", label2id);
+	json_object_del(config->json, "num_labels");
+	config->num_labels = json_array_size(names);
+}
+
+const char *config_label_name(const struct config *config, size_t label) {
+	char id[32];
+	snprintf(id, sizeof id, "%zu", label);
+	return json_string_value(json_object_get(json_object_get(config->json, "id2label"), id));
 }

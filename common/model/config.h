@@ -28,6 +28,9 @@ struct config {
 	float layer_norm_eps;           /* 1e-12 for distilbert */
 	float initializer_range;
 	int32_t pad_token_id;           /* -1: null in the file, no padding token */
+	size_t num_labels;              /* K, of a classifier: as many as `id2label` has, or `num_labels`, or 2 */
+	float classifier_dropout;       /* `seq_classif_dropout` (0.2); of bert hidden_dropout where it is not set */
+	size_t inner_size;              /* of a pooled classifier (model/head.h): 50, or what its tensors say */
 	bool tie_word_embeddings;
 	json_t *json;                   /* the whole file as read, owned: what cloze does not know is kept when it is saved */
 };
@@ -48,6 +51,15 @@ void config_set_layers(struct config *config, size_t layers);
 void config_copy(struct config *to, const struct config *from);
 
 void config_clear(struct config *config);
+
+/* The same of FOLDER/config.json. */
+int config_read_folder(const char *folder, struct config *config, struct failure *failure);
+
+/* Names the labels of a classifier, an array of strings: id2label, label2id and num_labels. */
+void config_set_labels(struct config *config, const json_t *names);
+
+/* The name of a label below num_labels; NULL: the configuration has none. Owned by the configuration. */
+const char *config_label_name(const struct config *config, size_t label);
 
 const char *model_type_name(enum model_type type);   /* "distilbert" */
 const char *model_type_prefix(enum model_type type); /* of the encoder's tensors: "distilbert." */

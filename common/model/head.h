@@ -34,6 +34,10 @@ struct head_class {
 	bool couples_records;                     /* the loss of a record depends on the others of its batch (batch norm) */
 	const char *part_names[LOSS_PARTS];       /* of the parts in the metrics: "loss_ce"; NULL: no such part */
 
+	/* Checks the options against the configuration of a model to be trained, and changes it where they ask for that,
+	 * before the table of parameters is made. NULL: there is nothing to check. -1: 64, 65; `folder` is what messages
+	 * call the model. */
+	int (*configure)(const void *options, const char *folder, struct config *config, struct failure *failure);
 	/* Borrows `compute`; `options` is what the head's own header says, or NULL. */
 	struct head *(*create)(const struct compute *compute, const void *options);
 	void (*free)(struct head *head);
@@ -48,6 +52,9 @@ struct head_class {
 	struct loss (*loss)(struct head *head, const struct head_pass *pass);
 	/* Logits of a target: the vocabulary, or the classes. */
 	size_t (*width)(const struct head *head);
+	/* Takes over what a step has changed in running statistics: the optimizer has taken the step whose passes went
+	 * before. NULL: the head has none. */
+	void (*end_step)(struct head *head);
 	/* The logits of the rows that were wanted: [M, V] of tokens, [B, K] of records. */
 	void (*logits)(struct head *head, const struct head_pass *pass, float *logits);
 };
@@ -57,5 +64,17 @@ extern const struct head_class masked_lm_head;
 
 /* The same with a loss against a teacher's answers. Options: model/head_distillation.h. */
 extern const struct head_class distillation_head;
+
+/* BertForSequenceClassification and DistilBertForSequenceClassification, on the state at the first token. Options:
+ * struct classifier_options (model/classifier.h), or NULL. */
+extern const struct head_class classifier_head;
+
+/* The classifier of ULMFiT (Howard and Ruder 2018, section 3.3), on the last state and the maximum and mean over all
+ * states; two batch norms. transformers has none of the kind, and opens the folder as an encoder. Options as above. */
+extern const struct head_class pooled_classifier_head;
+
+/* Finds which of these heads a folder has: the first of which every tensor is there. *head is NULL where it has none.
+ * -1: 65, 66. */
+int head_for_folder(const char *folder, const struct head_class **head, struct failure *failure);
 
 #endif

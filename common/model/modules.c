@@ -194,8 +194,8 @@ struct matrix norm_backward(const struct compute *compute, const struct norm *no
 
 /* ---- dropout ------------------------------------------------------------------------------------------- */
 
-/* Sites are below PIECE_SITES: a layer has three, and there are at most 1024. */
-enum { PIECE_SITES = 1 << 12 };
+/* Sites are below PIECE_SITES: a layer has three, and there are at most 1024; a head has the last 16. */
+enum { PIECE_SITES = 1 << 12, HEAD_SITES = PIECE_SITES - 16 };
 
 static struct dropout dropout_at(const struct compute *compute, uint32_t site, float probability) {
 	return (struct dropout){ compute->seed, compute->pass, site + compute->piece * PIECE_SITES,
@@ -208,4 +208,8 @@ struct dropout hidden_dropout(const struct compute *compute, uint32_t site) {
 
 struct dropout attention_dropout(const struct compute *compute, uint32_t site) {
 	return dropout_at(compute, site, compute->attention_dropout);
+}
+
+struct dropout head_dropout(const struct compute *compute, uint32_t site) {
+	return dropout_at(compute, HEAD_SITES + site, compute->head_dropout);
 }

@@ -26,7 +26,7 @@ struct compute {
 
 	/* Of the pass at hand. */
 	bool training;                  /* drop */
-	float hidden_dropout, attention_dropout;
+	float hidden_dropout, attention_dropout, head_dropout;
 	uint64_t seed, pass;            /* of the coins */
 	uint32_t piece;                 /* of the pass: each has coins of its own */
 	const struct blocks *gradients; /* what the pass adds to; NULL: it has no backward */
@@ -109,5 +109,7 @@ struct matrix norm_backward(const struct compute *compute, const struct norm *no
 /* The coins of a site, a place in the network that has its own; none outside training. */
 struct dropout hidden_dropout(const struct compute *compute, uint32_t site);
 struct dropout attention_dropout(const struct compute *compute, uint32_t site);
+/* Of a head, which numbers its sites from 0, 16 at most. */
+struct dropout head_dropout(const struct compute *compute, uint32_t site);
 
 #endif

@@ -42,6 +42,10 @@ void network_set_dropout(struct network *network, float hidden, float attention,
 	network->compute.seed = seed;
 }
 
+void network_set_head_dropout(struct network *network, float probability) {
+	network->compute.head_dropout = probability;
+}
+
 enum precision resolve_precision(enum precision precision) {
 	return precision != PRECISION_AUTO ? precision : bf16_is_fast() ? PRECISION_BF16 : PRECISION_FP32;
 }
@@ -142,6 +146,11 @@ struct loss network_gradients(struct network *network, const struct examples *ex
 	}
 	network->rounded = false;
 	return sum;
+}
+
+void network_end_step(struct network *network) {
+	if (network->class->end_step != NULL)
+		network->class->end_step(network->head);
 }
 
 double network_loss(struct network *network, const struct examples *examples, float *losses, int32_t *ranks) {

@@ -17,6 +17,9 @@ void network_free(struct network *network);
 /* Sets the dropout probabilities of network_gradients(), 0 by default, and the seed of their coins. */
 void network_set_dropout(struct network *network, float hidden, float attention, uint64_t seed);
 
+/* Sets the dropout probability of the head, where that has one of its own; 0 by default. */
+void network_set_head_dropout(struct network *network, float probability);
+
 /* What dense layers and the decoder multiply in: float, the default, or bfloat16, to which activations, gradients and a
  * copy of the weights are then rounded, with sums in float. The weights themselves, their gradients, attention, norms and
  * the loss stay float. Faster where bf16_is_fast() (math/matrix.h). */
@@ -37,6 +40,9 @@ void network_count(const struct network *network, const struct examples *example
  * `pass` numbers the pass for dropout. */
 struct loss network_gradients(struct network *network, const struct examples *examples, uint64_t pass,
 	const struct totals *totals, const struct blocks *gradients);
+
+/* Ends a step whose passes network_gradients() has computed: running statistics become what the passes made of them. */
+void network_end_step(struct network *network);
 
 /* Evaluation: the sum of the losses of the labelled tokens or records, in nats. `losses` and `ranks`, where not NULL, get
  * that of each, and how many logits come before the label's. */

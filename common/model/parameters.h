@@ -80,6 +80,8 @@ struct head_layout {
 	/* Beginnings of the names of tensors that files usually have beside this head's, left aside without a warning; ended by
 	 * NULL. */
 	const char *const *left_aside;
+	/* A weight whose file tells the size config.inner_size, its first dimension; NULL: the head has no such size. */
+	const char *inner_weight;
 	/* Fills the tensors of the head and returns how many they are. Names are static. */
 	size_t (*tensors)(const struct config *config, struct head_tensor tensors[MAX_HEAD_TENSORS]);
 };

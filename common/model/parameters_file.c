@@ -10,6 +10,8 @@
 #include "base/memory.h"
 #include "model/safetensors.h"
 
+enum { MAX_INNER_SIZE = 1 << 20 };
+
 /* ---- loading ------------------------------------------------------------------------------------------- */
 
 /* A checkpoint being matched with the table. */
@@ -81,6 +83,18 @@ static int settle_tying(struct source *source, struct config *config, struct fai
 	config->tie_word_embeddings = false;
 	warn(source->warnings, "%s: %s differs from the word embeddings: kept apart, although tie_word_embeddings is true",
 		source->folder, decoder->name);
+	return 0;
+}
+
+/* The size that only the file tells. */
+static int settle_inner_size(struct source *source, struct config *config, struct failure *failure) {
+	const struct tensor *weight = NULL;
+	if (source->head->inner_weight == NULL)
+		return 0;
+	if (find(source, source->head->inner_weight, &weight, failure) < 0)
+		return -1;
+	if (weight != NULL && weight->dimensions == 2 && weight->shape[0] > 0 && weight->shape[0] <= MAX_INNER_SIZE)
+		config->inner_size = weight->shape[0];
 	return 0;
 }
 
@@ -311,7 +325,7 @@ enum values { NO_VALUES, IN_BLOCK, IN_FILE };
 static struct parameters *load(struct source *source, struct config *config, uint64_t seed, enum values values,
 	struct failure *failure) {
 	source->used = allocate(safetensors_count(source->file), sizeof *source->used);
-	if (settle_tying(source, config, failure) < 0) {
+	if (settle_tying(source, config, failure) < 0 || settle_inner_size(source, config, failure) < 0) {
 		config_clear(config);
 		return NULL;
 	}
@@ -344,25 +358,34 @@ static struct parameters *load(struct source *source, struct config *config, uin
 	return NULL;
 }
 
-static struct parameters *open_folder(struct source source, uint64_t seed, enum values values, struct failure *failure) {
-	struct config config;
-	char *path = format_text("%s/config.json", source.folder);
-	int result = config_read(path, &config, failure);
-	free(path);
-	if (result < 0)
-		return NULL;
+/* Takes over `config`. */
+static struct parameters *open_files(struct source source, struct config *config, uint64_t seed, enum values values,
+	struct failure *failure) {
 	source.file = safetensors_open(source.folder, failure);
 	if (source.file == NULL) {
-		config_clear(&config);
+		config_clear(config);
 		return NULL;
 	}
-	source.prefix = model_type_prefix(config.model_type);
-	struct parameters *parameters = load(&source, &config, seed, values, failure);
+	source.prefix = model_type_prefix(config->model_type);
+	struct parameters *parameters = load(&source, config, seed, values, failure);
 	free(source.used);
 	free(source.tensors);
 	if (parameters == NULL || values == IN_BLOCK)
 		safetensors_close(source.file);
 	return parameters;
+}
+
+static struct parameters *open_folder(struct source source, uint64_t seed, enum values values,
+	struct failure *failure) {
+	struct config config;
+	return config_read_folder(source.folder, &config, failure) < 0 ? NULL
+		: open_files(source, &config, seed, values, failure);
+}
+
+struct parameters *parameters_load_as(struct config *config, const char *folder, const struct head_layout *head,
+	uint64_t seed, const struct warnings *warnings, struct failure *failure) {
+	const struct source source = { .folder = folder, .head = head, .warnings = warnings };
+	return open_files(source, config, seed, IN_BLOCK, failure);
 }
 
 struct parameters *parameters_load(const char *folder, const struct head_layout *head, uint64_t seed,
@@ -378,6 +401,41 @@ struct parameters *parameters_map(const char *folder, const struct head_layout *
 struct parameters *parameters_describe(const char *folder, const struct head_layout *head, const struct warnings *warnings,
 	struct failure *failure) {
 	return open_folder((struct source){ .folder = folder, .head = head, .warnings = warnings }, 0, NO_VALUES, failure);
+}
+
+/* 1: every tensor of the head is there; 0; -1. */
+static int has_head(struct source *source, const struct config *config, struct failure *failure) {
+	struct head_tensor tensors[MAX_HEAD_TENSORS] = { { 0 } };
+	size_t count = source->head->tensors(config, tensors);
+	for (size_t i = 0; i < count; i++) {
+		const struct tensor *found = NULL, *other = NULL;
+		if (tensors[i].rows == 0)
+			continue;
+		if (find(source, tensors[i].name, &found, failure) < 0
+				|| (tensors[i].alias != NULL && find(source, tensors[i].alias, &other, failure) < 0))
+			return -1;
+		if (found == NULL && other == NULL)
+			return 0;
+	}
+	return 1;
+}
+
+int folder_has_head(const char *folder, const struct head_layout *head, struct failure *failure) {
+	struct source source = { .folder = folder, .head = head };
+	struct config config;
+	if (config_read_folder(folder, &config, failure) < 0)
+		return -1;
+	source.prefix = model_type_prefix(config.model_type);
+	source.file = safetensors_open(folder, failure);
+	int result = -1;
+	if (source.file != NULL) {
+		source.used = allocate(safetensors_count(source.file), sizeof *source.used);
+		result = has_head(&source, &config, failure);
+		free(source.used);
+	}
+	safetensors_close(source.file);
+	config_clear(&config);
+	return result;
 }
 
 /* ---- values for a table that is there ------------------------------------------------------------------ */

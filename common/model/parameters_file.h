@@ -14,10 +14,19 @@
 struct parameters *parameters_load(const char *folder, const struct head_layout *head, uint64_t seed,
 	const struct warnings *warnings, struct failure *failure);
 
-/* The same, to be read only: tensors of single precision stay in the mapped file, whose pages all processes share,
- * where the network can read them there, and the others are copied. A layer's query, key and value have to adjoin, as
- * they do in the files that cloze writes. The values are not looked at: parameters_check_finite() does that. The files
- * must not be written to while they are mapped. NULL: as parameters_load(). */
+/* The same for a configuration that was read from the folder and may have been changed since; what it owns is taken
+ * over. */
+struct parameters *parameters_load_as(struct config *config, const char *folder, const struct head_layout *head,
+	uint64_t seed, const struct warnings *warnings, struct failure *failure);
+
+/* Whether the folder's files have every tensor of a head. 1; 0; -1: 65, 66. */
+int folder_has_head(const char *folder, const struct head_layout *head, struct failure *failure);
+
+/* The same as parameters_load(), to be read only: tensors of single precision stay in the mapped file, whose pages
+ * all processes share, where the network can read them there, and the others are copied. A layer's query, key and
+ * value have to adjoin, as they do in the files that cloze writes. The values are not looked at:
+ * parameters_check_finite() does that. The files must not be written to while they are mapped. NULL: as
+ * parameters_load(). */
 struct parameters *parameters_map(const char *folder, const struct head_layout *head, uint64_t seed,
 	const struct warnings *warnings, struct failure *failure);
 

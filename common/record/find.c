@@ -12,6 +12,7 @@ static const char *column_source(const char *name) {
 		{ "name", "a stream of text has it, as imdb-read writes" },
 		{ "input_ids", "a stream of tokens, chunks or masked records has it, as wordpiece writes" },
 		{ "word_ids", "a stream of tokens or chunks has it, as wordpiece and group-texts write" },
+		{ "prediction", "classify writes it" },
 		{ "labels", "a stream of masked records has it, as wwm-mask and random-mask write" },
 		{ "teacher_logits", "teach adds it to masked records" },
 		{ "teacher_ids", "teach --top-k adds it to masked records" },

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/crc.h"
@@ -370,6 +371,16 @@ static int next_slice(struct reader *reader, struct batch **batch, struct failur
 		reader->encoded_row = 0;
 	}
 	return 0;
+}
+
+bool reader_ready(const struct reader *reader) {
+	struct pollfd polled = { reader->descriptor, POLLIN, 0 };
+	int arrived = 0;
+	if (reader->ended || poll(&polled, 1, 0) != 1)
+		return reader->ended;
+	/* A file that does not tell how much there is has it all. */
+	return (polled.revents & ~POLLIN) != 0 || ioctl(reader->descriptor, FIONREAD, &arrived) < 0
+		|| arrived <= 0 || arrived > (int)sizeof(uint32_t);
 }
 
 int reader_next(struct reader *reader, struct batch **batch, struct failure *failure) {

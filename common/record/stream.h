@@ -7,6 +7,7 @@
 #ifndef CLOZE_RECORD_STREAM_H
 #define CLOZE_RECORD_STREAM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -50,6 +51,10 @@ struct reader_wake {
 };
 void reader_set_wake(struct reader *reader, struct reader_wake wake);
 
+/* Whether reader_next() need not wait: more has arrived than the start of a message, which is sent along with the
+ * message before it, or the input has ended. */
+bool reader_ready(const struct reader *reader);
+
 /* Records read so far: in the batches that reader_next() returned. */
 int64_t reader_records(const struct reader *reader);
 
@@ -86,6 +91,10 @@ struct builder *writer_column(struct writer *writer, size_t column);
 /* Ends a row. Batches are cut by rows and bytes alone, so that the bytes written do not depend on how the input
  * was batched. -1: 74 or 73; 65 for a record of more than 2 GiB. */
 int writer_end_row(struct writer *writer, struct failure *failure);
+
+/* Writes the rows that were ended and not written yet, for a stage whose input has no more for the moment. How the
+ * stream is cut into batches then depends on the time. -1: 74 or 73. */
+int writer_flush(struct writer *writer, struct failure *failure);
 
 /* Rows written so far. */
 int64_t writer_records(const struct writer *writer);

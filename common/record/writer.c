@@ -234,6 +234,10 @@ int writer_end_row(struct writer *writer, struct failure *failure) {
 	return writer->rows == BATCH_ROWS || size >= BATCH_BYTES ? write_batch(writer, false, failure) : 0;
 }
 
+int writer_flush(struct writer *writer, struct failure *failure) {
+	return writer->rows > 0 ? write_batch(writer, false, failure) : 0;
+}
+
 int writer_close(struct writer *writer, struct failure *failure) {
 	static const uint8_t end[4] = { 0 }; /* after the continuation that the totals brought */
 	int result = writer->rows > 0 ? write_batch(writer, false, failure) : 0;

@@ -24,7 +24,9 @@ void evaluation_add(struct evaluation *evaluation, struct network *network, cons
 	size_t targets = examples_targets(examples);
 	float *losses = allocate(targets, sizeof *losses);
 	int32_t *ranks = evaluation->top_k > 0 ? allocate(targets, sizeof *ranks) : NULL;
-	double sum = network_loss(network, examples, losses, ranks);
+	struct totals totals = { { 0 } };
+	network_count(network, examples, &totals);
+	double weight = totals.of[0], sum = network_loss(network, examples, losses, ranks);
 	if (evaluation->by_record)
 		add_records(evaluation, examples, losses);
 	for (size_t i = 0; ranks != NULL && i < targets; i++)
@@ -32,10 +34,11 @@ void evaluation_add(struct evaluation *evaluation, struct network *network, cons
 	free(losses);
 	free(ranks);
 	evaluation->loss_sum += sum;
+	evaluation->weight += weight;
 	evaluation->targets += (int64_t)targets;
 	evaluation->records += (int64_t)examples->B;
-	if (targets > 0)
-		evaluation->batch_loss_sum += sum / (double)targets * (double)examples->B;
+	if (weight > 0)
+		evaluation->batch_loss_sum += sum / weight * (double)examples->B;
 }
 
 int evaluation_add_next(struct evaluation *evaluation, struct network *network, struct example_reader *reader,
@@ -48,7 +51,7 @@ int evaluation_add_next(struct evaluation *evaluation, struct network *network, 
 }
 
 double evaluation_loss(const struct evaluation *evaluation) {
-	return evaluation->targets > 0 ? evaluation->loss_sum / (double)evaluation->targets : 0;
+	return evaluation->weight > 0 ? evaluation->loss_sum / evaluation->weight : 0;
 }
 
 double evaluation_batch_mean_loss(const struct evaluation *evaluation) {

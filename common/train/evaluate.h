@@ -18,6 +18,7 @@ struct evaluation {
 	int32_t top_k;            /* count the labels among the top_k logits; 0: do not */
 
 	double loss_sum;          /* over targets, nats */
+	double weight;            /* what that is divided by: the targets, or the sum of their classes' weights */
 	int64_t targets;
 	int64_t records;
 	double batch_loss_sum;    /* each batch's mean, times its records */

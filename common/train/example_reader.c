@@ -31,6 +31,7 @@ struct example_reader {
 	int64_t row;                    /* of the batch: the next record */
 	struct int32_list lists[LISTS]; /* one record's; empty where there is no column */
 	uint32_t digest;
+	bool eager;
 
 	/* The examples in the making. */
 	struct int32_list starts, input_ids, positions, token_type_ids, label_starts, labelled, label_values, class_values;
@@ -120,9 +121,21 @@ uint32_t example_reader_digest(const struct example_reader *reader) {
 	return reader->digest;
 }
 
+void example_reader_set_eager(struct example_reader *reader) {
+	reader->eager = true;
+}
+
+static bool has_row(const struct example_reader *reader) {
+	return reader->batch != NULL && reader->row < reader->batch->rows;
+}
+
+bool example_reader_ready(const struct example_reader *reader) {
+	return has_row(reader) || reader_ready(reader->reader);
+}
+
 /* Makes sure that the next record is at hand. Returns 1, 0 at the end, -1 as reader_next(). */
 static int look_ahead(struct example_reader *reader, struct failure *failure) {
-	if (reader->batch != NULL && reader->row < reader->batch->rows)
+	if (has_row(reader))
 		return 1;
 	batch_free(reader->batch);
 	reader->row = 0;
@@ -231,11 +244,12 @@ static void append_attended(struct example_reader *reader, bool attended) {
 	reader->tokens += attended;
 }
 
-/* A token that is neither attended to nor labelled has no row. */
+/* A token that is neither attended to nor labelled has no row, but for a record's first, which a classifier may read.
+ * */
 static void append_token(struct example_reader *reader, size_t position) {
 	bool attended = reader->columns[ATTENTION_MASK] < 0 || reader->lists[ATTENTION_MASK].values[position] != 0;
 	int32_t label = reader->columns[LABELS] >= 0 ? reader->lists[LABELS].values[position] : NO_LABEL;
-	if (!attended && label == NO_LABEL)
+	if (!attended && label == NO_LABEL && (position > 0 || reader->labels == LABELS_OF_TOKENS))
 		return;
 	if (label != NO_LABEL) {
 		append(&reader->labelled, (int32_t)reader->input_ids.count);
@@ -330,7 +344,11 @@ int example_reader_next(struct example_reader *reader, size_t batch_size, struct
 	*batch = (struct example_batch){ .epoch = next_epoch(reader), .first_record = reader->record };
 	begin_batch(reader);
 	while (!batch->epoch_ends && reader->starts.count - 1 < batch_size) {
-		if (gather(reader, failure) < 0 || (more = look_ahead(reader, failure)) < 0)
+		if (gather(reader, failure) < 0)
+			return -1;
+		if (reader->eager && !example_reader_ready(reader))
+			break;
+		if ((more = look_ahead(reader, failure)) < 0)
 			return -1;
 		batch->epoch_ends = more == 0 || next_epoch(reader) != batch->epoch;
 	}

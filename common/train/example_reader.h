@@ -45,6 +45,13 @@ int example_reader_next(struct example_reader *reader, size_t batch_size, struct
 typedef void take_row(void *context, const struct batch *batch, int64_t row);
 void example_reader_set_take(struct example_reader *reader, take_row *take, void *context);
 
+/* Ends batches also where the input has no more records ready (reader_ready() of record/stream.h), so that none waits
+ * for those that follow. epoch_ends is then not to be relied upon. */
+void example_reader_set_eager(struct example_reader *reader);
+
+/* Whether example_reader_next() need not wait. */
+bool example_reader_ready(const struct example_reader *reader);
+
 /* CRC-32 of what the records taken so far hold, and of which columns there are. It tells one input from another whatever
  * batches it came in. */
 uint32_t example_reader_digest(const struct example_reader *reader);

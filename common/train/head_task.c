@@ -25,16 +25,26 @@ static void create_network(struct training *training, const struct run_settings 
 	training->network = network_create(training->parameters, training->kind->head, training->kind->head_options, pool);
 	network_set_dropout(training->network, dropout >= 0 ? (float)dropout : config->hidden_dropout,
 		dropout >= 0 ? (float)dropout : config->attention_dropout, (uint64_t)settings->seed);
+	network_set_head_dropout(training->network, dropout >= 0 ? (float)dropout : config->classifier_dropout);
 	network_set_precision(training->network, (enum precision)settings->dtype);
 }
 
 static struct parameters *load(void *context, const struct run_settings *settings, struct pool *pool,
 	const struct warnings *warnings, struct failure *failure) {
 	struct training *training = context;
+	const struct head_class *head = training->kind->head;
+	struct config config;
 	training->accumulation_steps = settings->gradient_accumulation_steps;
 	training->mean_of_means = settings->reference_accumulation;
-	training->parameters = parameters_load(settings->model, &training->kind->head->layout, (uint64_t)settings->seed, warnings,
-		failure);
+	if (config_read_folder(settings->model, &config, failure) < 0)
+		return NULL;
+	if (head->configure != NULL
+			&& head->configure(training->kind->head_options, settings->model, &config, failure) < 0) {
+		config_clear(&config);
+		return NULL;
+	}
+	training->parameters = parameters_load_as(&config, settings->model, &head->layout, (uint64_t)settings->seed,
+		warnings, failure);
 	if (training->parameters != NULL)
 		create_network(training, settings, pool);
 	return training->parameters;
@@ -44,8 +54,9 @@ static struct example_reader *open_records(void *context, struct reader *reader,
 	bool evaluation, struct failure *failure) {
 	const struct training *training = context;
 	const struct head_task *kind = training->kind;
-	return batches_open(reader, &training->parameters->config, tokenizer, evaluation ? kind->eval_labels : kind->labels,
-		kind->classes, failure);
+	const struct config *config = &training->parameters->config;
+	return batches_open(reader, config, tokenizer, evaluation ? kind->eval_labels : kind->labels,
+		(int64_t)config->num_labels, failure);
 }
 
 static size_t count_targets(void *context, const struct examples *examples) {
@@ -71,8 +82,14 @@ static struct loss compute_gradients(void *context, const struct examples *step,
 	return network_gradients(training->network, &examples, part->pass, &totals, gradients);
 }
 
+static void end_step(void *context) {
+	struct training *training = context;
+	network_end_step(training->network);
+}
+
 static void evaluate(void *context, const struct examples *examples) {
 	struct training *training = context;
+	training->evaluation.top_k = training->kind->top_k;
 	evaluation_add(&training->evaluation, training->network, examples);
 }
 
@@ -97,8 +114,9 @@ const struct task *head_task_create(const struct head_task *kind) {
 	struct training *training = allocate(1, sizeof *training);
 	training->kind = kind;
 	training->task = (struct task){ .context = training, .targets = kind->targets, .targets_hint = kind->targets_hint,
-		.part_names = kind->head->part_names, .load = load, .open_records = open_records, .count_targets = count_targets,
-		.compute_gradients = compute_gradients, .evaluate = evaluate, .end_evaluation = end_evaluation, .release = release };
+		.part_names = kind->head->part_names, .couples_records = kind->head->couples_records, .load = load,
+		.open_records = open_records, .count_targets = count_targets, .compute_gradients = compute_gradients,
+		.end_step = end_step, .evaluate = evaluate, .end_evaluation = end_evaluation, .release = release };
 	return &training->task;
 }
 
@@ -114,4 +132,18 @@ const struct head_task masked_lm_task = {
 	.targets = "masked tokens",
 	.targets_hint = "mask the records with wwm-mask or random-mask",
 	.add_figures = add_perplexity,
+};
+
+static void add_accuracy(const struct evaluation *evaluation, json_t *line) {
+	json_object_set_new(line, "eval_accuracy", json_real(evaluation_top_k_accuracy(evaluation)));
+}
+
+const struct head_task classifier_task = {
+	.head = &classifier_head,
+	.labels = LABELS_OF_RECORDS,
+	.eval_labels = LABELS_OF_RECORDS,
+	.top_k = 1,
+	.targets = "labelled records",
+	.targets_hint = "give records with labels",
+	.add_figures = add_accuracy,
 };

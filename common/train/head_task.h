@@ -11,7 +11,7 @@ struct head_task {
 	const void *head_options;            /* of head->create() */
 	enum label_kind labels;              /* what records must have */
 	enum label_kind eval_labels;         /* what those of --eval must have */
-	int64_t classes;                     /* of LABELS_OF_RECORDS */
+	int32_t top_k;                       /* of an evaluation, as in struct evaluation */
 	const char *targets, *targets_hint;  /* as in struct task */
 	/* Adds what an evaluation gives beside eval_loss to a line of metrics. */
 	void (*add_figures)(const struct evaluation *evaluation, json_t *line);
@@ -19,6 +19,10 @@ struct head_task {
 
 /* A masked language model: the mean cross-entropy over the masked tokens of a step; eval_perplexity. */
 extern const struct head_task masked_lm_task;
+
+/* A classifier of records: the mean cross-entropy over the records of a step; eval_accuracy. Its head and that head's
+ * options are the tool's to set. */
+extern const struct head_task classifier_task;
 
 /* A new task, to be handed to run_train(); `kind` is borrowed. task->release(task->context) frees all of it. */
 const struct task *head_task_create(const struct head_task *kind);

@@ -255,6 +255,14 @@ static void plan_groups(struct run *run, int32_t epoch, double rate) {
 	}
 }
 
+/* A batch norm cannot learn from a single record. */
+static int check_records(const struct run *run, const struct examples *step, struct failure *failure) {
+	if (!run->job->task->couples_records || step->B % (size_t)run->settings->batch_size != 1)
+		return 0;
+	return fail(failure, EX_DATAERR, "step %" PRId64 ": a batch of 1 record, but a batch norm must have 2 at least "
+		"(give another --batch-size, or leave a record out)", run->state.step + 1);
+}
+
 static int take_step(struct run *run, const struct example_batch *batch, struct failure *failure) {
 	const struct run_settings *settings = run->settings;
 	const struct task *task = run->job->task;
@@ -262,6 +270,8 @@ static int take_step(struct run *run, const struct example_batch *batch, struct 
 	struct loss loss = { 0 };
 	double rate = settings->lr * schedule_factor(&run->schedule, state->step);
 	size_t targets = task->count_targets(task->context, &batch->examples);
+	if (check_records(run, &batch->examples, failure) < 0)
+		return -1;
 	plan_groups(run, batch->epoch, rate);
 	if (!compute_gradients(run, &batch->examples, &loss))
 		return 0;
@@ -270,6 +280,8 @@ static int take_step(struct run *run, const struct example_batch *batch, struct 
 	double norm = isfinite(loss.value) ? optimizer_step(run->saved.optimizer, run->rates) : NAN;
 	if (!isfinite(norm))
 		return fail_not_finite(run, loss.value, failure);
+	if (task->end_step != NULL)
+		task->end_step(task->context);
 	count_step(run, batch, &loss);
 	run->targets += (int64_t)targets;
 	bool logged = state->step % settings->logging_steps == 0 || batch->epoch_ends || state->step == settings->max_steps;

@@ -137,6 +137,8 @@ static int open_input(struct run *run, struct failure *failure) {
 static int load_model(struct run *run, struct failure *failure) {
 	const struct run_settings *settings = run->settings;
 	const struct task *task = run->job->task;
+	if (task->couples_records && settings->batch_size == 1)
+		return fail(failure, EX_USAGE, "--batch-size 1: a batch norm must have 2 records at least (give more)");
 	struct parameters *parameters = task->load(task->context, settings, run->job->pool, run->job->caller.warnings,
 		failure);
 	if (parameters == NULL || optional_tokenizer(settings->model, &run->tokenizer, failure) < 0)

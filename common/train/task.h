@@ -7,6 +7,7 @@
 #ifndef CLOZE_TRAIN_TASK_H
 #define CLOZE_TRAIN_TASK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,8 @@ struct task {
 	const char *targets_hint; /* what to do where a stream has none: "mask the records with wwm-mask" */
 	const char *const *part_names; /* [LOSS_PARTS] parts of the loss that the metrics show ("loss_ce"); NULL: none */
 
+	bool couples_records;     /* a micro-batch of a single record cannot be learned from */
+
 	/* Loads the model of settings->model and prepares to compute with it on the pool, which is borrowed. The result is
 	 * the task's, and stays until release(). NULL: 65, 66. */
 	struct parameters *(*load)(void *context, const struct run_settings *settings, struct pool *pool,
@@ -49,6 +52,9 @@ struct task {
 	 * micro-batch, and returns what that contributes to the step's loss. */
 	struct loss (*compute_gradients)(void *context, const struct examples *step, const struct micro_batch *part,
 		const struct blocks *gradients);
+
+	/* Ends a step that the optimizer has taken. NULL: there is nothing to do. */
+	void (*end_step)(void *context);
 
 	/* Evaluates a batch, and adds it to the sums of the evaluation at hand. */
 	void (*evaluate)(void *context, const struct examples *examples);

@@ -16,7 +16,8 @@ static inline struct config tiny_config(enum model_type type) {
 	return (struct config){ .model_type = type, .vocab_size = 19, .max_position_embeddings = 7,
 		.type_vocab_size = type == MODEL_BERT ? 2 : 0, .hidden_size = 6, .num_hidden_layers = 2,
 		.num_attention_heads = 2, .intermediate_size = 10, .hidden_act = ACTIVATION_GELU, .layer_norm_eps = 1e-12f,
-		.initializer_range = 0.02f, .tie_word_embeddings = true, .json = json_object() };
+		.initializer_range = 0.02f, .tie_word_embeddings = true, .num_labels = 3, .inner_size = 5,
+		.json = json_object() };
 }
 
 /* Every number random, norms around 1. */
@@ -75,6 +76,7 @@ static inline double gradients_of(const struct trained *trained, const struct ex
 /* Examples that own their arrays, so that tests can change them. */
 struct batch_arrays {
 	int32_t *starts, *input_ids, *positions, *token_type_ids, *label_starts, *labelled, *labels;
+	int32_t *classes;
 	uint8_t *attended;
 	struct examples examples;
 };
@@ -84,14 +86,15 @@ static inline void *copy_array(const void *from, size_t count, size_t size) {
 	return from != NULL && count > 0 ? memcpy(copy, from, count * size) : copy;
 }
 
-/* A copy whose records, rows and labels count from 0. It shows no types or attention where the original has none. */
+/* A copy whose records, rows and labels count from 0. It shows no types, attention or classes where the original has
+ * none. */
 static inline struct batch_arrays copy_examples(const struct examples *from) {
 	size_t B = from->B, N = examples_rows(from), M = examples_labels(from);
 	struct batch_arrays to = { copy_array(from->starts, B + 1, sizeof(int32_t)),
 		copy_array(from->input_ids, N, sizeof(int32_t)), copy_array(from->positions, N, sizeof(int32_t)),
 		copy_array(from->token_type_ids, N, sizeof(int32_t)), copy_array(from->label_starts, B + 1, sizeof(int32_t)),
 		copy_array(from->labelled, M, sizeof(int32_t)), copy_array(from->labels, M, sizeof(int32_t)),
-		copy_array(from->attended, N, 1), { .B = B } };
+		copy_array(from->classes, B, sizeof(int32_t)), copy_array(from->attended, N, 1), { .B = B } };
 	for (size_t m = 0; m < M; m++)
 		to.labelled[m] -= from->starts[0];
 	for (size_t b = B + 1; b-- > 0;) {
@@ -101,7 +104,7 @@ static inline struct batch_arrays copy_examples(const struct examples *from) {
 	to.examples = (struct examples){ .B = B, .starts = to.starts, .input_ids = to.input_ids, .positions = to.positions,
 		.token_type_ids = from->token_type_ids != NULL ? to.token_type_ids : NULL,
 		.attended = from->attended != NULL ? to.attended : NULL, .label_starts = to.label_starts, .labelled = to.labelled,
-		.labels = to.labels };
+		.labels = to.labels, .classes = from->classes != NULL ? to.classes : NULL };
 	return to;
 }
 
@@ -113,6 +116,7 @@ static inline void free_arrays(struct batch_arrays *arrays) {
 	free(arrays->label_starts);
 	free(arrays->labelled);
 	free(arrays->labels);
+	free(arrays->classes);
 	free(arrays->attended);
 }
 
@@ -133,7 +137,7 @@ static inline struct config larger_config(enum model_type type) {
 static inline struct batch_arrays larger_batch(void) {
 	enum { B = LARGER_B, T = LARGER_T, V = LARGER_V };
 	static int32_t starts[B + 1], ids[B * T], positions[B * T], types[B * T], label_starts[B + 1], labelled[LARGER_M],
-		labels[LARGER_M];
+		labels[LARGER_M], classes[B];
 	static uint8_t attended[B * T];
 	int32_t row = 0, m = 0;
 	for (int32_t b = 0; b < B; b++) {
@@ -152,12 +156,13 @@ static inline struct batch_arrays larger_batch(void) {
 			}
 			row++;
 		}
+		classes[b] = b * b % 3;
 		starts[b + 1] = row;
 		label_starts[b + 1] = m;
 	}
 	const struct examples examples = { .B = B, .starts = starts, .input_ids = ids, .positions = positions,
 		.token_type_ids = types, .attended = attended, .label_starts = label_starts, .labelled = labelled,
-		.labels = labels };
+		.labels = labels, .classes = classes };
 	return copy_examples(&examples);
 }
 
@@ -253,6 +258,10 @@ static inline struct loss probe_loss(struct head *head, const struct head_pass *
 	return (struct loss){ sum / total, { sum / total } };
 }
 
+static inline size_t probe_width(const struct head *head) {
+	return head->C;
+}
+
 static inline void probe_logits(struct head *head, const struct head_pass *pass, float *logits) {
 	for (size_t i = 0; i < head->R * head->C; i++)
 		logits[i] = pass->rows.fp32[i];
@@ -266,6 +275,7 @@ static const struct head_class probe_head = {
 	.want = probe_want,
 	.lay_out = probe_lay_out,
 	.loss = probe_loss,
+	.width = probe_width,
 	.logits = probe_logits,
 };
 

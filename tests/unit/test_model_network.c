@@ -8,8 +8,8 @@
 
 #include "test.h"
 
+#include "model/classifier.h"
 #include "model/head_distillation.h"
-
 #include "networks.h"
 
 /* ---- the plain network --------------------------------------------------------------------------------- */
@@ -20,7 +20,7 @@ struct plain {
 	double *w;                    /* the block, in double precision */
 	const int32_t *wanted;        /* [R] the rows that go on in the last layer; NULL: all */
 	size_t R;
-	float hidden_dropout, attention_dropout;
+	float hidden_dropout, attention_dropout; /* the head's is hidden_dropout too */
 	uint64_t seed, pass;
 };
 
@@ -326,6 +326,122 @@ static double plain_probe(const struct plain *plain, const double *x) {
 	return loss / (double)rows_before(plain, N, true);
 }
 
+/* ---- plain classifiers --------------------------------------------------------------------------------- */
+
+static void plain_head_dropout(const struct plain *plain, double *x, uint32_t site, size_t count) {
+	for (size_t i = 0; i < count; i++)
+		x[i] *= plain_coin(plain, plain->hidden_dropout, (1 << 12) - 16 + site, i);
+}
+
+/* torch.nn.CrossEntropyLoss of logits z [B, K]. */
+static double plain_class_loss(const struct plain *plain, const double *z, const struct classifier_options *options) {
+	size_t K = plain->p->config.num_labels;
+	double loss = 0, total = 0, smoothing = options->label_smoothing;
+	for (size_t b = 0; b < plain->examples->B; b++, z += K) {
+		size_t label = (size_t)plain->examples->classes[b];
+		double sum = 0;
+		for (size_t c = 0; c < K; c++)
+			sum += exp(z[c]);
+		for (size_t c = 0; c < K; c++) {
+			double weight = options->class_weights != NULL ? (double)options->class_weights[c] : 1;
+			loss += weight * ((c == label) * (1 - smoothing) + smoothing / (double)K) * (log(sum) - z[c]);
+			total += c == label ? weight : 0;
+		}
+	}
+	return loss / total;
+}
+
+/* The tensors of a classifier's head, as it numbers them. */
+enum { POOLER_WEIGHT, POOLER_BIAS, CLASSIFIER_WEIGHT, CLASSIFIER_BIAS };
+
+static double plain_classifier_with(const struct plain *plain, const double *x,
+	const struct classifier_options *options) {
+	size_t C = plain->p->config.hidden_size, K = plain->p->config.num_labels, B = plain->examples->B;
+	double *y = calloc(B * C, sizeof *y), *z = calloc(B * K, sizeof *z);
+	for (size_t b = 0; b < B; b++)
+		plain_dense(y + b * C, x + (size_t)(plain->examples->starts[b] - plain->examples->starts[0]) * C,
+			of(plain, ROLE_HEAD, POOLER_WEIGHT), of(plain, ROLE_HEAD, POOLER_BIAS), 1, C, C);
+	for (size_t i = 0; i < B * C; i++)
+		y[i] = plain->p->config.model_type == MODEL_BERT ? tanh(y[i]) : fmax(y[i], 0);
+	plain_head_dropout(plain, y, 0, B * C);
+	plain_dense(z, y, of(plain, ROLE_HEAD, CLASSIFIER_WEIGHT), of(plain, ROLE_HEAD, CLASSIFIER_BIAS), B, K, C);
+	double loss = plain_class_loss(plain, z, options);
+	free(y);
+	free(z);
+	return loss;
+}
+
+static double plain_classifier(const struct plain *plain, const double *x) {
+	return plain_classifier_with(plain, x, &(struct classifier_options){ 0 });
+}
+
+static const struct classifier_options weighted_options = { .class_weights = (const float[]){ 0.5f, 3, 1.25f },
+	.weight_count = 3, .label_smoothing = 0.2 };
+
+static double plain_weighted(const struct plain *plain, const double *x) {
+	return plain_classifier_with(plain, x, &weighted_options);
+}
+
+/* The tensors of a pooled classifier's head: a batch norm has four. */
+enum { NORM1, LINEAR1_WEIGHT = 4, LINEAR1_BIAS, NORM2, LINEAR2_WEIGHT = 10, LINEAR2_BIAS };
+
+/* [last, maximum, mean] over the tokens of each record that are attended to. free() releases it. */
+static double *plain_pool(const struct plain *plain, const double *x) {
+	const struct examples *examples = plain->examples;
+	size_t C = plain->p->config.hidden_size;
+	double *pool = calloc(examples->B * 3 * C, sizeof *pool);
+	for (size_t b = 0; b < examples->B; b++)
+		for (size_t c = 0; c < C; c++) {
+			double *to = pool + b * 3 * C + c, sum = 0, count = 0;
+			to[C] = -INFINITY;
+			for (int32_t row = examples->starts[b]; row < examples->starts[b + 1]; row++) {
+				size_t n = (size_t)(row - examples->starts[0]);
+				if (examples->attended != NULL && !examples->attended[n])
+					continue;
+				to[0] = x[n * C + c];
+				to[C] = fmax(to[C], x[n * C + c]);
+				sum += x[n * C + c];
+				count++;
+			}
+			to[2 * C] = sum / count;
+		}
+	return pool;
+}
+
+/* A batch norm in training, x [B, columns] in place. */
+static void plain_batch_norm(const struct plain *plain, double *x, size_t norm, size_t columns) {
+	size_t B = plain->examples->B;
+	for (size_t c = 0; c < columns; c++) {
+		double mean = 0, variance = 0;
+		for (size_t b = 0; b < B; b++)
+			mean += x[b * columns + c] / (double)B;
+		for (size_t b = 0; b < B; b++)
+			variance += (x[b * columns + c] - mean) * (x[b * columns + c] - mean) / (double)B;
+		for (size_t b = 0; b < B; b++)
+			x[b * columns + c] = (x[b * columns + c] - mean) / sqrt(variance + 1e-5) * of(plain, ROLE_HEAD, norm)[c]
+				+ of(plain, ROLE_HEAD, norm + 1)[c];
+	}
+}
+
+static double plain_pooled(const struct plain *plain, const double *x) {
+	size_t P = 3 * plain->p->config.hidden_size, I = plain->p->config.inner_size, K = plain->p->config.num_labels;
+	size_t B = plain->examples->B;
+	double *pool = plain_pool(plain, x), *y = calloc(B * I, sizeof *y), *z = calloc(B * K, sizeof *z);
+	plain_batch_norm(plain, pool, NORM1, P);
+	plain_head_dropout(plain, pool, 0, B * P);
+	plain_dense(y, pool, of(plain, ROLE_HEAD, LINEAR1_WEIGHT), of(plain, ROLE_HEAD, LINEAR1_BIAS), B, I, P);
+	for (size_t i = 0; i < B * I; i++)
+		y[i] = fmax(y[i], 0);
+	plain_batch_norm(plain, y, NORM2, I);
+	plain_head_dropout(plain, y, 1, B * I);
+	plain_dense(z, y, of(plain, ROLE_HEAD, LINEAR2_WEIGHT), of(plain, ROLE_HEAD, LINEAR2_BIAS), B, K, I);
+	double loss = plain_class_loss(plain, z, &(struct classifier_options){ 0 });
+	free(pool);
+	free(y);
+	free(z);
+	return loss;
+}
+
 /* A head, and what is plain of it. */
 enum wants { WANTS_LABELLED, WANTS_ALL, WANTS_FIRST };
 struct head_case {
@@ -333,13 +449,19 @@ struct head_case {
 	const void *options;
 	enum wants wants;
 	double (*loss)(const struct plain *plain, const double *x);
+	double least; /* what the largest derivative of a tensor counts as at least, where rounding stays of zero ones */
 };
-static const struct head_case masked_lm = { &masked_lm_head, NULL, WANTS_LABELLED, plain_masked_lm };
-static const struct head_case all_rows = { &probe_head, NULL, WANTS_ALL, plain_probe };
-static const struct head_case first_rows = { &probe_head, &(const struct probe_options){ true }, WANTS_FIRST, plain_probe };
+static const struct head_case masked_lm = { &masked_lm_head, NULL, WANTS_LABELLED, plain_masked_lm, 0 };
+static const struct head_case all_rows = { &probe_head, NULL, WANTS_ALL, plain_probe, 0 };
+static const struct head_case first_rows = { &probe_head, &(const struct probe_options){ true }, WANTS_FIRST, plain_probe, 0 };
 
-static const struct head_case with_states = { &distillation_head, &all_terms, WANTS_ALL, plain_distillation };
-static const struct head_case without_states = { &distillation_head, &no_states, WANTS_LABELLED, plain_distillation };
+static const struct head_case with_states = { &distillation_head, &all_terms, WANTS_ALL, plain_distillation, 0 };
+static const struct head_case without_states = { &distillation_head, &no_states, WANTS_LABELLED, plain_distillation, 0 };
+
+static const struct head_case classifier = { &classifier_head, NULL, WANTS_FIRST, plain_classifier, 0 };
+static const struct head_case weighted = { &classifier_head, &weighted_options, WANTS_FIRST, plain_weighted, 0 };
+/* The batch norm takes away what the last layer norm's bias adds: its derivative is zero. */
+static const struct head_case pooled = { &pooled_classifier_head, NULL, WANTS_ALL, plain_pooled, 0.1 };
 
 static void plain_want(struct plain *plain, enum wants wants) {
 	const struct examples *examples = plain->examples;
@@ -377,9 +499,10 @@ static const uint8_t ragged_attended[] = { 1, 1, 1, 1, 0, 0, 1, 1, 1, 0, 1, 1, 1
 static const int32_t ragged_label_starts[] = { 0, 1, 4, 4, 10, 10 };
 static const int32_t ragged_labelled[] = { 0, 2, 4, 5, 10, 11, 12, 13, 14, 15 };
 static const int32_t ragged_labels[] = { 3, 6, 12, 17, 0, 18, 9, 1, 2, 2 };
+static const int32_t ragged_classes[] = { 1, 0, 2, 1, 0 };
 static const struct examples ragged = { .B = 5, .starts = ragged_starts, .input_ids = ragged_ids,
 	.positions = ragged_places, .attended = ragged_attended, .label_starts = ragged_label_starts,
-	.labelled = ragged_labelled, .labels = ragged_labels };
+	.labelled = ragged_labelled, .labels = ragged_labels, .classes = ragged_classes };
 
 static double *doubles(const float *x, size_t count) {
 	double *y = calloc(count, sizeof *y);
@@ -393,7 +516,7 @@ static double *doubles(const float *x, size_t count) {
 /* Each tensor's derivatives, element by element; the difference is relative to the tensor's largest. */
 static void check_tensor(const struct plain *plain, const struct head_case *head, const struct parameter *parameter,
 	const float *gradients) {
-	double largest = 0, worst = 0, *w = plain->w + parameter->offset;
+	double largest = head->least, worst = 0, *w = plain->w + parameter->offset;
 	for (size_t i = 0; i < parameter->elements; i++) {
 		const double h = 1e-5, kept = w[i];
 		w[i] = kept + h;
@@ -436,11 +559,13 @@ static void check_head(struct config config, const struct head_case *head, const
 		.hidden_dropout = hidden, .attention_dropout = attention, .seed = 77, .pass = 5 };
 	plain_want(&plain, head->wants);
 	network_set_dropout(trained.network, hidden, attention, plain.seed);
+	network_set_head_dropout(trained.network, hidden);
 	use_memory(&trained, examples);
 	double loss = gradients_of(&trained, examples, plain.pass);
 	assert_true(fabs(loss - plain_loss(&plain, head)) < 1e-5);
 	for (size_t i = 0; i < trained.p->count; i++)
-		check_tensor(&plain, head, &trained.p->table[i], trained.gradients->of[i]);
+		if (!trained.p->table[i].is_statistic)
+			check_tensor(&plain, head, &trained.p->table[i], trained.gradients->of[i]);
 	free(plain.w);
 	free_trained(&trained);
 }
@@ -623,6 +748,20 @@ static void rest_between_temperatures(void **state) {
 			sum += exp(z[j] / T);
 		assert_true(fabs(got - log(sum)) < tolerances[i]);
 		assert_true(T >= 1 || got < log(sum));
+	}
+}
+
+/* Records of unlike lengths, some of whose tokens are not attended to: of the fourth the first one. */
+static void gradients_of_classifiers(void **state) {
+	static const struct head_case *const cases[] = { &classifier, &weighted, &pooled };
+	(void)state;
+	for (int variant = 0; variant < 12; variant++) {
+		struct config config = tiny_config(variant % 2 ? MODEL_BERT : MODEL_DISTILBERT);
+		struct examples examples = ragged;
+		float dropped = variant / 2 % 2 ? 0.2f : 0;
+		config.pad_token_id = -1;
+		examples.attended = variant / 2 % 2 ? ragged_attended : NULL;
+		check_head(config, cases[variant / 4], &examples, dropped, dropped);
 	}
 }
 
@@ -892,12 +1031,14 @@ static struct batch_arrays repeat_examples(const struct examples *once, size_t t
 	size_t B = once->B, N = examples_rows(once), M = examples_labels(once);
 	struct batch_arrays to = { allocate(times * B + 1, sizeof(int32_t)), allocate(times * N, sizeof(int32_t)),
 		allocate(times * N, sizeof(int32_t)), allocate(times * N, sizeof(int32_t)), allocate(times * B + 1, sizeof(int32_t)),
-		allocate(times * M, sizeof(int32_t)), allocate(times * M, sizeof(int32_t)), allocate(times * N, 1), { .B = times * B } };
+		allocate(times * M, sizeof(int32_t)), allocate(times * M, sizeof(int32_t)),
+		allocate(times * B, sizeof(int32_t)), allocate(times * N, 1), { .B = times * B } };
 	for (size_t i = 0; i < times; i++) {
 		memcpy(to.input_ids + i * N, once->input_ids, N * sizeof(int32_t));
 		memcpy(to.positions + i * N, once->positions, N * sizeof(int32_t));
 		memcpy(to.token_type_ids + i * N, once->token_type_ids, N * sizeof(int32_t));
 		memcpy(to.attended + i * N, once->attended, N);
+		memcpy(to.classes + i * B, once->classes, B * sizeof(int32_t));
 		memcpy(to.labels + i * M, once->labels, M * sizeof(int32_t));
 		for (size_t m = 0; m < M; m++)
 			to.labelled[i * M + m] = once->labelled[m] + (int32_t)(i * N);
@@ -908,7 +1049,7 @@ static struct batch_arrays repeat_examples(const struct examples *once, size_t t
 	}
 	to.examples = (struct examples){ .B = times * B, .starts = to.starts, .input_ids = to.input_ids, .positions = to.positions,
 		.token_type_ids = to.token_type_ids, .attended = to.attended, .label_starts = to.label_starts,
-		.labelled = to.labelled, .labels = to.labels };
+		.labelled = to.labelled, .labels = to.labels, .classes = to.classes };
 	return to;
 }
 
@@ -1000,7 +1141,7 @@ static void check_slices(const struct head_case *head, enum precision precision)
 		assert_same_blocks(of_slice, of_copy);
 		float losses[LARGER_B * LARGER_T], copied[LARGER_B * LARGER_T];
 		size_t items = head->wants == WANTS_LABELLED ? examples_labels(&slice) : head->wants == WANTS_FIRST ? slice.B
-			: examples_rows(&slice);
+			: head == &pooled ? slice.B : examples_rows(&slice);
 		assert_true(network_loss(trained.network, &slice, losses, NULL)
 			== network_loss(trained.network, &copy.examples, copied, NULL));
 		assert_memory_equal(losses, copied, items * sizeof *losses);
@@ -1018,6 +1159,9 @@ static void slices_are_batches(void **state) {
 	check_slices(&all_rows, PRECISION_FP32);
 	check_slices(&all_rows, PRECISION_BF16);
 	check_slices(&first_rows, PRECISION_FP32);
+	check_slices(&weighted, PRECISION_FP32);
+	check_slices(&pooled, PRECISION_FP32);
+	check_slices(&pooled, PRECISION_BF16);
 }
 
 /* ---- logits -------------------------------------------------------------------------------------------- */
@@ -1090,6 +1234,7 @@ int main(void) {
 		cmocka_unit_test(own_teacher),
 		cmocka_unit_test(rest_between_temperatures),
 		cmocka_unit_test(distillation_passes_add_up),
+		cmocka_unit_test(gradients_of_classifiers),
 		cmocka_unit_test(gradients_of_records_of_one_token),
 		cmocka_unit_test(padding_embedding_learns_nothing),
 		cmocka_unit_test(no_labels),

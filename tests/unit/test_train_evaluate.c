@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "model/parameters_file.h"
+#include "model/classifier.h"
 #include "networks.h"
 #include "train/evaluate.h"
 
@@ -104,6 +105,25 @@ static void by_record_alone(void **state) {
 	free_trained(&trained);
 }
 
+/* Where classes have weights, the loss is the mean that these weigh. */
+static void weighed_records(void **state) {
+	(void)state;
+	const struct classifier_options options = { .class_weights = (const float[]){ 1, 4, 0.5f }, .weight_count = 3 };
+	static const int32_t ids[] = { 2, 4, 9, 10, 11, 3, 2, 5, 6, 7, 3, 2, 4, 4, 8, 4, 3 }, classes[B] = { 2, 1, 1 };
+	struct trained trained = make_trained(tiny_config(MODEL_DISTILBERT), &classifier_head, &options, 1);
+	struct evaluation evaluation = { 0 };
+	struct examples records = examples;
+	records.input_ids = ids;
+	records.label_starts = NULL;
+	records.classes = classes;
+	double sum = network_loss(trained.network, &records, NULL, NULL);
+	evaluation_add(&evaluation, trained.network, &records);
+	assert_near(evaluation_loss(&evaluation), sum / 8.5, 1e-12);
+	assert_int_equal(evaluation.targets, B);
+	evaluation_clear(&evaluation);
+	free_trained(&trained);
+}
+
 /* The place of a label among the logits, the highest first, of equal ones the lower id first. */
 static size_t place(const float *logits, size_t V, int32_t label) {
 	size_t place = 0;
@@ -170,6 +190,7 @@ static void interval_of_chance(void **state) {
 		records[i].loss_sum = (double)records[i].targets * (double)(bits >> 40) / (1 << 24);
 		evaluation.loss_sum += records[i].loss_sum;
 		evaluation.targets += records[i].targets;
+		evaluation.weight += (double)records[i].targets;
 	}
 	double loss = evaluation_loss(&evaluation), squares = 0;
 	for (size_t i = 0; i < RECORDS; i++) { /* the variance of a ratio of sums, by linearization */
@@ -191,7 +212,7 @@ static void interval_of_chance(void **state) {
 static void interval_of_few(void **state) {
 	(void)state;
 	struct record_loss records[8] = { { 3, 2 } };
-	struct evaluation evaluation = { .records = 1, .record_losses = records, .loss_sum = 3, .targets = 2 };
+	struct evaluation evaluation = { .records = 1, .record_losses = records, .loss_sum = 3, .weight = 2, .targets = 2 };
 	for (; evaluation.records <= 8; evaluation.records += 7) {
 		struct loss_interval interval = evaluation_interval(&evaluation, 100, 1);
 		assert_near(interval.low, 1.5, 1e-12);
@@ -206,6 +227,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(by_record),
 		cmocka_unit_test(by_record_alone),
+		cmocka_unit_test(weighed_records),
 		cmocka_unit_test(top_k),
 		cmocka_unit_test(top_k_of_equals),
 		cmocka_unit_test(interval_of_chance),

@@ -363,6 +363,91 @@ static void reads_no_labels(void **state) {
 	example_reader_close(reader);
 }
 
+/* A classifier may read a record's first token, whatever attends to it. */
+static void keeps_the_first_token_of_a_class(void **state) {
+	(void)state;
+	static const struct record left[] = {
+		{ 5, { 1, 2, 3, 4, 5 }, { 0 }, { 0, 0, 1, 1, 0 }, { 0 }, 0, 1, 2 },
+		{ 2, { 7, 8 }, { 0 }, { 1, 1 }, { 0 }, 0, 1, 0 },
+	};
+	struct failure failure;
+	struct example_batch batch;
+	const struct examples *examples = &batch.examples;
+	struct example_reader *reader = open_for(&untyped, LABELS_OF_RECORDS, left, 2, HAS_MASK | HAS_LABEL, &failure);
+	assert_int_equal(example_reader_next(reader, 9, &batch, &failure), 1);
+	assert_memory_equal(examples->starts, ((int32_t[]){ 0, 3, 5 }), 12);
+	assert_memory_equal(examples->input_ids, ((int32_t[]){ 1, 3, 4, 7, 8 }), 20);
+	assert_memory_equal(examples->positions, ((int32_t[]){ 0, 2, 3, 0, 1 }), 20);
+	assert_memory_equal(examples->attended, ((uint8_t[]){ 0, 1, 1, 1, 1 }), 5);
+	assert_int_equal(batch.tokens, 4);
+	example_reader_close(reader);
+}
+
+/* The rows that a reader has taken, in order. */
+struct taken { int64_t labels[8]; size_t count; };
+
+static void take(void *context, const struct batch *batch, int64_t row) {
+	struct taken *taken = context;
+	taken->labels[taken->count++] = column_integer(&batch->columns[2], row, -7);
+}
+
+static void shows_the_rows_it_takes(void **state) {
+	(void)state;
+	struct failure failure;
+	struct example_batch batch;
+	struct taken taken = { .count = 0 };
+	struct example_reader *reader = open_for(&untyped, NO_LABELS, three, 3, HAS_LABEL, &failure);
+	example_reader_set_take(reader, take, &taken);
+	assert_int_equal(example_reader_next(reader, 2, &batch, &failure), 1);
+	assert_int_equal(taken.count, 2);
+	assert_true(example_reader_ready(reader));
+	assert_int_equal(example_reader_next(reader, 2, &batch, &failure), 1);
+	assert_memory_equal(taken.labels, ((int64_t[]){ 2, 0, 1 }), 24);
+	example_reader_close(reader);
+}
+
+static void write_row(struct writer *writer, int32_t id) {
+	struct failure failure;
+	builder_append_int32_list(writer_column(writer, 0), &id, 1);
+	assert_int_equal(writer_end_row(writer, &failure), 0);
+}
+
+/* An eager reader gives what a pipe holds, and waits only for a first record. */
+static void eager_batches_end_where_the_input_does(void **state) {
+	(void)state;
+	int ends[2];
+	struct failure failure;
+	struct schema schema = { 0 };
+	struct stream_info info;
+	struct example_batch batch;
+	assert_int_equal(pipe(ends), 0);
+	schema_add_int32_list(&schema, "input_ids");
+	stream_info_init(&info);
+	struct writer *writer = writer_open(ends[1], "pipe", &schema, &info, &failure);
+	write_row(writer, 4);
+	write_row(writer, 5);
+	assert_int_equal(writer_flush(writer, &failure), 0);
+	assert_int_equal(writer_flush(writer, &failure), 0); /* nothing is left to write */
+	struct example_reader *reader = example_reader_open(reader_open(ends[0], "pipe", &failure), &untyped, NO_LABELS, 0,
+		&failure);
+	example_reader_set_eager(reader);
+	assert_int_equal(example_reader_next(reader, 9, &batch, &failure), 1);
+	assert_int_equal(batch.examples.B, 2);
+	assert_false(example_reader_ready(reader));
+	write_row(writer, 6);
+	assert_int_equal(writer_flush(writer, &failure), 0);
+	assert_true(example_reader_ready(reader));
+	assert_int_equal(example_reader_next(reader, 9, &batch, &failure), 1);
+	assert_int_equal(batch.examples.B, 1);
+	assert_int_equal(writer_close(writer, &failure), 0);
+	close(ends[1]);
+	assert_true(example_reader_ready(reader));
+	assert_int_equal(example_reader_next(reader, 9, &batch, &failure), 0);
+	example_reader_close(reader);
+	schema_clear(&schema);
+	close(ends[0]);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(leaves_out_what_has_no_row),
@@ -374,6 +459,9 @@ int main(void) {
 		cmocka_unit_test(refuses_bad_records),
 		cmocka_unit_test(reads_labels_of_records),
 		cmocka_unit_test(reads_no_labels),
+		cmocka_unit_test(keeps_the_first_token_of_a_class),
+		cmocka_unit_test(shows_the_rows_it_takes),
+		cmocka_unit_test(eager_batches_end_where_the_input_does),
 	};
 	return cmocka_run_group_tests_name("train/example_reader", tests, NULL, NULL);
 }
