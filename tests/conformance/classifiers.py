@@ -68,8 +68,9 @@ RUNNING = {"norm1.running_mean": 1e-2, "norm1.running_var": 2e-3, "norm2.running
 
 
 def golden_options(o):
-    options = ["--lr", o["lr"], "--weight-decay", o["weight_decay"], "--lr-scheduler-type", o["schedule"], "--max-grad-norm",
-               o["max_grad_norm"], "--batch-size", o["batch"], "--max-steps", o["steps"], "--adam-epsilon", o["eps"]]
+    options = ["--lr", o["lr"], "--weight-decay", o["weight_decay"], "--lr-scheduler-type", o["schedule"],
+               "--max-grad-norm", o["max_grad_norm"], "--batch-size", o["batch"], "--max-steps", o["steps"],
+               "--adam-epsilon", o["eps"]]
     for name, key in (("--warmup-steps", "warmup"), ("--layer-lr-decay", "decay"), ("--unfreeze-every", "unfreeze"),
                       ("--cut-fraction", "cut_frac"), ("--ratio", "ratio")):
         if key in o:
@@ -127,8 +128,8 @@ def goldens():
 def records(count, seed, vocabulary=90, classes=3):
     generator = torch.Generator().manual_seed(seed)
     draw = lambda n, size: torch.randint(n, (size,), generator=generator).tolist()
-    return [dict(input_ids=[2] + [5 + i for i in draw(vocabulary - 5, 1 + draw(20, 1)[0])] + [3], label=draw(classes, 1)[0])
-            for _ in range(count)]
+    words = lambda: [5 + i for i in draw(vocabulary - 5, 1 + draw(20, 1)[0])]
+    return [dict(input_ids=[2] + words() + [3], label=draw(classes, 1)[0]) for _ in range(count)]
 
 
 def rectangle(rows):
@@ -162,14 +163,15 @@ def transformers_both_ways():
         if model.config.id2label != {0: "bad", 1: "fair", 2: "good"} or model.config.num_labels != 3:
             differ(f"{family}: id2label", model.config.id2label, "bad, fair, good")
         with torch.no_grad():
-            near(f"{family}: ours in transformers", scores(out, loaded(rows)), model(**rectangle(rows)).logits.softmax(1), 1e-6)
+            expected = model(**rectangle(rows)).logits.softmax(1)
+        near(f"{family}: ours in transformers", scores(out, loaded(rows)), expected, 1e-6)
 
 
 def encoder_of_a_pooled_classifier():
     for family in ("bert", "distilbert"):
         out = os.path.join(scratch, family + "-pooled")
-        train(os.path.join(fixtures, family), out, loaded(records(16, 3)), "--pooling", "concat", "--max-steps", "1", "--lr", "1e-2", "--labels",
-              "a,b,c")
+        train(os.path.join(fixtures, family), out, loaded(records(16, 3)), "--pooling", "concat", "--max-steps", "1",
+              "--lr", "1e-2", "--labels", "a,b,c")
         model, ours = AutoModel.from_pretrained(out), load_file(out + "/model.safetensors")
         for name, parameter in model.named_parameters():
             if not name.startswith("pooler.") and not torch.equal(parameter, ours[f"{family}.{name}"]):
@@ -186,14 +188,16 @@ def losses():
         model = reference_model(family, folder)
         for weights, smoothing in (([0.5, 3, 1], 0), ([1, 1, 1], 0.3), ([2, 0.25, 0], 0.1)):
             criterion = torch.nn.CrossEntropyLoss(torch.tensor(weights, dtype=torch.float), label_smoothing=smoothing)
-            loss_of = lambda rows: criterion(model(**rectangle(rows)).logits, torch.tensor([row["label"] for row in rows]))
+            labels_of = lambda rows: torch.tensor([row["label"] for row in rows])
+            loss_of = lambda rows: criterion(model(**rectangle(rows)).logits, labels_of(rows))
             model.zero_grad()
             loss = loss_of(rows)
             loss.backward()
             norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1e9)
             for passes in (1, 3):  # a step of several batches is one of them all
-                got = train(folder, folder + "-out", loaded(rows), "--lr", "0", "--weight-decay", "0", "--max-steps", "1",
-                            "--batch-size", str(12 // passes), "--gradient-accumulation-steps", str(passes), "--class-weights",
+                got = train(folder, folder + "-out", loaded(rows), "--lr", "0", "--weight-decay", "0",
+                            "--max-steps", "1", "--batch-size", str(12 // passes),
+                            "--gradient-accumulation-steps", str(passes), "--class-weights",
                             ",".join(map(str, weights)), "--label-smoothing", str(smoothing), "--eval", held_path)
                 what = f"{family}, weights {weights}, smoothing {smoothing}, {passes} batches"
                 close(f"{what}: loss", got[0]["loss"], loss.item(), 1e-5)
