@@ -12,11 +12,13 @@
 #include "model/head.h"
 #include "model/parameters_file.h"
 #include "model/safetensors.h"
+#include "record/commands.h"
 #include "text/tokenizer.h"
 
-static bool diff, json_output;
+static bool commands, diff, json_output;
 
 static const struct option_entry options[] = {
+	OPTION_FLAG("commands", &commands, "print a script for bash that makes the model again, from its lineage"),
 	OPTION_FLAG("diff", &diff, "print what differs between two model folders; exit 1 when something does"),
 	OPTION_FLAG("json", &json_output, "print one JSON object"),
 	OPTION_END
@@ -354,8 +356,23 @@ static int compare_models(const char *left_folder, const char *right_folder) {
 	return same ? EX_OK : 1;
 }
 
+/* ---- making it again ----------------------------------------------------------------------------------- */
+
+static int print_commands(const char *folder, const struct parameters *parameters) {
+	struct failure failure;
+	if (parameters->lineage == NULL)
+		die(EX_DATAERR, "%s: it has no lineage, so nothing tells how it was made", folder);
+	char *script = must(lineage_commands(parameters->lineage, &failure), &failure);
+	fputs(script, stdout);
+	free(script);
+	return finish_output();
+}
+
 int main(int argc, char **argv) {
 	int operand = parse_options(argc, argv, &usage, options);
+	if (commands && (diff || json_output))
+		die(EX_USAGE, "--commands and --%s: one prints a script, the other something else (give one)",
+			diff ? "diff" : "json");
 	if (argc - operand != (diff ? 2 : 1))
 		die(EX_USAGE, "%d operands: it takes one model folder, and with --diff two", argc - operand);
 	for (int i = operand; i < argc; i++)
@@ -367,6 +384,8 @@ int main(int argc, char **argv) {
 	struct parameters *parameters = parameters_describe(argv[operand], head, &print_warnings, &failure);
 	if (parameters == NULL)
 		die_failure(&failure);
+	if (commands)
+		return print_commands(argv[operand], parameters);
 	json_t *description = describe(argv[operand], parameters);
 	if (json_output)
 		print_json(description);

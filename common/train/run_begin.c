@@ -98,16 +98,34 @@ static void set_schedule(struct run *run) {
 	schedule->min_factor = settings->lr > 0 && settings->min_lr > 0 ? settings->min_lr / settings->lr : 0;
 }
 
+/* Where the model depends on the evaluations, the lineage of their records becomes `eval` of the last stage. */
+static int add_eval_lineage(const struct run_settings *settings, json_t *stages, struct failure *failure) {
+	if (settings->eval == NULL || (!settings->load_best_model_at_end && settings->early_stopping_patience == 0))
+		return 0;
+	int descriptor = open_file(settings->eval, failure);
+	struct reader *reader = descriptor < 0 ? NULL : reader_open(descriptor, settings->eval, failure);
+	const json_t *lineage = reader == NULL ? NULL : reader_info(reader)->lineage;
+	if (lineage != NULL)
+		json_object_set_new(json_array_get(stages, json_array_size(stages) - 1), "eval", json_deep_copy(lineage));
+	if (reader != NULL)
+		reader_close(reader);
+	if (descriptor >= 0)
+		close(descriptor);
+	return reader == NULL ? -1 : 0;
+}
+
 /* The model's lineage becomes what its own file said, the stages of the stream, and this one. */
-static void set_lineage(const struct run *run, const struct stream_info *stream) {
+static int set_lineage(const struct run *run, const struct stream_info *stream, struct failure *failure) {
 	struct parameters *parameters = run->saved.parameters;
 	struct stream_info info;
 	stream_info_copy(&info, stream);
 	stream_info_add_stage(&info, run->job->stage);
+	int result = add_eval_lineage(run->settings, info.lineage, failure);
 	if (parameters->lineage == NULL)
 		parameters->lineage = json_array();
 	json_array_extend(parameters->lineage, info.lineage);
 	stream_info_clear(&info);
+	return result;
 }
 
 static int open_input(struct run *run, struct failure *failure) {
@@ -121,13 +139,12 @@ static int open_input(struct run *run, struct failure *failure) {
 		return -1;
 	int wake = run->job->caller.wake;
 	reader_set_wake(reader, (struct reader_wake){ wake > 0 ? wake : -1, run_woken, run });
-	if (count_steps(run, reader, failure) < 0) {
+	if (count_steps(run, reader, failure) < 0 || set_lineage(run, reader_info(reader), failure) < 0) {
 		reader_close(reader);
 		return -1;
 	}
 	run->epochs = reader_info(reader)->epochs > 0 ? reader_info(reader)->epochs : 1;
 	set_schedule(run);
-	set_lineage(run, reader_info(reader));
 	run->records = task->open_records(task->context, reader, run->tokenizer, false, failure);
 	return run->records == NULL ? -1 : 0;
 }

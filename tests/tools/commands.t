@@ -1,0 +1,78 @@
+#!/bin/bash
+# commands.t: what model-info --commands prints is run, and makes the same tensors.
+. "$(dirname "$0")/../tap.sh"
+cd "$scratch" || exit
+
+# What the script knows of the tools' options, against what they say themselves: a flag takes no value.
+flags=$(sed -n '/^static const char \*const flags/,/NULL };/p' "$top/common/record/commands.c" | grep -oE '"--[a-z-]+"' | tr -d '"')
+named=$(sed -n '/^static const char \*const tools/,/NULL };/p' "$top/common/record/commands.c" | grep -oE '"[a-z-]+"' | tr -d '"')
+for tool in $named; do
+	command -v "$tool" > /dev/null || continue
+	# What changes nothing that is written is in no lineage.
+	is "$tool: its options without a value are known as such" "$("$tool" --help |
+		awk '/^  --[a-z0-9-]+(  .*)?$/ { print $1 }' |
+		grep -vxE -- '--(resume|force|progress|verbose|help|version)' | grep -vxF "$flags")" ''
+	is "$tool: and those with a value are not" "$("$tool" --help | grep -oE '^  --[a-z-]+ [A-Z|]' | awk '{ print $1 }' |
+		grep -xF "$flags")" ''
+done
+
+mkdir -p 'a b/aclImdb/train'/{pos,neg}
+for i in $(seq 60); do
+	echo "A good film, number $i. Zoe liked it, and so did I." > "a b/aclImdb/train/pos/${i}_9.txt"
+	echo "A bad film, seen $((i / 2)) times, and once too often." > "a b/aclImdb/train/neg/${i}_2.txt"
+done
+tar -C 'a b' -czf "it's.tar.gz" aclImdb
+imdb-read "it's.tar.gz" | wordpiece-train --vocab-size 200 > vocab.txt
+echo '{"model_type": "bert", "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32,
+	"max_position_embeddings": 32}' > config.json
+model-init --config config.json --vocab vocab.txt --seed 4 --out base
+cp -r base 'my model'
+
+# again NAME MODEL: prints the commands of a model, runs them, and compares.
+again() {
+	status "$1: the commands are printed" 0 model-info --commands "$2"
+	printf '%s\n' "$out_text" > again.sh
+	rm -rf again
+	status "$1: they run" 0 bash again.sh again
+	ok "$1: to the same tensors" model-info --diff "$2" again
+}
+
+again 'a model of model-init' base
+ls > before
+imdb-read --split train "it's.tar.gz" > text.arrows
+wordpiece --model 'my model' text.arrows | group-texts --chunk-size 16 --batch-size 0 > chunks.arrows
+split-records --test-size 20 --seed 1 --test-out test.arrows chunks.arrows > train.arrows
+shuffle-records --epochs 2 --seed 1 train.arrows | random-mask --seed 3 --at-least-one |
+	train-step --model 'my model' --out tuned --batch-size 8 --lr 1e-2 --dropout 0.1 > metrics.jsonl
+rm -f ./*.arrows
+again 'files between the stages' tuned
+is 'nothing else was written' "$(ls)" "$(printf '%s\n' $(cat before | tr ' ' '?') metrics.jsonl tuned | sort -u | tr '?' ' ')"
+ok 'another seed makes another model' bash -c "sed 's/--seed 3/--seed 5/' again.sh > other.sh && bash other.sh other &&
+	! model-info --diff tuned other > /dev/null"
+
+imdb-read "it's.tar.gz" | wordpiece --model tuned | group-texts --chunk-size 16 |
+	split-records --train-size 60 --test-size 20 --test-out test.arrows > train.arrows
+wwm-mask --seed 7 < test.arrows > eval.arrows
+shuffle-records --epochs 4 train.arrows | wwm-mask |
+	train-step --model tuned --out best --batch-size 8 --lr 5e-2 --eval eval.arrows --load-best-model-at-end > metrics.jsonl
+is 'four evaluations' "$(grep -c eval_loss metrics.jsonl)" 4
+rm -f ./*.arrows
+again 'the best of a run on a run' best
+
+imdb-read < "it's.tar.gz" | wordpiece --model base | group-texts --chunk-size 16 | wwm-mask |
+	train-step --model base --out piped --max-steps 2 > metrics.jsonl
+model-info --commands piped > again.sh
+rm -rf again
+status 'an archive on standard input' 0 bash again.sh again < "it's.tar.gz"
+ok 'to the same tensors' model-info --diff piped again
+
+status 'the folder to make has to be named' 1 bash again.sh
+status 'a model of elsewhere has no lineage' 65 model-info --commands "$fixtures/model/bert"
+like 'which is said' "$err_text" 'it has no lineage, so nothing tells how it was made'
+status 'one thing at a time' 64 model-info --commands --json base
+cp -r base evil
+sed -i 's/model-init/model-ruin/' evil/model.safetensors
+status 'a lineage that names another program' 65 model-info --commands evil
+like 'is refused' "$err_text" '"model-ruin" is none of the tools'
+is 'and nothing is printed' "$out_text" ''
+finish
