@@ -9,6 +9,7 @@
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/streams.h"
+#include "model/classifier.h"
 #include "model/network.h"
 #include "model/parameters_file.h"
 #include "record/columns.h"
@@ -143,6 +144,7 @@ static struct parameters *load_classifier(const struct head_class **head, enum p
 		die(EX_DATAERR, "%s: has no classifier of records (train one with classify-step)", model);
 	parameters_open *open = precision == PRECISION_BF16 ? parameters_load : parameters_map;
 	struct parameters *parameters = must(open(model, &(*head)->layout, 0, &print_warnings, &failure), &failure);
+	check(classifier_configure(NULL, model, &parameters->config, &failure), &failure);
 	check(parameters_check_finite(parameters, model, &failure), &failure);
 	return parameters;
 }

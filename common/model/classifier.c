@@ -16,7 +16,7 @@ int classifier_configure(const void *context, const char *folder, struct config 
 		config_set_labels(config, options->labels);
 	if (config->num_labels < 2)
 		return fail(failure, EX_DATAERR, "%s: a classifier has two labels at least, not %zu (name all of them with "
-			"--labels)", folder, config->num_labels);
+			"--labels of classify-step)", folder, config->num_labels);
 	if (problem != NULL && strcmp(problem, "single_label_classification") != 0)
 		return fail(failure, EX_DATAERR, "%s: problem_type %s: cloze computes single_label_classification only", folder,
 			problem);

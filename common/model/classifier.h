@@ -26,7 +26,7 @@ struct classifier {
 /* `options` may be NULL: no weights, no smoothing. What they point to is borrowed. */
 struct classifier classifier_create(const struct compute *compute, const struct classifier_options *options);
 
-/* configure() of a head: names the labels as the options do. -1: 64 for options that do not fit the number of labels;
+/* configure() of a head; without options also the check of a model that is only used: names the labels as the options do. -1: 64 for options that do not fit the number of labels;
  * 65 for a model with fewer than two labels, or of another problem_type than single_label_classification. */
 int classifier_configure(const void *options, const char *folder, struct config *config, struct failure *failure);
 

@@ -206,6 +206,22 @@ like 'by its number of labels' "$err_text" 'two labels at least, not 1'
 jq '.problem_type = "multi_label_classification"' named/config.json > regression/config.json
 status 'nor labels that are independent' 65 classify-step --model regression --out refused2 train.arrows
 like 'by the name of the problem' "$err_text" 'problem_type multi_label_classification'
+status 'classify computes no other problem either' 65 classify --model regression test.arrows
+like 'and says so' "$err_text" '^classify: regression: problem_type multi_label_classification'
+
+# From texts to figures.
+for i in $(seq 12); do
+	printf '{"text": "this is a great film, number %d", "label": "pos"}\n{"text": "so bad %d", "label": "neg"}\n' "$i" "$i"
+done > texts.jsonl
+texts() { imdb-read --format jsonl "$@" | wordpiece --model "$fixtures/train/distilbert" --max-length 12; }
+learn() { classify-step --model "$fixtures/train/distilbert" --out of-texts --force --labels neg,pos --lr 1e-2 "$@"; }
+status 'texts go straight to a classifier' 0 learn --lr-scheduler-type constant < <(texts texts.jsonl)
+is 'and to figures' "$(texts texts.jsonl | classify --model of-texts | accuracy | cut -d' ' -f1-2)" 'accuracy 1.000000'
+echo '{"text": "a film"}' >> texts.jsonl
+status 'a text without a label is refused' 65 learn --lr-scheduler-type constant < <(texts texts.jsonl)
+like 'with a hint' "$err_text" 'record 25: label is -1, .*select-records --label'
+status 'and left out by select-records' 0 learn --lr-scheduler-type constant \
+	< <(texts texts.jsonl | select-records --label 0,1)
 
 # accuracy.
 rows() { rec-load --type tokens; }
