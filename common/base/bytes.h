@@ -1,4 +1,5 @@
-/* bytes: a growable array of bytes; its capacity doubles when it is full. Zero-initialize it; free(data) releases it. */
+/* bytes: a growable array of bytes; its capacity doubles when it is full. Zero-initialize it; free(data) releases
+ * it. */
 #ifndef CLOZE_BASE_BYTES_H
 #define CLOZE_BASE_BYTES_H
 
@@ -28,12 +29,12 @@ static inline void bytes_append_zeros(struct bytes *bytes, size_t count) {
 		memset(bytes_extend(bytes, count), 0, count);
 }
 
-/* Appends zeros until the size is a multiple of `alignment`. */
+/* Appends zero bytes until the size is a multiple of `alignment`. */
 static inline void bytes_align(struct bytes *bytes, size_t alignment) {
 	bytes_append_zeros(bytes, (alignment - bytes->size % alignment) % alignment);
 }
 
-/* The bytes as text of `size` characters, without a NUL at its end; never NULL. Valid until the next change. */
+/* The bytes as text of `size` characters, without a NUL at the end; never NULL. Valid until the next change. */
 static inline const char *bytes_text(const struct bytes *bytes) {
 	return bytes->data != NULL ? (const char *)bytes->data : "";
 }

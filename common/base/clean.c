@@ -1,4 +1,4 @@
-/* clean: one pass over a text, in place, because '?' is never longer than what it stands for. */
+/* clean: replaces characters that must not be shown, in place: '?' is never longer than the character it replaces. */
 #include "base/clean.h"
 
 #include <string.h>

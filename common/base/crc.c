@@ -1,4 +1,5 @@
-/* ISA-L multiplies without carry where the processor can, seven times as fast as zlib's tables. */
+/* crc: CRC-32 by ISA-L, which uses carry-less multiplication where the processor has it, seven times as fast as the
+ * tables of zlib; or else by zlib. */
 #include "base/crc.h"
 
 #include <zlib.h>

@@ -1,4 +1,4 @@
-/* failure: one formatted line in a fixed buffer, because a failure must be describable when memory cannot be had. */
+/* failure: formats a failure into a fixed buffer, so that it can be described even when memory is exhausted. */
 #include "base/failure.h"
 
 #include <stdarg.h>

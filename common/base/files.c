@@ -1,4 +1,4 @@
-/* files: whole files in and out, each write checked to the last byte. */
+/* files: reads and writes whole files, and checks each write to the last byte. */
 #include "base/files.h"
 
 #include <errno.h>
@@ -22,7 +22,7 @@ int open_file(const char *path, struct failure *failure) {
 
 int open_regular(const char *path, struct failure *failure) {
 	struct stat status;
-	int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* a FIFO is opened without a wait for its writer */
+	int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* opening a FIFO must not wait for a writer */
 	if (descriptor < 0)
 		return fail(failure, EX_NOINPUT, "%s: %s", path, strerror(errno));
 	if (fstat(descriptor, &status) == 0 && !S_ISREG(status.st_mode)
@@ -38,8 +38,8 @@ const char *input_name(const char *path) {
 	return path == NULL ? "standard input" : path;
 }
 
-/* Has the system put memory behind the whole pages of a large buffer at once: it takes several times as long for a page at
- * a time, as each is first written to. It need not do so. */
+/* Asks the system to back all pages of a large buffer with memory at once: page faults, one for each page when it is
+ * first written to, take several times as long. A refusal does no harm. */
 static void populate(char *bytes, size_t length) {
 #ifdef MADV_POPULATE_WRITE
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = ((uintptr_t)bytes + page - 1) / page * page;
@@ -115,7 +115,8 @@ int refuse_mistaken_file(const char *path, const void *bytes, size_t length, str
 		{ "version https://git-lfs", "a git-lfs pointer, not the file itself (run `git lfs pull` in its folder)" },
 		{ "<!doctype html", "an HTML page (download the file again, by its address for downloads)" },
 		{ "<html", "an HTML page (download the file again, by its address for downloads)" },
-		{ "PK\3\4", "a zip archive, as PyTorch writes (save the model as safetensors: save_pretrained() of transformers)" },
+		{ "PK\3\4",
+			"a zip archive, as PyTorch writes (save the model as safetensors: save_pretrained() of transformers)" },
 		{ "\x80\2", "a pickle of PyTorch (save the model as safetensors: save_pretrained() of transformers)" },
 	};
 	const char *text = bytes;

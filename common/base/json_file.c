@@ -1,5 +1,5 @@
-/* json_file: jansson does the reading. Where it refuses a text, the numbers that only Python writes are rewritten in
- * a copy, and jansson reads that. */
+/* json_file: reads JSON by jansson. If jansson refuses a text, it reads a copy in which the numbers that only Python
+ * writes are rewritten. */
 #include "base/json_file.h"
 
 #include <ctype.h>
@@ -21,7 +21,8 @@ static void set_up_jansson(void) {
 	json_set_alloc_funcs(allocate_for_jansson, free);
 }
 
-/* The length of the string that the text begins with, both quotes included; all of the text where it does not end. */
+/* The length of the string that the text begins with, both quotes included; of the whole text if the string has no
+ * end. */
 static size_t string_length(const char *text, size_t length) {
 	for (size_t at = 1; at < length; at++) {
 		if (text[at] == '"')
@@ -31,7 +32,7 @@ static size_t string_length(const char *text, size_t length) {
 	return length;
 }
 
-/* The length of the number or word that the text begins with; 0 where it begins with neither. */
+/* The length of the number or word that the text begins with; 0 if it begins with neither. */
 static size_t token_length(const char *text, size_t length) {
 	size_t at = 0;
 	while (at < length && (isalnum((unsigned char)text[at]) || text[at] == '-' || text[at] == '+' || text[at] == '.'))
@@ -54,10 +55,10 @@ static bool is_long_integer(const char *token, size_t length) {
 	return digits > LONGEST_INTEGER && (digits == length || (digits + 1 == length && token[0] == '-'));
 }
 
-/* A copy of the text in which integers that may not fit into 64 bits are reals, by an exponent of 0, and numbers that
- * are not finite are strings. free() releases it. */
+/* A copy of the text in which integers that may not fit into 64 bits become reals, by an exponent of 0, and NaN and the
+ * infinities become strings. free() releases it. */
 static char *rewrite_numbers(const char *text, size_t length, size_t *rewritten) {
-	char *copy = grow(NULL, length + length / 2 + 2, 1), *to = copy; /* at most two bytes more for three or more */
+	char *copy = grow(NULL, length + length / 2 + 2, 1), *to = copy; /* two bytes are added to a token of at least 3 */
 	for (size_t at = 0, taken; at < length; at += taken) {
 		const char *token = text + at;
 		taken = *token == '"' ? string_length(token, length - at) : token_length(token, length - at);
@@ -79,7 +80,8 @@ static char *rewrite_numbers(const char *text, size_t length, size_t *rewritten)
 
 json_t *json_object_parse(const char *text, size_t length, const char *name, struct failure *failure) {
 	json_error_t error;
-	size_t mark = length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0, rewritten;
+	size_t mark = length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0; /* of the byte order mark */
+	size_t rewritten;
 	json_t *json = json_loadb(text + mark, length - mark, JSON_REJECT_DUPLICATES, &error);
 	if (json == NULL) {
 		char *copy = rewrite_numbers(text + mark, length - mark, &rewritten);

@@ -1,4 +1,4 @@
-/* memory: allocation that never returns NULL, and text in memory of its own. */
+/* memory: allocates memory, and ends the program when there is none; makes copies of text. */
 #include "base/memory.h"
 
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-/* options: the table that describes a program's command line, and its values as text and JSON. */
+/* options: walks the table of a program's options, and gives their values as text and JSON. */
 #include "base/options.h"
 
 #include <stdio.h>

@@ -1,4 +1,5 @@
-/* options: the table that describes a program's command line, and its values as text and JSON. cli/options.h parses it.
+/* options: the table that describes a program's command line (parsed by cli/options.h), and its values as text and
+ * JSON.
  *
  *     static int64_t chunk_size = 128;
  *     static const struct option_entry options[] = {
@@ -26,16 +27,16 @@ enum option_kind { OPTION_KIND_END, OPTION_KIND_FLAG, OPTION_KIND_INTEGER, OPTIO
 struct option_entry {
 	const char *name;         /* "chunk-size" */
 	enum option_kind kind;
-	void *value;              /* bool *, int64_t *, double *, const char **, for a choice int *; for a table its entries */
+	void *value;              /* bool *, int64_t *, double *, const char **; int * for a choice; a table's entries */
 	double minimum, maximum;  /* of an integer or a number, both included */
 	const char *argument;     /* "N", "FILE"; for a choice its words: "linear|constant|cosine" */
 	const char *help;         /* one phrase, no capital, no full stop */
 
-	/* What follows is false or NULL unless named after the help: OPTION_TEXT(..., "input", .required = "a file") */
-	const char *required;     /* of a text: the option must be given; what to give, for the message */
-	bool unrecorded;          /* does not change what is written: left out of lineages, and free on --resume */
-	bool changeable;          /* may differ on --resume from what the run began with */
-	bool model;               /* a text that names a model's folder: check_model_folder() of cli/options.h */
+	/* The fields below are false or NULL unless set after the help: OPTION_TEXT(..., "input", .required = "a file") */
+	const char *required;     /* the option, a text, must be given; the message asks for this: "a file" */
+	bool unrecorded;          /* the option does not change the output: not in lineages, and may differ on --resume */
+	bool changeable;          /* the option changes the output, but may differ on --resume from the run's beginning */
+	bool model;               /* the text names a model's folder: check_model_folder() of cli/options.h */
 };
 
 #define OPTION_FLAG(option, variable, ...) \
@@ -55,7 +56,7 @@ struct option_entry {
 #define OPTION_SEED(value) OPTION_INTEGER("seed", value, 0, 9007199254740992.0, "N", "seed of every random choice")
 #define OPTION_THREADS(value) \
 	OPTION_INTEGER("threads", value, 0, 1024, "N", "threads to use; 0: every core", .unrecorded = true)
-/* The entries of another table, in place. */
+/* Stands for the entries of another table. */
 #define OPTION_TABLE(entries) { .name = "", .kind = OPTION_KIND_TABLE, .value = (void *)(uintptr_t)(entries) }
 #define OPTION_END { .name = NULL, .kind = OPTION_KIND_END }
 
@@ -63,15 +64,15 @@ struct option_entry {
 void options_visit(const struct option_entry *options, void (*visit)(void *context, const struct option_entry *option),
 	void *context);
 
-/* The option's value as JSON: a boolean, an integer, a real, a string (of a choice its word), or null where it has none.
+/* The option's value as JSON: a boolean, an integer, a real, a string (for a choice its word), or null for no value.
  * The caller owns the result. */
 json_t *option_json(const struct option_entry *option);
 
-/* The value as the text that sets it: the shortest that reads back as the same number, the word of a choice, the text; for
- * a flag an empty text. NULL: no value. free() releases it. */
+/* The value as the text that sets it on a command line: the shortest text that reads back as the same number, the word
+ * of a choice, the text itself; empty for a flag. NULL: no value. free() releases it. */
 char *option_text(const struct option_entry *option);
 
-/* The word that a choice's variable stands for, `length` bytes of the option's `argument`; NULL where it is out of range. */
+/* The word that a choice's variable stands for: *length bytes of the option's `argument`. NULL: it is out of range. */
 const char *choice_word(const struct option_entry *option, size_t *length);
 
 #endif

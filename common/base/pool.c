@@ -1,4 +1,5 @@
-/* pool: threads wait for a generation of work; an atomic counter hands its tasks out. */
+/* pool: runs tasks on threads. The threads wait for the next generation of work; an atomic counter numbers its
+ * tasks. */
 #include "base/pool.h"
 
 #include <pthread.h>
@@ -15,11 +16,11 @@ struct member { struct pool *pool; int worker; pthread_t thread; };
 
 struct pool {
 	int threads;
-	struct member *members; /* [threads]; 0 is the caller, which has no thread of its own here */
+	struct member *members; /* [threads]; member 0 is the thread that calls pool_run() */
 	pthread_mutex_t lock;
 	pthread_cond_t work, done;
-	unsigned long generation; /* of work; the fields below belong to it */
-	int busy;                 /* members that have not finished it */
+	unsigned long generation; /* the number of the pool_run() that the fields below belong to */
+	int busy;                 /* threads that have not finished this generation */
 	bool ending;
 	pool_task *task;
 	void *context;

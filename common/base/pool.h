@@ -1,7 +1,7 @@
-/* pool: threads that share out independent tasks.
+/* pool: threads that run independent tasks.
  *
- * The tasks of one pool_run() are numbered from 0 and are taken in that order by whichever thread is free. A task
- * must not depend on which thread runs it or on which others are done; then neither does the result. */
+ * The tasks of one pool_run() are numbered from 0, and each free thread takes the next one. A task must not depend on
+ * which thread runs it or on which other tasks are done; then the result does not depend on the number of threads. */
 #ifndef CLOZE_BASE_POOL_H
 #define CLOZE_BASE_POOL_H
 
@@ -11,18 +11,18 @@
 
 struct pool;
 
-/* One task: `index` is its number, `worker` (below pool_threads()) tells which thread runs it, for scratch memory
- * that a worker owns. */
+/* One task: `index` is its number, and `worker` (below pool_threads()) is the number of the thread that runs it, for
+ * scratch memory of that thread. */
 typedef void pool_task(void *context, size_t index, int worker);
 
-/* A pool of `threads` threads, the caller's own included; 0: one for each core this process may run on. NULL: 71, a
- * thread cannot be had. */
+/* Creates a pool of `threads` threads, the caller's own included; 0: one for each core that this process may run on.
+ * NULL: 71, a thread cannot be created. */
 struct pool *pool_create(int threads, struct failure *failure);
 
 int pool_threads(const struct pool *pool);
 
-/* Runs task(context, index, worker) for every index below count, and returns when all are done. Not to be called
- * from within a task. */
+/* Runs task(context, index, worker) for every index below count, and returns when all are done. A task must not call
+ * it. */
 void pool_run(struct pool *pool, size_t count, pool_task *task, void *context);
 
 /* Ends the threads and frees the pool. NULL is allowed. */

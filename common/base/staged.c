@@ -1,4 +1,5 @@
-/* staged: a list of what is unfinished, removed when the program exits and by the thread that takes signals. */
+/* staged: builds files and folders under temporary names. A list holds the unfinished ones, which are removed when the
+ * program exits or a signal ends it. */
 #include "base/staged.h"
 
 #include <dirent.h>
@@ -25,17 +26,18 @@ struct staged {
 	int descriptor;
 	int target_lock; /* descriptor of the folder that is to be replaced; -1: there is none */
 	bool folder, replace;
-	bool direct;     /* a pipe or a device, written to as it is: `path` is the target */
-	bool placed;     /* the content has its name; `path` is what it replaced, or nothing */
+	bool direct;     /* the target is a pipe or a device and is written to directly: `path` is the target */
+	bool placed;     /* the content has the target's name; what it replaced, if anything, is at `path` */
 	struct staged *next;
 };
 
 static struct staged *unfinished;
 
-/* Held while the list or a name in the file system changes, by the same thread more than once where memory is exhausted. */
+/* Held while the list or a name in the file system changes. Recursive: when memory is exhausted, the thread that holds
+ * the lock removes what is unfinished. */
 static pthread_mutex_t lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 
-/* Closed before the clean-up, which needs a descriptor when there may be none left. */
+/* A descriptor that is closed before the clean-up, so that the clean-up can open one when all others are in use. */
 static int spare = -1;
 
 static const char infix[] = ".unfinished-";
@@ -43,14 +45,15 @@ enum { HEX_DIGITS = 8 };
 
 /* ---- names --------------------------------------------------------------------------------------------- */
 
-/* The name to build `target` under: one for each target, so that two programs meet there, and with a checksum of the target's
- * own name, so that no name that a user gave is taken for one. free() releases it. */
+/* The temporary name of `target`. It is the same for every program, so that two programs that write one target find
+ * out; it ends with a checksum of the target's name, so that no file of the user is mistaken for ours. free() releases
+ * it. */
 static char *name_beside(const char *target) {
 	const char *slash = strrchr(target, '/'), *name = slash == NULL ? target : slash + 1;
 	return format_text("%s%s%08" PRIx32, target, infix, crc32_extend(0, name, strlen(name)));
 }
 
-/* Whether the name, of an entry of a folder, is that of `target` unfinished; NULL: of any. */
+/* Whether the name of a folder's entry is the temporary name of `target`; NULL: of any target. */
 static bool is_unfinished(const char *name, const char *target) {
 	size_t length = strlen(name), end = sizeof infix - 1 + HEX_DIGITS;
 	if (length <= end)
@@ -64,10 +67,10 @@ static bool is_unfinished(const char *name, const char *target) {
 
 /* ---- removing ------------------------------------------------------------------------------------------ */
 
-/* Without memory of its own, for the end of a program that has none. */
+/* Removes a file, or a folder with everything in it. Allocates nothing: memory may be exhausted. */
 static void remove_at(int parent, const char *name);
 
-/* Removes what is in an open folder, again until nothing is found: another thread may still be writing. */
+/* Removes what is in an open folder, repeatedly until nothing is found: another thread may still be writing. */
 static void remove_entries(int folder) {
 	enum { PASSES = 10 };
 	_Alignas(struct dirent64) char entries[2048];
@@ -113,7 +116,7 @@ static void remove_content(const struct staged *staged) {
 	rmdir(staged->path);
 }
 
-/* Keeps the lock: the program ends, and whoever waits for the lock has nothing more to do. */
+/* Does not release the lock: the program ends, and no other thread may change the list any more. */
 void remove_unfinished(void) {
 	pthread_mutex_lock(&lock);
 	close(spare);
@@ -137,8 +140,8 @@ static int register_cleanup(struct failure *failure) {
 
 /* ---- locks --------------------------------------------------------------------------------------------- */
 
-/* The process that has locked the file, as /proc/locks tells: "1: FLOCK ADVISORY WRITE pid major:minor:inode 0 EOF"; 0: not
- * known. The device's number there is not that of stat(2) on every file system. */
+/* The process that has locked the file, from a line of /proc/locks: "1: FLOCK ADVISORY WRITE pid major:minor:inode 0
+ * EOF"; 0: not known. On some file systems the device number there differs from that of stat(2). */
 static long lock_holder(int descriptor) {
 	FILE *locks = fopen("/proc/locks", "re");
 	struct stat status;
@@ -158,8 +161,8 @@ static long lock_holder(int descriptor) {
 	return found;
 }
 
-/* Locks an open file or folder for as long as it, or a copy of the descriptor, is open. Some file systems have no locks. -1:
- * 73, another process has locked it. */
+/* Locks an open file or folder for as long as the descriptor or a copy of it is open. On a file system without locks
+ * nothing is locked. -1: 73, another process has locked it. */
 static int take_lock(int descriptor, const char *target, struct failure *failure) {
 	char holder[32] = "another process";
 	if (flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
@@ -167,7 +170,8 @@ static int take_lock(int descriptor, const char *target, struct failure *failure
 	long pid = lock_holder(descriptor);
 	if (pid > 0)
 		snprintf(holder, sizeof holder, "process %ld", pid);
-	return fail(failure, EX_CANTCREAT, "%s: %s is writing it (wait for that process, or name another)", target, holder);
+	return fail(failure, EX_CANTCREAT, "%s: %s is writing it (wait for that process, or give another name)", target,
+		holder);
 }
 
 int lock_folder(const char *path, struct failure *failure) {
@@ -196,7 +200,7 @@ static int open_beside(const struct staged *staged) {
 	return open(staged->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-/* Creates the content's file or folder and locks it. What a killed program left there is taken over, emptied. */
+/* Creates the temporary file or folder and locks it. One that a killed program left there is emptied and used. */
 static int create_beside(struct staged *staged, struct failure *failure) {
 	do {
 		if (staged->descriptor >= 0)
@@ -214,7 +218,7 @@ static int create_beside(struct staged *staged, struct failure *failure) {
 	return 0;
 }
 
-/* The mode of what is replaced is kept; a folder can be written to until the commit. */
+/* Gives the content the mode of the target that it replaces, and the bits `besides`. */
 static void keep_mode(const struct staged *staged, mode_t besides) {
 	struct stat status;
 	if (!staged->direct && (!staged->folder || staged->replace) && stat(staged->target, &status) == 0)
@@ -231,7 +235,7 @@ static void release(struct staged *staged) {
 	free(staged);
 }
 
-/* Takes over the strings of *begun. NULL: 71, 73. */
+/* Creates and registers what *begun describes, and takes over its strings. NULL: 71, 73. */
 static struct staged *begin(struct staged begun, struct failure *failure) {
 	struct staged *staged = allocate(1, sizeof *staged);
 	*staged = begun;
@@ -262,7 +266,7 @@ struct staged *staged_file(const char *path, struct failure *failure) {
 			return NULL;
 		}
 	} else if (exists) {
-		staged.target = realpath(path, NULL); /* a link stays one: what it names is replaced */
+		staged.target = realpath(path, NULL); /* a symbolic link stays: the file that it names is replaced */
 	}
 	if (staged.target == NULL)
 		staged.target = copy_text(path);
@@ -270,25 +274,27 @@ struct staged *staged_file(const char *path, struct failure *failure) {
 	return begin(staged, failure);
 }
 
-/* What could not be replaced at the commit is refused at once, and what can is locked until then. -1: 73. */
+/* Refuses at once a target that could not be replaced at the commit, and locks a folder that is to be replaced. -1:
+ * 73. */
 static int check_target(struct staged *staged, struct failure *failure) {
 	struct stat status, parent_status;
 	const char *target = staged->target, *slash = strrchr(target, '/'), *name = slash == NULL ? target : slash + 1;
 	if (*name == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-		return fail(failure, EX_CANTCREAT, "%s: is no name for a new folder", target);
+		return fail(failure, EX_CANTCREAT, "%s: is not a name for a new folder (give another name)", target);
 	if (stat(target, &status) < 0)
 		return 0;
 	if (!staged->replace)
-		return fail(failure, EX_CANTCREAT, "%s: exists already (remove it, name another, or give --force)", target);
+		return fail(failure, EX_CANTCREAT, "%s: exists already (remove it, give another name, or give --force)",
+			target);
 	if (!S_ISDIR(status.st_mode))
-		return fail(failure, EX_CANTCREAT, "%s: is not a folder (remove it, or name another)", target);
+		return fail(failure, EX_CANTCREAT, "%s: is not a folder (remove it, or give another name)", target);
 	char *copy = copy_text(target);
 	bool root = lstat(target, &status) == 0 && stat(dirname(copy), &parent_status) == 0
 		&& status.st_dev != parent_status.st_dev;
 	free(copy);
 	if (root)
-		return fail(failure, EX_CANTCREAT, "%s: is a file system of its own, which cannot be replaced (name a folder in it)",
-			target);
+		return fail(failure, EX_CANTCREAT,
+			"%s: is the root of a file system, which cannot be replaced (name a folder in it)", target);
 	staged->target_lock = lock_folder(target, failure);
 	return staged->target_lock < 0 ? -1 : 0;
 }
@@ -331,7 +337,7 @@ void staged_discard(struct staged *staged) {
 
 /* ---- into place ---------------------------------------------------------------------------------------- */
 
-/* Some file systems cannot sync a folder, and say so by EINVAL: there is nothing to be done about it. */
+/* A file system that cannot sync a folder fails with EINVAL, which is ignored. */
 static int sync_path(const char *path) {
 	int descriptor = open(path, O_RDONLY | O_CLOEXEC);
 	if (descriptor < 0)
@@ -341,7 +347,7 @@ static int sync_path(const char *path) {
 	return result;
 }
 
-/* A rename is durable when the folder that holds the name is synced. */
+/* Syncs the folder that holds the name, which makes a rename durable. */
 static int sync_parent(const char *path) {
 	char *copy = copy_text(path);
 	int result = sync_path(dirname(copy));
@@ -367,8 +373,8 @@ static int exchange(struct staged *staged) {
 	return 0;
 }
 
-/* A folder cannot be renamed over one that holds files: the two names are exchanged, and the old content, now under the
- * unfinished one's name, removed when that is durable. */
+/* A folder cannot be renamed over one that holds files. So the two names are exchanged, and when that is durable the
+ * old folder, now under the temporary name, is removed. */
 static int replace_folder(struct staged *staged) {
 	if (exchange(staged) < 0)
 		return -1;
@@ -401,7 +407,7 @@ static int fail_to_commit(struct staged *staged, struct failure *failure) {
 	return -1;
 }
 
-/* A folder that is whole may be the work of days: where it cannot have its name, it gets another. */
+/* A complete folder may be the work of days: if it cannot get its name, it is kept under another one. */
 static int fail_to_place(struct staged *staged, struct failure *failure) {
 	int error = errno;
 	char *kept = format_text("%s.kept-%ld", staged->target, (long)getpid());
@@ -430,7 +436,7 @@ int staged_commit(struct staged *staged, struct failure *failure) {
 	return result;
 }
 
-/* Renames every file but `last`, or with `only` that one alone, into the folder. */
+/* Renames every file but `last` into the folder; with `only`, renames `last` alone. */
 static int move_files(const struct staged *staged, const char *folder, const char *last, bool only) {
 	DIR *entries = opendir(staged->path);
 	int result = entries == NULL ? -1 : 0;

@@ -1,4 +1,4 @@
-/* thread: threads that no signal is delivered to. */
+/* thread: creates threads that no signal is delivered to. */
 #include "base/thread.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* The second byte's range depends on the first (no overlong forms, no surrogates, nothing past U+10FFFF); the rest
- * is 80..BF. */
+/* utf8: decodes and encodes UTF-8. The range of the second byte depends on the first, which excludes overlong forms,
+ * surrogates and everything past U+10FFFF; the range of the others is 80 to BF. */
 #include "base/utf8.h"
 
 size_t utf8_decode(const char *bytes, size_t length, uint32_t *point) {

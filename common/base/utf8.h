@@ -1,4 +1,4 @@
-/* utf8: code points from bytes and back.
+/* utf8: decodes code points from UTF-8 and encodes them.
  *
  * Source: The Unicode Standard, section 3.9, table 3-7; invalid bytes are cut into maximal subparts, as Python's
  * errors="replace" does. */
@@ -12,11 +12,11 @@
 #define UTF8_INVALID UINT32_MAX
 #define UTF8_LONGEST 4 /* bytes of a code point */
 
-/* Reads the code point that the bytes begin with (length at least 1) and returns how many bytes it took. Invalid
- * ones: *point is UTF8_INVALID, and the bytes taken are those that one U+FFFD stands for. */
+/* Decodes the code point that the bytes begin with (`length` is at least 1) and returns how many bytes it takes. For
+ * invalid bytes *point is UTF8_INVALID, and the result is how many of them one U+FFFD stands for. */
 size_t utf8_decode(const char *bytes, size_t length, uint32_t *point);
 
-/* Writes a scalar value; returns how many bytes it took. */
+/* Encodes a scalar value; returns how many bytes it takes. */
 size_t utf8_encode(uint32_t point, char bytes[static UTF8_LONGEST]);
 
 /* Whether the byte continues a code point that an earlier byte began. */

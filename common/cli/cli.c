@@ -1,4 +1,4 @@
-/* cli: diagnostics, and standard input and output. */
+/* cli: prints diagnostics, ends programs, and opens and closes standard input and output. */
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -40,7 +40,7 @@ void die_failure(const struct failure *failure) {
 	signals_wait_for_end();
 	if (number != SIGPIPE)
 		say(failure->text);
-	failure_action = NULL; /* it may fail in its turn */
+	failure_action = NULL; /* the action itself may call die() */
 	if (action != NULL)
 		action(failure_context);
 	if (number > 0)

@@ -1,5 +1,4 @@
-/* foreign_options: options as the Trainer, run_mlm.py and the Hugging Face course name them, and what they are called
- * here. */
+/* foreign_options: the table of options of the Trainer, run_mlm.py and the Hugging Face course, and of ours. */
 #include "cli/foreign_options.h"
 
 #include <stddef.h>

@@ -1,15 +1,16 @@
-/* foreign_options: options as the Trainer, run_mlm.py and the Hugging Face course name them, and what they are called
- * here. */
+/* foreign_options: the names that options of the Trainer, run_mlm.py and the Hugging Face course have here.
+ *
+ * A user who types one of theirs is told which option of which tool does the same. */
 #ifndef CLOZE_CLI_FOREIGN_OPTIONS_H
 #define CLOZE_CLI_FOREIGN_OPTIONS_H
 
 struct foreign_option {
 	const char *name;   /* with hyphens: "learning-rate" */
-	const char *option; /* ours, with the value where that says the same: "lr", "dtype bf16" */
-	const char *tool;   /* a tool that has it: "train-step" */
+	const char *option; /* our name, followed by a value where one is needed: "lr", "dtype bf16" */
+	const char *tool;   /* a tool that has our option: "train-step" */
 };
 
-/* The entry of that name; NULL: none. */
+/* Finds the entry of that name. NULL: there is none. */
 const struct foreign_option *foreign_option_find(const char *name);
 
 #endif

@@ -1,4 +1,4 @@
-/* options: the option table becomes getopt_long's, the text of --help, and the arguments of a lineage. */
+/* options: parses a command line by a table, which also makes the text of --help and the arguments of a lineage. */
 #include "cli/options.h"
 
 #include <ctype.h>
@@ -18,13 +18,13 @@
 
 bool verbose;
 
-/* The whole table, with the tables in it, and which of its options were given. */
+/* The command line: the options of the table and of the tables in it, and which of them were given. */
 struct command_line {
 	const char *name;
 	const struct option_entry **options;
 	bool *given;
 	size_t count;
-	char **operands; /* of argv, ended by NULL */
+	char **operands; /* in argv, ended by NULL */
 };
 
 static struct command_line command = { .name = "cloze" };
@@ -37,7 +37,8 @@ const char *program_version(void) {
 	return CLOZE_VERSION;
 }
 
-/* A text as JSON, which has no place for bytes that are not UTF-8. */
+/* The argument as a JSON string. JSON cannot hold bytes that are not UTF-8: in such an argument every byte that is not
+ * ASCII becomes '?'. */
 static json_t *argument_json(const char *argument) {
 	json_t *json = json_string(argument);
 	if (json != NULL)
@@ -212,7 +213,7 @@ static void begin_command(const char *path, const struct option_entry *options) 
 
 enum { VERBOSE = 1 << 16, HELP, VERSION };
 
-/* Adds an option to getopt_long()'s table, and again with underscores for hyphens where it has any. */
+/* Adds an option to getopt_long()'s table; an option with hyphens is added a second time, with underscores. */
 static size_t add_names(struct option *table, size_t count, struct option option) {
 	table[count++] = option;
 	if (strchr(option.name, '-') == NULL)
@@ -225,7 +226,7 @@ static size_t add_names(struct option *table, size_t count, struct option option
 	return count;
 }
 
-/* The options as getopt_long() takes them, ended by zeros. free_table() releases it. */
+/* The options in the form that getopt_long() takes, ended by zeros. free_table() releases it. */
 static struct option *getopt_table(void) {
 	struct option *table = allocate(2 * command.count + 4, sizeof *table);
 	size_t count = 0;
@@ -245,7 +246,7 @@ static void free_table(struct option *table) {
 	free(table);
 }
 
-/* How many options of the table begin with the name; *exact: whether one is called just that. */
+/* How many options of the table begin with the name; *exact says whether one has exactly this name. */
 static size_t count_matches(const char *name, const struct option *table, bool *exact) {
 	size_t length = strlen(name), matches = 0;
 	*exact = false;
@@ -257,7 +258,7 @@ static size_t count_matches(const char *name, const struct option *table, bool *
 	return matches;
 }
 
-/* The name in an argument such as --batch_size=8, with hyphens. free() releases it. */
+/* The option's name in an argument such as --batch_size=8, with hyphens for underscores. free() releases it. */
 static char *name_in(const char *argument) {
 	char *name = copy_bytes(argument + 2, strcspn(argument + 2, "="));
 	for (char *underscore = name; (underscore = strchr(underscore, '_')) != NULL;)
@@ -281,7 +282,7 @@ static _Noreturn void die_unknown(const char *argument, const char *name) {
 	die(EX_USAGE, "%s: unknown option (%s has --%s)", argument, foreign->tool, foreign->option);
 }
 
-/* getopt_long() says '?' to an unknown option, to an ambiguous one, and to a value that a flag does not take. */
+/* getopt_long() returns '?' for an unknown option, an ambiguous one, and a flag with a value: tells the three apart. */
 static _Noreturn void die_refused(const char *argument, const struct option *table) {
 	bool exact;
 	if (strncmp(argument, "--", 2) != 0)
@@ -292,7 +293,8 @@ static _Noreturn void die_refused(const char *argument, const struct option *tab
 		die_unknown(argument, name);
 	if (exact || matches == 1)
 		die(EX_USAGE, "%s: the option takes no value (leave out what follows the =)", argument);
-	die(EX_USAGE, "%s: ambiguous, the beginning of %zu options (write the whole name; see --help)", argument, matches);
+	die(EX_USAGE, "%s: ambiguous, the beginning of %zu options (write the whole name; see --help)", argument,
+		matches);
 }
 
 /* Whether the text has the form of a model's name on the hub: NAME or OWNER/NAME. */
@@ -308,8 +310,8 @@ static bool is_hub_name(const char *text) {
 
 void check_model_folder(const char *folder) {
 	if (is_hub_name(folder) && access(folder, F_OK) < 0 && errno == ENOENT)
-		die(EX_NOINPUT, "%s: no such folder (make fetch MODEL=%s, in the source tree, fetches that model of the Hugging Face "
-			"hub into run/downloads/%s)", folder, folder, folder);
+		die(EX_NOINPUT, "%s: no such folder (make fetch MODEL=%s, in the source tree, fetches that model of the "
+			"Hugging Face hub into run/downloads/%s)", folder, folder, folder);
 }
 
 static void check_values(void) {

@@ -1,4 +1,4 @@
-/* options: the command line, parsed by a table (base/options.h). */
+/* options: parses the command line by a table of options (base/options.h). */
 #ifndef CLOZE_CLI_OPTIONS_H
 #define CLOZE_CLI_OPTIONS_H
 
@@ -8,25 +8,26 @@
 
 struct usage {
 	const char *operands; /* "[FILE]", "ARCHIVE" or "" */
-	const char *summary;  /* a sentence */
-	const char *example;  /* a command line that works */
+	const char *summary;  /* one sentence */
+	const char *example;  /* a command line that runs */
 };
 
-/* Parses the command line with getopt_long, each long option from the table, and --help, --version and
- * --verbose, which every tool has. A choice takes its words, an integer or number is checked against its range,
- * a required option must be there; what is refused is named and ends the program with 64. --help and --version print and
- * exit 0. Underscores in an option's name stand for hyphens, and -h for --help; an option that is the reference's is
- * answered with ours. Also prepares the program for signals (signals_begin() of cli/signals.h). Returns the index in argv
- * of the first operand. */
+/* Parses the command line with getopt_long(): the options of the table, and --help, --version and --verbose, which
+ * every tool has. A value that is out of range or not one of the words of a choice, an unknown option, and a missing
+ * required option end the program with 64; the message names the option, and for an option of the Trainer it names
+ * ours. --help and --version print and exit 0. Underscores in an option's name stand for hyphens, and -h for --help.
+ * Also prepares the program for signals (signals_begin() of cli/signals.h). Returns the index in argv of the first
+ * operand. */
 int parse_options(int argc, char **argv, const struct usage *usage, const struct option_entry *options);
 
-/* The same for a filter: at most one operand, the input's path. Returns it, or NULL for standard input ("-"
- * means that too). A second operand ends the program with 64. */
+/* The same for a filter, whose one operand is the path of its input. Returns the path, or NULL for standard input: no
+ * operand, or "-". A second operand ends the program with 64. */
 const char *parse_options_with_input(int argc, char **argv, const struct usage *usage,
 	const struct option_entry *options);
 
-/* Ends the program (66) where there is no such folder and the name could be a model's on the Hugging Face hub, telling how
- * to fetch that. Called for every option that is marked `model`; for operands by the tool. */
+/* Ends the program with 66 when the folder does not exist and its name could be that of a model on the Hugging Face
+ * hub: the message says how to fetch that model. parse_options() calls it for each option that is marked `model`; a
+ * tool calls it for an operand. */
 void check_model_folder(const char *folder);
 
 extern bool verbose; /* --verbose was given */
@@ -35,9 +36,9 @@ extern bool verbose; /* --verbose was given */
 const char *program_name(void);
 const char *program_version(void); /* "0.1.0" */
 
-/* How the program was called, for lineages: the options that were given and are recorded, in the order of the table, by
- * their whole names, each followed by its value as option_text() writes it; then the operands. An array of strings, which
- * the caller owns. Bytes that are not UTF-8 are shown as '?'. */
+/* The arguments of the program for a lineage, as an array of strings that the caller owns: each recorded option that
+ * was given, in the order of the table, by its whole name and followed by its value as option_text() writes it; then
+ * the operands. In an argument that is not UTF-8, bytes beyond ASCII are replaced by '?'. */
 json_t *program_arguments(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* progress: a line is made of parts, of which as many are shown as there are columns for. */
+/* progress: prints how far long work has come; the line is made of parts, and parts that do not fit are left out. */
 #include "cli/progress.h"
 
 #include <stdarg.h>
@@ -10,19 +10,19 @@
 
 #include "cli/options.h"
 
-#define REDRAW 0.1       /* seconds between two drawings of the line on a terminal, */
-#define REPEAT 30        /* and between two lines elsewhere */
+#define REDRAW 0.1       /* seconds between two drawings of the line on a terminal */
+#define REPEAT 30        /* seconds between two lines elsewhere */
 #define LONGEST_LINE 256 /* columns */
 
 bool progress_asked;
 
-/* The work that is going on, and when it was last told of. */
+/* The work in progress, and when its progress was last printed. */
 static struct {
 	const char *unit;       /* NULL: no work yet */
 	int64_t first, done;    /* units done at the first call, and at the last one */
-	double start, told;     /* seconds */
+	double start, printed;  /* seconds */
 	bool on_terminal;       /* the line is on the terminal now */
-} work = { .told = -REPEAT };
+} work = { .printed = -REPEAT };
 
 struct line { char text[LONGEST_LINE]; size_t length, width; };
 
@@ -32,7 +32,7 @@ static double seconds(void) {
 	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-/* Adds a part to the line, if there is place for all of it; if not, for no later part either. */
+/* Adds a part to the line if the whole part fits; otherwise neither this part nor any later one is added. */
 __attribute__((format(printf, 2, 3)))
 static void add(struct line *line, const char *format, ...) {
 	size_t left = line->width - line->length;
@@ -71,7 +71,7 @@ static void make_line(struct line *line, double now, int64_t total, const char *
 		add(line, ", %.*f/s", rate < 10 ? 2 : rate < 100 ? 1 : 0, rate);
 }
 
-/* The columns of the terminal, less the last one, where a character would move the cursor to the next line. */
+/* The columns of the terminal without the last one: a character there would move the cursor to the next line. */
 static size_t terminal_width(void) {
 	struct winsize size;
 	size_t columns = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
@@ -89,12 +89,12 @@ void progress(int64_t done, int64_t total, const char *unit, const char *text) {
 		work.start = now;
 	}
 	work.done = done;
-	if (now - work.told < (terminal ? REDRAW : REPEAT))
+	if (now - work.printed < (terminal ? REDRAW : REPEAT))
 		return;
 	struct line line = { .width = terminal ? terminal_width() : LONGEST_LINE - 1 };
 	make_line(&line, now, total, text);
 	fprintf(stderr, terminal ? "\r%s\033[K" : "%s\n", line.text);
-	work.told = now;
+	work.printed = now;
 	work.on_terminal = terminal;
 }
 

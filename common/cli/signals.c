@@ -1,7 +1,7 @@
-/* signals: blocked everywhere, and taken by one thread that waits for them with sigwaitinfo().
+/* signals: every thread blocks the signals, and one thread takes them by sigwaitinfo().
  *
- * SIGBUS cannot be blocked: its handler runs on an alternate stack, calls nothing but async-signal-safe functions, and
- * never returns. */
+ * SIGBUS cannot be blocked: its handler runs on an alternate stack, calls only async-signal-safe functions, and never
+ * returns. */
 #include "cli/signals.h"
 
 #include <errno.h>
@@ -24,7 +24,7 @@ static const int ending[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 
 static const char *program_name = "cloze";
 static void (*clean_up_at_end)(void);
-static _Atomic pid_t taker;                  /* the process that has a thread for signals: a child of it has none */
+static _Atomic pid_t taker;                  /* the process that has a thread for signals; its children have none */
 static atomic_bool asking, save_asked, ends;
 static _Atomic int stop_asked;
 static int wake = -1;                        /* the eventfd */
@@ -52,10 +52,10 @@ static void confine(void) {
 	confined = sched_setaffinity(0, sizeof one, &one) == 0;
 }
 
-/* OpenBLAS, when it is loaded, starts a thread for each core but one. Nothing here computes in them (math/matrix.c), and
- * they do harm: where a thread cannot be had, OpenBLAS prints lines of its own and ends the program by SIGINT; where memory
- * is short, a program that ends waits for them for ever. Where there is one core, it starts none. Libraries are loaded
- * before any constructor of the program runs, but after this array's functions. */
+/* OpenBLAS, when it is loaded, starts a thread for each core but one. Nothing here computes in them (math/matrix.c),
+ * and they do harm: where a thread cannot be had, OpenBLAS prints lines of its own and ends the program by SIGINT;
+ * where memory is short, a program that ends waits for them for ever. Where there is one core, it starts none.
+ * Libraries are loaded before any constructor of the program runs, but after this array's functions. */
 static void before_libraries(void) {
 	block_all(); /* a thread that a library does start must not take signals */
 	confine();
@@ -75,9 +75,6 @@ static void after_libraries(void) {
 
 /* ---- SIGBUS -------------------------------------------------------------------------------------------- */
 
-/* One line of /proc/self/maps, as far as it is needed: "start-end rw-p offset device inode   path". */
-struct mapping { uintptr_t start, end; char path[512]; };
-
 static uintptr_t hexadecimal(const char **text) {
 	uintptr_t value = 0;
 	for (; (**text >= '0' && **text <= '9') || (**text >= 'a' && **text <= 'f'); ++*text)
@@ -85,7 +82,7 @@ static uintptr_t hexadecimal(const char **text) {
 	return value;
 }
 
-/* Reads a line; false at the end of the file. What does not fit is left out. */
+/* Reads a line and cuts it to `size` - 1 bytes. Returns false at the end of the file. */
 static bool read_line(int descriptor, char *line, size_t size) {
 	size_t length = 0;
 	for (char c; read(descriptor, &c, 1) == 1;) {
@@ -99,7 +96,8 @@ static bool read_line(int descriptor, char *line, size_t size) {
 	return false;
 }
 
-/* The file that is mapped at the address; *line holds its name. NULL: none. */
+/* The path of the file that is mapped at the address, in `line`, or NULL. A line of /proc/self/maps reads
+ * "start-end rw-p offset device inode   path". */
 static const char *mapped_file(uintptr_t address, char *line, size_t size) {
 	int descriptor = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
 	const char *path = NULL;
@@ -131,10 +129,10 @@ static void report_bus(const void *address) {
 	print(": cannot be read any more (it was cut or written to while it was in use, or its disk fails)\n");
 }
 
-/* The thread that takes signals, where there is one, cleans up: this thread holds who knows what lock. */
+/* The thread that takes signals, if there is one, cleans up: the interrupted thread may hold any lock. */
 static void take_bus(int number, siginfo_t *info, void *context) {
 	(void)context;
-	if (info->si_code <= 0) { /* sent by kill(): not ours to explain */
+	if (info->si_code <= 0) { /* sent by kill(): no file is to blame */
 		signal(number, SIG_DFL);
 		raise(number);
 		return;
@@ -182,7 +180,7 @@ static void wake_up(void) {
 	eventfd_write(wake, 1);
 }
 
-/* A request, where the program takes requests; the end of it otherwise. */
+/* Records a request if the program takes requests; ends the program otherwise. */
 static void take(int number) {
 	int none = 0;
 	if (number == SIGRTMIN) {
@@ -208,7 +206,7 @@ static void *take_signals(void *argument) {
 	return NULL;
 }
 
-/* The signals to take: those that were not ignored when the program began. */
+/* The signals to take. A signal that was ignored when the program began stays ignored. */
 static sigset_t *signals_to_take(void) {
 	sigset_t *set = allocate(1, sizeof *set);
 	sigemptyset(set);
@@ -257,7 +255,7 @@ int signals_ask(struct failure *failure) {
 	if (wake < 0)
 		wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (wake < 0)
-		return fail(failure, EX_OSERR, "signals: no descriptor: %s", strerror(errno));
+		return fail(failure, EX_OSERR, "signals: cannot create a descriptor: %s", strerror(errno));
 	asking = true;
 	if (save_asked)
 		wake_up();
@@ -284,7 +282,7 @@ int signals_descriptor(void) {
 
 /* ---- the beginning of a program ------------------------------------------------------------------------ */
 
-/* Neither reading nor writing works on a descriptor that was opened by O_PATH. */
+/* Opens the standard descriptors that are closed. A descriptor opened by O_PATH can be neither read nor written. */
 static void fill_standard_descriptors(void) {
 	for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; descriptor++)
 		if (fcntl(descriptor, F_GETFD) < 0)

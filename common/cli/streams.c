@@ -1,4 +1,4 @@
-/* streams.c: opens and closes the streams of records on a filter's standard input and standard output. */
+/* streams: opens and closes the streams of records on a filter's standard input and standard output. */
 #include "cli/streams.h"
 
 #include <inttypes.h>
@@ -35,7 +35,8 @@ struct writer *open_joined_output_stream(const struct schema *schema, struct str
 struct writer *open_untold_output_stream(const struct schema *schema, const struct stream_info *info) {
 	struct failure failure;
 	refuse_terminal();
-	struct writer *writer = must(writer_open(STDOUT_FILENO, "standard output", schema, info, &failure), &failure);
+	struct writer *writer = must(writer_open(STDOUT_FILENO, "standard output", schema, info, &failure),
+		&failure);
 	on_failure(writer_poison, writer);
 	return writer;
 }
@@ -45,7 +46,7 @@ struct reader *open_input_stream(const char *path) {
 	int descriptor = open_input(path);
 	if (isatty(descriptor))
 		die(EX_USAGE, "%s: a terminal gives no binary records (pipe them in from another stage, or name a file; "
-			"rec-load reads JSON lines, imdb-read text)", input_name(path));
+			"rec-load reads JSON lines, and imdb-read text)", input_name(path));
 	return must(reader_open(descriptor, input_name(path), &failure), &failure);
 }
 
@@ -53,7 +54,7 @@ struct table *open_input_table(const char *path, const char *memory, struct read
 	struct failure failure;
 	size_t bytes, in_memory, in_file;
 	check(table_parse_memory(memory, &bytes, &failure), &failure);
-	refuse_terminal(); /* before the long read */
+	refuse_terminal(); /* before the input is read, which may take long */
 	*reader = open_input_stream(path);
 	struct table *table = must(table_read(*reader, bytes, &failure), &failure);
 	table_bytes(table, &in_memory, &in_file);
@@ -64,7 +65,7 @@ struct table *open_input_table(const char *path, const char *memory, struct read
 
 int close_output_stream(struct writer *writer) {
 	struct failure failure;
-	on_failure(NULL, NULL); /* a writer that fails to close must not be poisoned, for it is freed */
+	on_failure(NULL, NULL); /* a writer that fails to close is freed, and must not be poisoned */
 	check(writer_close(writer, &failure), &failure);
 	return finish_output();
 }

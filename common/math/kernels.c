@@ -1,4 +1,5 @@
-/* kernels.c: the choice among the versions, made once: the widest that the processor, and the environment, allow. */
+/* kernels: chooses among the versions at the first call: the one with the widest vectors that the processor runs, or
+ * the one that CLOZE_KERNELS names. */
 #include "math/kernels.h"
 
 #include <pthread.h>

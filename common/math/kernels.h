@@ -1,12 +1,13 @@
-/* kernels: the loops between the matrix products, serial, on rows of floats.
+/* kernels: the loops between the matrix products, on rows of floats, each on one thread.
  *
- * Arrays are row-major; N rows, C columns unless said. A forward is followed by its backward, with the same order of
- * arguments. Gradients of parameters (dweight, dbias) are added to; gradients of inputs are written, unless said.
+ * Arrays are row-major, of N rows and C columns unless stated. A forward function is followed by its backward function,
+ * with the same order of arguments. Gradients of parameters (dweight, dbias) are added to what is there; gradients of
+ * inputs are written, unless stated.
  *
  * There are several versions: portable C; AVX2 and AVX-512 for x86-64; NEON for arm64. kernels() picks the best that
- * this processor runs. They agree to a few units in the last place, and the tests hold each against plain loops in double
- * precision. The environment variable CLOZE_KERNELS=portable|avx2|avx512|neon chooses another one,
- * for tests, where this processor has it. */
+ * this processor runs. They agree to a few units in the last place; the tests compare each with plain loops in double
+ * precision. For tests, the environment variable CLOZE_KERNELS=portable|avx2|avx512|neon chooses another version that
+ * this processor runs. */
 #ifndef CLOZE_MATH_KERNELS_H
 #define CLOZE_MATH_KERNELS_H
 
@@ -14,31 +15,33 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* hidden_act of config.json: gelu is x Phi(x) by erf (Hendrycks & Gimpel 2016), gelu_new its tanh form, quick_gelu its form
- * x sigmoid(1.702 x); mish is x tanh(ln(1 + exp(x))) (Misra 2019). */
+/* hidden_act of config.json: gelu is x Phi(x) by erf (Hendrycks & Gimpel 2016), gelu_new its approximation by tanh,
+ * quick_gelu the approximation x sigmoid(1.702 x); mish is x tanh(ln(1 + exp(x))) (Misra 2019). */
 enum activation { ACTIVATION_GELU, ACTIVATION_GELU_NEW, ACTIVATION_RELU, ACTIVATION_SILU, ACTIVATION_QUICK_GELU,
 	ACTIVATION_MISH, ACTIVATIONS };
 
-/* Dropout (Srivastava et al. 2014): an element is kept when its coin is at or above probability * 2^32, and kept values
- * are divided by 1 - probability. Forward and backward compute the coins anew, so no mask is stored. Element i's coin is
- * word i / 16 % 4 of the Philox block b = i / 64 * 16 + i % 16, with the seed as the key and the counter
+/* Dropout (Srivastava et al. 2014). Each element has a coin, a random 32-bit word: the element is kept and divided by
+ * 1 - probability if its coin is at least probability * 2^32, and becomes 0 otherwise. Forward and backward compute the
+ * same coins, so no mask is stored. The coin of element i is word i / 16 % 4 of the Philox block b = i / 64 * 16 + i %
+ * 16, with the seed as the key and the counter
  *
  *     { b, RANDOM_DROPOUT + (site << 8), step's low 32 bits, step's high 32 bits }
  *
- * so that 64 elements take 16 blocks, whose words lie in the order of the elements; site 0's blocks are random_words()'s.
- * probability is below 1; 0: nothing is dropped, nothing drawn. A site is a place in the network, below 2^24, and has
- * at most 2^34 elements. */
+ * so that 64 elements take 16 blocks, whose words are in the order of the elements; the blocks of site 0 are those of
+ * random_words(). The probability is below 1; 0: nothing is dropped, and no coin is computed. A site is a place in the
+ * network, below 2^24, and has at most 2^34 elements. */
 struct dropout { uint64_t seed; uint64_t step; uint32_t site; float probability; };
 
-/* A float's upper half: its range, with 8 bits of precision. */
+/* The upper half of a float: the same range, with 8 bits of precision. */
 typedef uint16_t bfloat16;
 
-/* What an optimizer step has in common for all elements; `weight_decay` 0 spares biases and layer norms. In double
- * precision, because 1 - beta2 is not what it should be once beta2 = 0.999 is rounded. */
+/* The settings of one optimizer step for a range of elements; `weight_decay` is 0 for biases and layer norms. They are
+ * in double precision because a float cannot hold beta2 = 0.999 exactly, and 1 - beta2 would be off by 1e-5 of
+ * itself. */
 struct adamw_step {
 	double learning_rate, beta1, beta2, epsilon, weight_decay;
 	double bias_correction1, bias_correction2; /* 1 - beta^t */
-	double gradient_scale;                     /* what clipping multiplies the gradient by */
+	double gradient_scale;                     /* the factor that clipping multiplies the gradient by */
 };
 
 /* What a row is distilled with, and what comes of it, in nats. */
@@ -48,12 +51,13 @@ struct row_losses { float divergence, cross_entropy; };
 struct kernels {
 	const char *name; /* "portable", "avx2", "avx512", "neon" */
 
-	/* x[n, c] += bias[c], rows `stride` floats apart. */
+	/* x[n, c] += bias[c]; rows are `stride` floats apart. */
 	void (*add_bias)(float *x, const float *bias, size_t N, size_t C, size_t stride);
 	/* dbias[c] += sum over n of dy[n, c]. */
 	void (*add_bias_backward)(float *dbias, const float *dy, size_t N, size_t C, size_t stride);
 
-	/* y[n, c] = x[n, c] rounded to the nearest, ties to even, rows of both `stride` numbers apart; a NaN stays one. */
+	/* y[n, c] = x[n, c] rounded to the nearest, ties to even; rows of both are `stride` numbers apart. A NaN stays a
+	 * NaN. */
 	void (*round_to_bf16)(bfloat16 *y, const float *x, size_t N, size_t C, size_t stride);
 
 	/* y = act(x), elementwise. */
@@ -65,44 +69,46 @@ struct kernels {
 	 * mean and rstd are [N]; variance is biased, eps added to it. y may be x. */
 	void (*layer_norm)(float *y, float *mean, float *rstd, const float *x, const float *weight, const float *bias,
 		size_t N, size_t C, float eps);
-	/* Takes x as it was before. dx may be dy. */
+	/* x is the input of layer_norm(), not overwritten by its output. dx may be dy. */
 	void (*layer_norm_backward)(float *dx, float *dweight, float *dbias, const float *dy, const float *x,
 		const float *mean, const float *rstd, const float *weight, size_t N, size_t C);
 
 	/* x[i] = dropout(x[i]) + residual[i]; residual may be NULL. `first` is the index of x[0] in its site. */
 	void (*dropout_add)(float *x, const float *residual, size_t count, const struct dropout *dropout, size_t first);
-	/* dx[i] = dy[i] through the same coins. dx may be dy. */
+	/* dx[i] = dropout(dy[i]), with the coins of the forward pass. dx may be dy. */
 	void (*dropout_backward)(float *dx, const float *dy, size_t count, const struct dropout *dropout, size_t first);
 
-	/* Each row p[n, :] = softmax(scale * scores[n, :]) over T columns, rows `stride` floats apart, in place. Column t
-	 * takes no part where keep[t] is 0; keep may be NULL. A row with nothing to attend to becomes zeros. */
+	/* p[n, :] = softmax(scale * scores[n, :]) over T columns, in place; rows are `stride` floats apart. A column t with
+	 * keep[t] = 0 gets probability 0; keep may be NULL. If no column is kept, all become 0. */
 	void (*softmax)(float *scores, size_t N, size_t T, size_t stride, float scale, const uint8_t *keep);
 	/* dscores = scale * p * (dp - sum_t p * dp), in place of dp. */
 	void (*softmax_backward)(float *dp, const float *p, size_t N, size_t T, size_t stride, float scale);
 
-	/* Softmax cross-entropy of one row of V logits at `label`: returns -log softmax(logits)[label]. With gradient_scale
-	 * not 0, replaces the logits by their gradient times gradient_scale. */
+	/* Softmax cross-entropy of one row of V logits: returns -log softmax(logits)[label]. If gradient_scale is not 0,
+	 * the logits are replaced by their gradient times gradient_scale. */
 	float (*cross_entropy)(float *logits, size_t V, int32_t label, float gradient_scale);
 
-	/* The logarithm of the sum over v of exp(x[v] / temperature), of one row of V; -infinity where each x is. */
+	/* The logarithm of the sum over v of exp(x[v] / temperature), for one row of V; -infinity if every x is
+	 * -infinity. */
 	double (*log_sum_exp)(const float *x, size_t V, float temperature);
 
-	/* Distillation of one row of V logits z from a teacher's t, both finite (Hinton et al. 2015). With p = softmax(t / T) and
-	 * q = softmax(z / T), returns the divergence, sum over v of p (log p - log q), and the cross-entropy of softmax(z) at the
-	 * label, and replaces z by soft_scale (q - p) + hard_scale (softmax(z) - 1 at the label). */
+	/* Distillation of one row of V logits z from a teacher's t, both finite (Hinton et al. 2015). With p = softmax(t /
+	 * T) and q = softmax(z / T), returns the divergence, sum over v of p (log p - log q), and the cross-entropy of
+	 * softmax(z) at the label, and replaces z by soft_scale (q - p) + hard_scale (softmax(z) - 1 at the label). */
 	struct row_losses (*distill)(float *logits, const float *teacher, size_t V, const struct distill_row *row);
 
-	/* The sum of squares, in double precision. */
+	/* The sum of the squares of x, in double precision. */
 	double (*sum_of_squares)(const float *x, size_t count);
 
-	/* One step of AdamW (Loshchilov & Hutter 2019) as torch.optim.AdamW computes it, on g * gradient_scale. */
+	/* One step of AdamW (Loshchilov & Hutter 2019), equal to torch.optim.AdamW, with the gradient g *
+	 * gradient_scale. */
 	void (*adamw)(float *w, float *m, float *v, const float *g, size_t count, const struct adamw_step *step);
 };
 
 /* The best version for this processor, chosen at the first call. */
 const struct kernels *kernels(void);
 
-/* The versions that this build has and this processor runs, for tests, ended by NULL. */
+/* For tests: the versions that this build has and this processor runs, ended by NULL. */
 const struct kernels *const *kernels_available(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* kernels_avx2.c: vectors of eight floats, for x86-64 with AVX2 and FMA. */
+/* kernels_avx2: the kernels on vectors of eight floats, for x86-64 with AVX2 and FMA. */
 #include "math/kernels_versions.h"
 
 #ifdef CLOZE_X86_KERNELS

@@ -1,4 +1,4 @@
-/* kernels_avx512.c: vectors of sixteen floats, for x86-64 with AVX-512 F, VL, BW and DQ. */
+/* kernels_avx512: the kernels on vectors of sixteen floats, for x86-64 with AVX-512 F, VL, BW and DQ. */
 #include "math/kernels_versions.h"
 
 #ifdef CLOZE_X86_KERNELS

@@ -1,14 +1,14 @@
-/* kernels_body.h: the kernels, written once over vectors of WIDTH floats and compiled for each version.
+/* kernels_body: the kernels, written once on vectors of WIDTH floats and compiled for each version.
  *
- * A row's last, partial vector goes through the same arithmetic as the others, its missing elements zero; so a result
- * does not depend on where callers cut rows, or elements, apart. Long sums are made in several parts, so that they
- * lose no more than a few units in the last place. */
+ * The last, partial vector of a row goes through the same arithmetic as the others, with zeros for the missing
+ * elements. So a result does not depend on how callers split rows or elements into calls. Long sums are computed in
+ * several parts, so that they lose no more than a few units in the last place. */
 #include <math.h>
 
 #include "math/kernels_versions.h"
 #include "math/random.h"
 
-/* The first n elements at p, or all WIDTH when there are as many. */
+/* Loads the first n elements at p, at most WIDTH. */
 static inline floats load(const float *p, size_t n) {
 	if (n < WIDTH)
 		return load_some(p, n);
@@ -24,7 +24,7 @@ static inline void store(float *p, floats x, size_t n) {
 		memcpy(p, &x, sizeof x);
 }
 
-/* x, with zeros from element n on. */
+/* x with zeros from element n on. */
 static inline floats first_of(floats x, size_t n) {
 	return n < WIDTH ? (floats)(first_lanes(n) & (integers)x) : x;
 }
@@ -58,7 +58,7 @@ static void add_bias(float *x, const float *bias, size_t N, size_t C, size_t str
 			store(x + c, load(x + c, C - c) + load(bias + c, C - c), C - c);
 }
 
-/* 64 rows at a time are added up in the first-level cache, and these sums in turn, for speed and for precision. */
+/* Blocks of 64 rows are summed in the first-level cache, and then the sums of the blocks, for speed and precision. */
 static void add_bias_backward(float *dbias, const float *dy, size_t N, size_t C, size_t stride) {
 	enum { COLUMNS = 1024 };
 	for (size_t column = 0; column < C; column += COLUMNS) {
@@ -78,7 +78,8 @@ static void add_bias_backward(float *dbias, const float *dy, size_t N, size_t C,
 
 /* ---- bfloat16 ------------------------------------------------------------------------------------------ */
 
-/* Half a unit is added, less one below an even half, and the lower half cut off. */
+/* Rounds by adding half a unit of the upper half (one less if the upper half is even) and cutting off the lower
+ * half. */
 static inline halves upper_halves(floats x) {
 	words bits = (words)x;
 	words rounded = bits + 0x7fff + (bits >> 16 & 1);
@@ -96,10 +97,11 @@ static void round_to_bf16(bfloat16 *y, const float *x, size_t N, size_t C, size_
 
 /* ---- activations --------------------------------------------------------------------------------------- */
 
-/* exp(x) = 2^n exp(r), n the integer nearest to x / ln 2; exp(r) by a minimax polynomial on [-ln 2 / 2, ln 2 / 2], found
- * for this file by Lawson's iteration (3e-9 relative before rounding). A result below FLT_MIN is taken as 0. */
+/* exp(x) = 2^n exp(r), where n is the integer nearest to x / ln 2, and exp(r) is a minimax polynomial on
+ * [-ln 2 / 2, ln 2 / 2], computed for this file by Lawson's iteration (relative error 3e-9 before rounding). A result
+ * below FLT_MIN becomes 0. */
 static inline floats exponential(floats x) {
-	const floats shift = splat(0x1.8p23f); /* adding it rounds to an integer, left in the low bits */
+	const floats shift = splat(0x1.8p23f); /* adding this rounds to an integer, which is then in the low bits */
 	floats shifted = multiply_add(x, splat(0x1.715476p+0f), shift);
 	floats n = shifted - shift;
 	floats r = multiply_add(n, splat(-0x1.62e4p-1f), x); /* ln 2 in two parts, the first exact times n */
@@ -115,7 +117,8 @@ static inline floats exponential(floats x) {
 	return select_floats(x < -87.336544f, (floats){ 0 }, y);
 }
 
-/* 1 / (1 + exp(-x)), and its derivative, both from exp(-|x|), so that neither loses digits far from 0. */
+/* 1 / (1 + exp(-x)); *slope is its derivative. Both are computed from exp(-|x|), so that neither loses digits far from
+ * 0. */
 static inline floats sigmoid(floats x, floats *slope) {
 	floats e = exponential((floats)((integers)x | INT32_MIN));
 	floats high = 1.0f / (1.0f + e), low = e * high;
@@ -123,9 +126,9 @@ static inline floats sigmoid(floats x, floats *slope) {
 	return select_floats(x > 0.0f, high, low);
 }
 
-/* Phi(x), the normal distribution's, and *bell = exp(-x^2 / 2). For t = |x|, 1 - Phi(t) = exp(-t^2 / 2) g(t), and g is
- * fitted by a polynomial in 1 / (1 + 0.3 t), the form of Hastings 1955, with coefficients found for this file likewise, so
- * that max(1, t) times Phi's error stays below 2e-9 before rounding. */
+/* Phi(x), the cumulative normal distribution, and *bell = exp(-x^2 / 2). For t = |x|, 1 - Phi(t) = exp(-t^2 / 2) g(t),
+ * and g is approximated by a polynomial in 1 / (1 + 0.3 t), the form of Hastings 1955. Its coefficients were computed
+ * for this file by Lawson's iteration: the error of Phi times max(1, t) is below 2e-9 before rounding. */
 static inline floats normal_distribution(floats x, floats *bell) {
 	floats t = (floats)((integers)x & INT32_MAX);
 	floats y = 1.0f / multiply_add(t, splat(0.3f), splat(1));
@@ -153,7 +156,7 @@ static inline floats gelu_slope(floats x) {
 	return multiply_add(x * 0.3989422804f, bell, phi);
 }
 
-/* 0.5 x (1 + tanh(u)) is x sigmoid(2 u); here 2 u = 2 sqrt(2 / pi) (x + 0.044715 x^3). */
+/* 0.5 x (1 + tanh(u)) = x sigmoid(2 u), with 2 u = 2 sqrt(2 / pi) (x + 0.044715 x^3). */
 static inline floats gelu_new(floats x) {
 	floats slope;
 	return x * sigmoid(x * multiply_add(x * x, splat(0.0713548163f), splat(1.5957691216f)), &slope);
@@ -196,8 +199,9 @@ static inline floats quick_gelu_slope(floats x) {
 	return multiply_add(1.702f * x, slope, s);
 }
 
-/* tanh(ln(1 + exp(x))) is n / (n + 2 c) with e = exp(-|x|): n = e (e + 2), c = 1 where x is not positive; there both are
- * divided by exp(2 x): n = 1 + 2 e, c = e^2. *slope is its derivative, (1 - tanh^2) sigmoid(x). */
+/* tanh(ln(1 + exp(x))) = n / (n + 2 c) with e = exp(-|x|): n = e (e + 2) and c = 1 where x is not positive; where x is
+ * positive, both are divided by exp(2 x): n = 1 + 2 e and c = e^2. *slope is the derivative, (1 - tanh^2)
+ * sigmoid(x). */
 static inline floats tanh_softplus(floats x, floats *slope) {
 	floats e = exponential((floats)((integers)x | INT32_MIN)), sigmoid_slope;
 	floats n = select_floats(x > 0.0f, multiply_add(e, splat(2), splat(1)), e * (e + 2.0f));
@@ -218,7 +222,7 @@ static inline floats mish_slope(floats x) {
 	return multiply_add(x, slope, t);
 }
 
-/* Inlined with each function in turn, so that there is one loop for each. */
+/* Inlined for each function, so that the compiler makes one loop for each. */
 __attribute__((always_inline))
 static inline void map(floats function(floats), float *y, const float *x, size_t count) {
 	for (size_t i = 0; i < count; i += WIDTH)
@@ -257,7 +261,8 @@ static void activate_backward(enum activation activation, float *dx, const float
 
 /* ---- layer normalization ------------------------------------------------------------------------------- */
 
-/* Two passes for the moments, the second correcting the first's rounding (Chan, Golub & LeVeque 1983). */
+/* Computes mean and variance in two passes; the second one corrects the rounding of the first (Chan, Golub & LeVeque
+ * 1983). */
 static void layer_norm(float *y, float *mean, float *rstd, const float *x, const float *weight, const float *bias,
 	size_t N, size_t C, float eps) {
 	for (size_t n = 0; n < N; n++, x += C, y += C) {
@@ -286,7 +291,7 @@ static void layer_norm(float *y, float *mean, float *rstd, const float *x, const
 	}
 }
 
-/* dweight and dbias over a few rows, columns WIDTH at a time with the sums in registers. */
+/* Adds a few rows to dweight and dbias: WIDTH columns at a time, with the sums in registers. */
 static inline void layer_norm_backward_parameters(float *dweight, float *dbias, const float *dy, const float *x,
 	const float *mean, const float *rstd, size_t N, size_t C) {
 	for (size_t c = 0; c < C; c += WIDTH) {
@@ -320,7 +325,8 @@ static inline void layer_norm_backward_row(float *dx, const float *dy, const flo
 	}
 }
 
-/* Sixteen rows at a time stay in cache between the two parts; dx may overwrite dy after the first. */
+/* Works on sixteen rows at a time, which stay in cache between the two parts; dx may overwrite dy after the first
+ * part. */
 static void layer_norm_backward(float *dx, float *dweight, float *dbias, const float *dy, const float *x,
 	const float *mean, const float *rstd, const float *weight, size_t N, size_t C) {
 	for (size_t first = 0; first < N; first += 16) {
@@ -334,16 +340,16 @@ static void layer_norm_backward(float *dx, float *dweight, float *dbias, const f
 
 /* ---- dropout ------------------------------------------------------------------------------------------- */
 
-enum { COINS = 64 }; /* drawn together: the words of 16 Philox blocks */
+enum { COINS = 64 }; /* computed together: the words of 16 Philox blocks */
 
-/* The halves of the 64-bit products a * b. */
+/* The high and the low 32 bits of the 64-bit products a * b. */
 static inline void multiply_words(words a, uint32_t b, words *high, words *low) {
 	longs even = multiply_low((longs)a, b), odd = multiply_low((longs)a >> 32, b);
 	*high = (words)((even >> 32) | (odd & ~(uint64_t)UINT32_MAX));
 	*low = (words)((even & UINT32_MAX) | (odd << 32));
 }
 
-/* philox() of math/random.h for WIDTH counters at a time, which become the output. */
+/* philox() of math/random.h for WIDTH counters at a time; the counters are replaced by the output. */
 static inline void philox_words(uint64_t seed, words counter[4]) {
 	uint32_t key0 = (uint32_t)seed, key1 = (uint32_t)(seed >> 32);
 	for (int round = 0; round < 10; round++) {
@@ -359,7 +365,7 @@ static inline void philox_words(uint64_t seed, words counter[4]) {
 	}
 }
 
-/* What the elements group * COINS and on of a site are multiplied by: 1 / (1 - probability), or 0. */
+/* The factors of the COINS elements of a site from element group * COINS on: 1 / (1 - probability), or 0. */
 static inline void draw_factors(const struct dropout *dropout, size_t group, floats factors[COINS / WIDTH]) {
 	const words zeros = { 0 };
 	const words threshold = zeros + (uint32_t)((double)dropout->probability * 0x1p32);
@@ -377,7 +383,7 @@ static inline void draw_factors(const struct dropout *dropout, size_t group, flo
 	}
 }
 
-/* Elements of one group, at most COINS of them: y = x * factor + residual. */
+/* y = x * factor + residual for the elements of one group, at most COINS. */
 static inline void drop(float *y, const float *x, const float *residual, size_t count, const floats *factors) {
 	for (size_t i = 0; i < count; i += WIDTH, factors++) {
 		floats dropped = load(x + i, count - i) * *factors;
@@ -387,7 +393,8 @@ static inline void drop(float *y, const float *x, const float *residual, size_t 
 	}
 }
 
-/* y = dropout(x) + residual. The group in which the elements begin goes through a copy, so that they meet their coins. */
+/* y = dropout(x) + residual. If the elements begin inside a group, that group is computed in a copy, so that each
+ * element gets its own coin. */
 static inline void dropout_elements(float *y, const float *x, const float *residual, size_t count,
 	const struct dropout *dropout, size_t first) {
 	floats factors[COINS / WIDTH];
@@ -426,7 +433,7 @@ static void dropout_backward(float *dx, const float *dy, size_t count, const str
 
 /* ---- softmax ------------------------------------------------------------------------------------------- */
 
-/* All ones in the elements that take part: keep[i] is not 0, i below n. */
+/* A mask of all ones in the elements i below n with keep[i] not 0. */
 static inline integers kept_lanes(const uint8_t *keep, size_t n) {
 	bytes kept = { 0 };
 	memcpy(&kept, keep, n < WIDTH ? n : WIDTH);

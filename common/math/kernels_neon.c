@@ -1,4 +1,5 @@
-/* kernels_neon.c: vectors of four floats, for arm64, where every processor has NEON and its fused multiply-add. */
+/* kernels_neon: the kernels on vectors of four floats, for arm64, where every processor has NEON with fused
+ * multiply-add. */
 #include "math/kernels_versions.h"
 
 #ifdef CLOZE_NEON_KERNELS

@@ -1,4 +1,5 @@
-/* kernels_portable.c: vectors of four floats, a register of SSE2 or NEON, and no intrinsics: for every processor. */
+/* kernels_portable: the kernels on vectors of four floats, which a register of SSE2 or NEON holds, without intrinsics,
+ * for every processor. */
 #define WIDTH 4
 #include "math/kernels_vector.h"
 

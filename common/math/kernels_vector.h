@@ -1,13 +1,13 @@
-/* kernels_vector.h: vectors of WIDTH floats, in the vector extensions of GCC and Clang.
+/* kernels_vector: vectors of WIDTH floats, by the vector extensions of GCC and Clang. The including file defines WIDTH.
  *
- * The file that includes this one defines WIDTH. The operators + - * and / work on every element, and a comparison gives
- * all ones or all zeros in each. What the extensions lack, each version of the kernels supplies after this file and
- * before kernels_body.h:
+ * The operators + - * and / work on every element; a comparison gives all ones or all zeros in each element. Each
+ * version of the kernels defines the other operations, after it includes this file and before it includes
+ * kernels_body.h:
  *
- *     floats load_some(const float *p, size_t n)              p[0 .. n), then zeros; n below WIDTH
- *     void store_some(float *p, floats x, size_t n)           the first n elements only
- *     floats multiply_add(floats a, floats b, floats c)       a * b + c, rounded once where the processor can
- *     floats maximum(floats a, floats b)                      b where either is NaN
+ *     floats load_some(const float *p, size_t n)              p[0 .. n), then zeros; n is below WIDTH
+ *     void store_some(float *p, floats x, size_t n)           stores the first n elements only
+ *     floats multiply_add(floats a, floats b, floats c)       a * b + c, rounded once if the processor has FMA
+ *     floats maximum(floats a, floats b)                      b where either element is NaN
  *     floats square_root(floats x)
  *     longs multiply_low(longs a, uint32_t b)                 the low 32 bits of each element, times b */
 #include <stddef.h>
@@ -18,7 +18,7 @@ typedef float floats __attribute__((vector_size(WIDTH * 4)));
 typedef int32_t integers __attribute__((vector_size(WIDTH * 4)));
 typedef uint32_t words __attribute__((vector_size(WIDTH * 4)));
 typedef uint64_t longs __attribute__((vector_size(WIDTH * 4)));
-typedef double doubles __attribute__((vector_size(WIDTH * 4))); /* WIDTH / 2 of them */
+typedef double doubles __attribute__((vector_size(WIDTH * 4))); /* WIDTH / 2 elements */
 typedef float half_floats __attribute__((vector_size(WIDTH * 2)));
 typedef float four_floats __attribute__((vector_size(16)));
 typedef uint16_t halves __attribute__((vector_size(WIDTH * 2)));
@@ -32,7 +32,7 @@ static inline floats select_floats(integers mask, floats a, floats b) {
 	return (floats)((mask & (integers)a) | (~mask & (integers)b));
 }
 
-/* 0, 1, 2, ... */
+/* The number of each element: 0, 1, 2, ... */
 static inline integers lanes(void) {
 	integers lane;
 	for (int i = 0; i < WIDTH; i++)
@@ -40,7 +40,7 @@ static inline integers lanes(void) {
 	return lane;
 }
 
-/* All ones in the first n elements, n below WIDTH. */
+/* A mask of all ones in the first n elements; n is below WIDTH. */
 static inline integers first_lanes(size_t n) {
 	return lanes() < (int32_t)n;
 }

@@ -1,10 +1,10 @@
-/* kernels_versions: one table of functions for each version, for kernels.c to choose from. */
+/* kernels_versions: the table of functions of each version, from which kernels.c chooses. */
 #ifndef CLOZE_MATH_KERNELS_VERSIONS_H
 #define CLOZE_MATH_KERNELS_VERSIONS_H
 
 #include "math/kernels.h"
 
-/* The versions for x86-64 and arm64 are in every build for them, unless it was asked to do without (make PORTABLE=1). */
+/* Every build for x86-64 or arm64 has the versions for it, except `make PORTABLE=1`. */
 #if defined(__x86_64__) && !defined(CLOZE_PORTABLE)
 #define CLOZE_X86_KERNELS
 extern const struct kernels kernels_avx512, kernels_avx2;

@@ -1,8 +1,6 @@
-/* matrix.c: products cut into pieces.
- *
- * A piece is one call: of oneDNN where it is fast, of OpenBLAS elsewhere. Both copy ("pack") the operands of every call,
- * so a piece has to be large for that to be cheap; and there have to be more pieces than threads, so that the threads
- * end together. */
+/* matrix: cuts a matrix product into pieces and computes each by one call: of oneDNN where that is fast, of OpenBLAS
+ * elsewhere. Both libraries copy ("pack") the operands of every call, which is cheap only for large pieces; yet there
+ * have to be more pieces than threads, so that the threads finish at about the same time. */
 #include "math/matrix.h"
 
 #include <cblas.h>
@@ -21,9 +19,9 @@ static void turn_off_blas_threads(void) {
 	openblas_set_num_threads(1);
 }
 
-/* What the libraries take for themselves when a thread first calls them: OpenBLAS maps a buffer of 128 MB (BUFFER_SIZE of
- * its common_x86_64.h), of which it touches little, and tries again for ever where it gets none; oneDNN generates code, and
- * crashes without the memory for that. */
+/* What the libraries take for themselves when a thread first calls them: OpenBLAS maps a buffer of 128 MB (BUFFER_SIZE
+ * of its common_x86_64.h), of which it touches little, and tries again for ever where it gets none; oneDNN generates
+ * code, and crashes without the memory for that. */
 enum { OPENBLAS_BYTES = 130 << 20, ONEDNN_BYTES = 16 << 20 };
 
 /* Whether this thread's first product is computed; how many threads compute their first. */
@@ -51,7 +49,7 @@ static void multiply_openblas(const struct product *p) {
 		(blasint)p->b.stride, p->add ? 1 : 0, p->c, (blasint)p->ldc);
 }
 
-/* The bf16 as floats, in memory of their own. */
+/* The bfloat16 numbers as floats, in new memory. */
 static struct matrix widen(struct matrix matrix, size_t rows, size_t columns) {
 	struct matrix wide = { .fp32 = allocate(rows * columns, sizeof *wide.fp32), .stride = columns };
 	for (size_t r = 0; r < rows; r++)
@@ -62,7 +60,7 @@ static struct matrix widen(struct matrix matrix, size_t rows, size_t columns) {
 	return wide;
 }
 
-/* Products of two 8-bit numbers are exact in floats. */
+/* Exact products: a float holds the product of two numbers of 8 significant bits. */
 static void multiply_widened(const struct product *p) {
 	struct product wide = *p;
 	wide.a = p->transpose_a ? widen(p->a, p->inner, p->rows) : widen(p->a, p->rows, p->inner);
@@ -101,7 +99,7 @@ struct matrix matrix_at(struct matrix matrix, size_t row, size_t column) {
 
 /* ---- pieces -------------------------------------------------------------------------------------------- */
 
-/* Rows of C given to rows_done at a time: 16 of 3072 floats are a fifth of a second-level cache. */
+/* Rows of C in each call of rows_done: 16 rows of 3072 floats fill a fifth of a second-level cache. */
 enum { DONE_ROWS = 16 };
 
 struct cut {
@@ -137,19 +135,19 @@ static void run_pieces(struct pool *pool, struct cut *cut) {
 		cut);
 }
 
-/* Products of fewer multiplications than this are not worth sharing out: a tenth of a millisecond. */
+/* A product of fewer multiplications takes a tenth of a millisecond and is computed by one thread. */
 static const double least_work = 1 << 22;
-/* As many pieces as keep the usual number of threads busy. */
+/* The number of pieces that a large product is cut into at least, unless they would be too small. */
 enum { PIECES = 8 };
 
-/* To a multiple of 32, which OpenBLAS's kernels take at a time, so that only the last piece has an odd edge. */
+/* Rounds up to a multiple of 32, the block of OpenBLAS's kernels, so that only the last piece has a partial block. */
 static size_t round_up(size_t n) {
 	return (n + 31) / 32 * 32;
 }
 
-/* From 128 rows on, a core computes four fifths of what it does for 2048 rows; past 1024 it gains no more. (Measured with
- * AVX-512 at 768 x 3072: OpenBLAS 0.3.21, 85 GFLOP/s for 128 rows, 91 for 256, 96 for 512, 99 for 1024 and 2048; oneDNN 2.6
- * in bfloat16, 197 for 256, 201 for 512, 209 for 1024, 211 for 2048.) */
+/* A piece of 128 rows runs at four fifths of the speed of 2048 rows; pieces of more than 1024 rows are not faster.
+ * (Measured on one core with AVX-512 at 768 x 3072: OpenBLAS 0.3.21, 85 GFLOP/s for 128 rows, 91 for 256, 96 for 512,
+ * 99 for 1024 and 2048; oneDNN 2.6 in bfloat16, 197 for 256, 201 for 512, 209 for 1024, 211 for 2048.) */
 static size_t rows_of_piece(size_t rows, double work) {
 	if (work < least_work)
 		return rows;
@@ -167,7 +165,8 @@ void multiply_rows(struct pool *pool, const struct product *product, rows_done *
 	run_pieces(pool, &cut);
 }
 
-/* The longer side is halved until there are enough tiles, and until they are small, but not below 192 x 192. */
+/* The longer side of the tiles is halved until there are enough of them and they are small enough, but never below an
+ * area of 192 x 192. */
 void multiply_tiles(struct pool *pool, const struct product *product) {
 	const double least_area = 192 * 192, large_area = 512 * 1024;
 	if (product->rows == 0 || product->columns == 0)

@@ -1,7 +1,7 @@
-/* matrix: matrix products on several threads, with results that do not depend on how many.
+/* matrix: matrix products on several threads, with results that do not depend on the number of threads.
  *
- * A product is cut by its shape alone into pieces, each one single-threaded call of OpenBLAS or oneDNN, whose own threads
- * are not used. */
+ * A product is cut into pieces by its shape alone; each piece is one single-threaded call of OpenBLAS or oneDNN. The
+ * threads of these libraries are not used. */
 #ifndef CLOZE_MATH_MATRIX_H
 #define CLOZE_MATH_MATRIX_H
 
@@ -11,19 +11,20 @@
 #include "base/pool.h"
 #include "math/kernels.h"
 
-/* Rows of numbers, `stride` numbers from one to the next. */
+/* A matrix of numbers, row-major; `stride` numbers from the beginning of a row to that of the next. */
 struct matrix {
 	float *fp32;
-	bfloat16 *bf16; /* the same, rounded; NULL: products take it in single precision */
+	bfloat16 *bf16; /* the same numbers, rounded; NULL: products are computed from fp32 */
 	size_t stride;
 };
 
-/* The part that begins at a row and column. */
+/* The part of the matrix that begins at a row and column. */
 struct matrix matrix_at(struct matrix matrix, size_t row, size_t column);
 
-/* Row-major: C[rows, columns] = op(A) op(B), where op(A) is [rows, inner], op(B) is [inner, columns], inner is not 0, and
- * op transposes when asked. With `add`, that is added to C; without, C need not be initialized. Products of bfloat16 are
- * summed in single precision; where both operands have them, their fp32 is not read. */
+/* The product C[rows, columns] = op(A) op(B), or with `add` C += op(A) op(B), row-major. op(A) is [rows, inner], op(B)
+ * is [inner, columns], and inner is not 0; op transposes an operand if its flag is set. Without `add`, C need not be
+ * initialized. If both operands have bf16, the product is computed from that, with sums in single precision, and fp32
+ * is not read. */
 struct product {
 	size_t rows, columns, inner;
 	struct matrix a, b;
@@ -37,21 +38,22 @@ static inline bool is_bf16(const struct product *product) {
 	return product->a.bf16 != NULL && product->b.bf16 != NULL;
 }
 
-/* One call, on the calling thread. */
+/* Computes the product by one call of a library, on the calling thread. */
 void multiply(const struct product *product);
 
-/* What is done to some rows of C, first_row .. first_row + rows - 1, all of their columns, as soon as they are computed.
- * Loops in it meet what the one before left in cache. May be called from any thread of the pool. */
+/* A function that is called for rows first_row to first_row + rows - 1 of C, with all their columns, as soon as they
+ * are computed, while they are in cache. Any thread of the pool may call it. */
 typedef void rows_done(void *context, size_t first_row, size_t rows);
 
-/* The product on the pool, cut into row blocks, and `done` (NULL: nothing) applied to each. */
+/* Computes the product on the pool, cut into blocks of rows; `done` is called for each block, unless it is NULL. */
 void multiply_rows(struct pool *pool, const struct product *product, rows_done *done, void *context);
 
-/* The product on the pool, cut into rows and columns, for shapes with few rows and gradients of weights. */
+/* Computes the product on the pool, cut into rows and columns: for products with few rows, such as gradients of
+ * weights. */
 void multiply_tiles(struct pool *pool, const struct product *product);
 
-/* Whether this build has oneDNN, and finds here a processor that multiplies bfloat16 (AVX-512 BF16, AMX). Elsewhere their
- * products are exact too, by way of single precision, but slower than its own. */
+/* Whether products in bfloat16 are faster than in single precision: this build has oneDNN, and the processor multiplies
+ * bfloat16 (AVX-512 BF16, AMX). Elsewhere they are equally exact, but are computed in single precision and slower. */
 bool bf16_is_fast(void);
 
 #endif

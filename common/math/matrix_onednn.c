@@ -1,7 +1,7 @@
-/* matrix_onednn.c: products by oneDNN, in either of its two interfaces.
+/* matrix_onednn: computes products by oneDNN, version 2 or 3.
  *
- * For floats, oneDNN has the call that every BLAS has. Its product of bfloat16 is a primitive, created here without sizes:
- * it takes them when it runs, so eight primitives, created at the first use, serve all shapes and threads.
+ * For floats, oneDNN has the sgemm() of BLAS. A product in bfloat16 is a primitive, which is created here without
+ * sizes: it gets them when it runs, so eight primitives, created at the first use, serve all shapes and threads.
  *
  * The makefile sets CLOZE_DNNL to the interface that programs link with: 2 or 3. (oneDNN 3 replaced the structures that
  * describe memory and operations by handles.) */
@@ -13,17 +13,17 @@
 
 #include "base/memory.h"
 
-/* oneDNN divides its work among OpenMP's threads; how many is a setting of each calling thread. (clang may lack omp.h, so
- * the function is declared here.) */
+/* Sets the number of OpenMP threads for calls from this thread; oneDNN runs on these. (clang may lack omp.h, so the
+ * function is declared here.) */
 void omp_set_num_threads(int threads);
 
 static pthread_once_t asked = PTHREAD_ONCE_INIT, prepared = PTHREAD_ONCE_INIT;
 static struct onednn fast;
 static dnnl_engine_t engine;
 static dnnl_stream_t stream;
-static dnnl_primitive_t primitives[2][2][2]; /* of bfloat16: transpose_a, transpose_b, add */
+static dnnl_primitive_t primitives[2][2][2]; /* products in bfloat16: [transpose_a][transpose_b][add] */
 
-/* With AVX2 alone, OpenBLAS is as fast. */
+/* On a processor with AVX2 but without AVX-512, OpenBLAS is as fast. */
 static void ask(void) {
 	const int known = (int)dnnl_get_effective_cpu_isa();
 	fast.fp32 = (known & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core;
@@ -35,14 +35,15 @@ struct onednn onednn_is_fast(void) {
 	return fast;
 }
 
-/* The shapes are those that oneDNN documents as supported, so a call fails only where there is no memory. */
+/* oneDNN supports every product that is asked of it here, so a call fails only when memory is exhausted. */
 static void must(dnnl_status_t status) {
 	if (status != dnnl_success)
 		memory_exhausted();
 }
 
-/* A matrix's description is a structure of the caller's in oneDNN 2, and in oneDNN 3 a handle, which has to be destroyed.
- * The remaining functions use only describe(), described(), forget() and describe_product(). */
+/* The description of a matrix is a structure in oneDNN 2 and a handle that has to be destroyed in oneDNN 3. The
+ * functions below hide the difference: the rest of the file uses only describe(), described(), forget(), append_sum()
+ * and describe_product(). */
 static dnnl_memory_desc_t describe(dnnl_dim_t rows, dnnl_dim_t columns, dnnl_data_type_t type, dnnl_dim_t stride,
 	bool transposed) {
 	const dnnl_dims_t sizes = { rows, columns }, strides = { transposed ? 1 : stride, transposed ? stride : 1 };

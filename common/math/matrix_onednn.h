@@ -1,4 +1,5 @@
-/* matrix_onednn: products by oneDNN, for matrix.c. In a build without it, it multiplies nothing. */
+/* matrix_onednn: computes products by oneDNN, for matrix.c. In a build without oneDNN nothing is fast, and nothing is
+ * computed. */
 #ifndef CLOZE_MATH_MATRIX_ONEDNN_H
 #define CLOZE_MATH_MATRIX_ONEDNN_H
 
@@ -8,7 +9,7 @@
 struct onednn { bool fp32, bf16; };
 struct onednn onednn_is_fast(void);
 
-/* multiply() for what it is fast at. */
+/* Computes a product of a kind that onednn_is_fast() reports as fast. */
 void multiply_onednn(const struct product *product);
 
 #endif

@@ -122,7 +122,7 @@ uint64_t pcg64_next(struct pcg64 *generator) {
 	return folded >> rotation | folded << (-rotation & 63);
 }
 
-/* 32 random bits: the low half of a 64-bit draw, then, at the next call, its high half. */
+/* 32 random bits: the low half of a 64-bit draw; the next call returns its high half. */
 static uint32_t pcg64_next_half(struct pcg64 *generator) {
 	generator->has_spare = !generator->has_spare;
 	if (!generator->has_spare)
@@ -132,8 +132,8 @@ static uint32_t pcg64_next_half(struct pcg64 *generator) {
 	return (uint32_t)whole;
 }
 
-/* A random integer from 0 to `most`, both included: draws are masked to the bit length of `most` until one is not above
- * it. This is numpy's random_interval(), which its shuffles use. */
+/* A random integer from 0 to `most`, both included: numbers of the bit length of `most` are drawn until one is at most
+ * `most`. This is numpy's random_interval(), which its shuffles use. */
 static uint64_t pcg64_up_to(struct pcg64 *generator, uint64_t most) {
 	uint64_t mask = UINT64_MAX >> __builtin_clzll(most | 1);
 	uint64_t value;

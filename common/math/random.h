@@ -17,7 +17,7 @@
 /* The 128 random bits for this key and this counter. */
 void philox(const uint32_t key[static 2], const uint32_t counter[static 4], uint32_t output[static 4]);
 
-/* What a number is drawn for. Numbers of different purposes are independent of each other. */
+/* The use of a random number. Numbers for different uses are independent of each other. */
 enum random_purpose { RANDOM_MASK = 1, RANDOM_REPLACE, RANDOM_DROPOUT, RANDOM_WEIGHTS, RANDOM_TOKEN };
 
 /* Four uniform 32-bit words for (seed, purpose, major, minor): `major` is a record's ordinal or a step, `minor` is a
@@ -29,8 +29,8 @@ float random_unit(uint32_t word);
 /* Converts a 32-bit word to an integer below `range`, as the upper half of their product. The probability of each
  * integer differs from 1 / range by less than 2^-32. */
 uint32_t random_below(uint32_t word, uint32_t range);
-/* Fills `values` with independent normal numbers of mean 0 and this standard deviation (Box-Muller). Each is a function
- * of (seed, tensor, index). */
+/* Fills `values` with independent normal numbers of mean 0 and this standard deviation (Box-Muller). Each number is a
+ * function of (seed, tensor, index). */
 void random_normal(uint64_t seed, uint64_t tensor, float deviation, float *values, size_t count);
 
 /* ---- numpy's generator --------------------------------------------------------------------------------- */

@@ -1,4 +1,4 @@
-/* arena: memory for the arrays of one pass, taken in order and given back all at once. */
+/* arena: memory for the arrays of one pass, which are taken in order and released all at once. */
 #include "model/arena.h"
 
 #include <stdlib.h>
@@ -36,7 +36,8 @@ struct matrix arena_take_matrix(struct arena *arena, size_t rows, size_t columns
 	return matrix;
 }
 
-struct matrix arena_reuse_matrix(struct arena *arena, struct arena_range range, size_t rows, size_t columns, bool rounded) {
+struct matrix arena_reuse_matrix(struct arena *arena, struct arena_range range, size_t rows, size_t columns,
+	bool rounded) {
 	size_t after = arena->used, peak = arena->peak;
 	arena->used = range.start;
 	struct matrix matrix = arena_take_matrix(arena, rows, columns, rounded);

@@ -1,7 +1,8 @@
-/* arena: memory for the arrays of one pass, taken in order and given back all at once.
+/* arena: memory for the arrays of one pass, which are taken in order and released all at once.
  *
- * Arrays are laid out by a function that takes them one after the other. It runs twice for every pass: once to measure,
- * with NULL for every array, and once to point; memory is allocated only where a pass needs more than any before it. */
+ * A function lays out the arrays by taking one after the other. It runs twice for every pass: first to measure, when
+ * every array is NULL, then to set the pointers. Memory is allocated only when a pass needs more than every pass before
+ * it. */
 #ifndef CLOZE_MODEL_ARENA_H
 #define CLOZE_MODEL_ARENA_H
 
@@ -17,20 +18,21 @@ struct arena {
 	size_t used, peak;
 };
 
-/* A part of an arena that can be lent to others between two uses; offsets in floats. */
+/* A part of an arena that is free between two uses and can be reused meanwhile; offsets in floats. */
 struct arena_range { size_t start, end; };
 
-/* Runs `lay_out` twice, as told above. */
+/* Runs `lay_out` twice, as described above. */
 void arena_lay_out(struct arena *arena, void (*lay_out)(void *context), void *context);
 
-/* The next `count` floats, on a cache line of their own. */
+/* Takes the next `count` floats, aligned to a cache line. */
 float *arena_take(struct arena *arena, size_t count);
 
-/* A matrix of `rows` by `columns`, with room for bfloat16 beside the floats where `rounded`. */
+/* Takes a matrix of `rows` by `columns` floats, and if `rounded` memory for the same numbers in bfloat16. */
 struct matrix arena_take_matrix(struct arena *arena, size_t rows, size_t columns, bool rounded);
 
-/* The same out of a range that is free for the moment, where there is room in it; else out of the arena. */
-struct matrix arena_reuse_matrix(struct arena *arena, struct arena_range range, size_t rows, size_t columns, bool rounded);
+/* The same from a range that is free at the time; if the matrix does not fit, from the rest of the arena. */
+struct matrix arena_reuse_matrix(struct arena *arena, struct arena_range range, size_t rows, size_t columns,
+	bool rounded);
 
 void arena_free(struct arena *arena);
 

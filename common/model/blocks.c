@@ -1,4 +1,4 @@
-/* blocks: a number for each number of the tensors that train: gradients, the optimizer's moments. */
+/* blocks: memory for gradients and optimizer moments, one number for each number of the tensors that train. */
 #include "model/blocks.h"
 
 #include <stdlib.h>
@@ -26,7 +26,8 @@ void blocks_free(struct blocks *blocks) {
 	free(blocks);
 }
 
-/* The offset of each tensor of the group that trains, into `offsets` [count]. Returns the floats of them all. */
+/* Writes the offset of each tensor of the group that trains into `offsets` [count]. Returns the size of the block in
+ * floats. */
 static size_t place_tensors(const struct parameters *parameters, size_t group, const bool *trains, size_t *offsets) {
 	size_t end = 0;
 	for (size_t i = parameters->groups[group].first; i < parameters->groups[group].end; i++) {
@@ -63,7 +64,7 @@ void blocks_add_all(struct blocks *blocks) {
 	free(trains);
 }
 
-enum { PIECE = 1 << 16 }; /* floats of a task */
+enum { PIECE = 1 << 16 }; /* floats that one task sets to zero */
 
 /* A group's memory, and what is added to it; NULL: the memory is set to 0. */
 struct walk { float *block; const float *addend; size_t size; };
@@ -119,7 +120,10 @@ size_t blocks_lowest_group(const struct blocks *blocks) {
 const struct parameter *blocks_not_finite(const struct blocks *blocks, size_t *element) {
 	for (size_t i = 0; i < blocks->parameters->count; i++) {
 		const struct parameter *parameter = &blocks->parameters->table[i];
-		if (blocks->of[i] != NULL && (*element = find_not_finite(blocks->of[i], parameter->elements)) < parameter->elements)
+		if (blocks->of[i] == NULL)
+			continue;
+		*element = find_not_finite(blocks->of[i], parameter->elements);
+		if (*element < parameter->elements)
 			return parameter;
 	}
 	return NULL;

@@ -1,5 +1,6 @@
-/* config: config.json of the two families. A table has the keys that hold sizes, under both families' names; the other keys
- * are read one by one. What cloze does not know stays in the JSON and is written back. */
+/* config: reads and writes config.json of both families. A table lists the keys that hold sizes, with their names in
+ * both families; the other keys are read one by one. Keys that cloze does not know stay in the JSON and are written
+ * back. */
 #include "model/config.h"
 
 #include <stdio.h>
@@ -14,10 +15,10 @@ static const char *const type_names[] = { [MODEL_DISTILBERT] = "distilbert", [MO
 
 enum { MAX_LABELS = 1 << 20 };
 
-/* The limits keep every product of two sizes far below what a size_t holds. */
+/* The maxima are so small that a product of two sizes cannot overflow a size_t. */
 static const struct size_key {
 	const char *name[2]; /* by model_type; NULL: the family has no such size */
-	const char *alias;   /* DistilBertConfig's attribute_map takes BERT's name too */
+	const char *alias;   /* BERT's name of the key, which DistilBertConfig also takes (its attribute_map) */
 	size_t member;       /* offset in struct config */
 	size_t fallback[2], maximum;
 } size_keys[] = {
@@ -69,7 +70,7 @@ static int read_size(const char *path, const struct size_key *key, struct config
 	return 0;
 }
 
-/* A number in [0, maximum]. */
+/* Reads a number in [0, maximum]. */
 static int read_number(const char *path, const struct config *config, const char *name, double fallback,
 	double maximum, float *number, struct failure *failure) {
 	const json_t *value = json_object_get(config->json, name);
@@ -118,7 +119,7 @@ static int read_activation(const char *path, struct config *config, struct failu
 		"gelu_fast, quick_gelu, relu, silu, mish)", path, key, name);
 }
 
-/* What would change the computation into one that is not done here. */
+/* Refuses settings that ask for a computation that cloze does not have. */
 static int refuse_unsupported(const char *path, const struct config *config, struct failure *failure) {
 	static const char *const decoders[] = { "is_decoder", "add_cross_attention" };
 	for (size_t i = 0; i < sizeof decoders / sizeof *decoders; i++) {
@@ -147,8 +148,8 @@ static int read_padding(const char *path, struct config *config, struct failure 
 	if (value == NULL || json_is_null(value))
 		return 0;
 	if (!json_is_integer(value) || id < -size || id >= size)
-		return fail(failure, EX_DATAERR, "%s: pad_token_id: must be a whole number from -%zu to %zu, by vocab_size", path,
-			config->vocab_size, config->vocab_size - 1);
+		return fail(failure, EX_DATAERR, "%s: pad_token_id: must be a whole number from -%zu to %zu, by vocab_size",
+			path, config->vocab_size, config->vocab_size - 1);
 	config->pad_token_id = (int32_t)(id < 0 ? size + id : id);
 	return 0;
 }
@@ -192,7 +193,7 @@ static int read_keys(const char *path, struct config *config, struct failure *fa
 	const char *hidden = bert ? "hidden_dropout_prob" : "dropout";
 	const char *attention = bert ? "attention_probs_dropout_prob" : "attention_dropout";
 	config->inner_size = 50; /* Howard and Ruder 2018 */
-	config->layer_norm_eps = 1e-12f; /* modeling_distilbert.py has it as a constant */
+	config->layer_norm_eps = 1e-12f; /* a constant in modeling_distilbert.py */
 	if (read_number(path, config, hidden, 0.1, 1, &config->hidden_dropout, failure) < 0
 		|| read_number(path, config, attention, 0.1, 1, &config->attention_dropout, failure) < 0
 		|| (bert && read_number(path, config, "layer_norm_eps", 1e-12, 1, &config->layer_norm_eps, failure) < 0)
@@ -218,7 +219,7 @@ int config_write(const struct config *config, const char *architecture, const ch
 	if (architecture != NULL)
 		json_object_set_new(json, "architectures", json_pack("[s]", architecture));
 	json_object_set_new(json, "dtype", json_string("float32"));
-	json_object_del(json, "torch_dtype"); /* dtype's name before transformers 5 */
+	json_object_del(json, "torch_dtype"); /* the name of dtype before transformers 5 */
 	json_object_set_new(json, "vocab_size", json_integer((json_int_t)config->vocab_size));
 	json_object_set_new(json, "tie_word_embeddings", json_boolean(config->tie_word_embeddings));
 	char *text = json_dumps(json, JSON_INDENT(2) | JSON_SORT_KEYS);

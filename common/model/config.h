@@ -1,4 +1,4 @@
-/* config: config.json of the two families, distilbert and bert, under one set of names. */
+/* config: reads config.json of the two families, distilbert and bert, into one struct, and writes it. */
 #ifndef CLOZE_MODEL_CONFIG_H
 #define CLOZE_MODEL_CONFIG_H
 
@@ -18,30 +18,31 @@ struct config {
 	size_t vocab_size;              /* V */
 	size_t max_position_embeddings;
 	size_t type_vocab_size;         /* 0 for distilbert */
-	size_t hidden_size;             /* C; `dim` of distilbert */
-	size_t num_hidden_layers;       /* `n_layers` */
-	size_t num_attention_heads;     /* `n_heads` */
-	size_t intermediate_size;       /* `hidden_dim` */
-	enum activation hidden_act;     /* `activation` */
-	float hidden_dropout;           /* `hidden_dropout_prob`, `dropout` */
-	float attention_dropout;        /* `attention_probs_dropout_prob` */
+	size_t hidden_size;             /* C; `dim` for distilbert */
+	size_t num_hidden_layers;       /* `n_layers` for distilbert */
+	size_t num_attention_heads;     /* `n_heads` for distilbert */
+	size_t intermediate_size;       /* `hidden_dim` for distilbert */
+	enum activation hidden_act;     /* `activation` for distilbert */
+	float hidden_dropout;           /* `hidden_dropout_prob`; `dropout` for distilbert */
+	float attention_dropout;        /* `attention_probs_dropout_prob`; `attention_dropout` for distilbert */
 	float layer_norm_eps;           /* 1e-12 for distilbert */
 	float initializer_range;
-	int32_t pad_token_id;           /* -1: null in the file, no padding token */
-	size_t num_labels;              /* K, of a classifier: as many as `id2label` has, or `num_labels`, or 2 */
-	float classifier_dropout;       /* `seq_classif_dropout` (0.2); of bert hidden_dropout where it is not set */
-	size_t inner_size;              /* of a pooled classifier (model/head.h): 50, or what its tensors say */
+	int32_t pad_token_id;           /* -1: null in the file, there is no padding token */
+	size_t num_labels;              /* K of a classifier: the size of `id2label`, or `num_labels`, or 2 */
+	float classifier_dropout;       /* `seq_classif_dropout` (0.2); for bert hidden_dropout if the key is missing */
+	size_t inner_size;              /* of a pooled classifier (model/head.h): 50, or the size of its tensors */
 	bool tie_word_embeddings;
-	json_t *json;                   /* the whole file as read, owned: what cloze does not know is kept when it is saved */
+	json_t *json;                   /* the whole file, owned; keys that cloze does not know are saved again */
 };
 
-/* Reads and checks config.json: FILE. Missing keys take the defaults of DistilBertConfig and BertConfig. What cannot be
- * computed here is refused by name (65): another model_type, another activation, position_embedding_type other than
- * absolute, is_decoder, heads that do not divide the hidden size. -1: 65, 66; *config then owns nothing. */
+/* Reads and checks a config.json. Missing keys take the defaults of DistilBertConfig and BertConfig. A configuration
+ * that cloze does not compute is refused with 65 and the name of the key: another model_type or activation, a
+ * position_embedding_type other than absolute, is_decoder, a number of heads that does not divide the hidden size.
+ * -1: 65, 66; *config then owns nothing. */
 int config_read(const char *path, struct config *config, struct failure *failure);
 
-/* Writes config.json into the folder: `json` with `architectures` as given (NULL: without the key), dtype float32, and
- * vocab_size and tie_word_embeddings as the members say. -1: 73, 74. */
+/* Writes config.json into the folder: `json` with this architecture (NULL: without the key `architectures`), dtype
+ * float32, and the members vocab_size and tie_word_embeddings. -1: 73, 74. */
 int config_write(const struct config *config, const char *architecture, const char *folder, struct failure *failure);
 
 /* Sets the number of layers, in `json` as well. */
@@ -62,6 +63,6 @@ void config_set_labels(struct config *config, const json_t *names);
 const char *config_label_name(const struct config *config, size_t label);
 
 const char *model_type_name(enum model_type type);   /* "distilbert" */
-const char *model_type_prefix(enum model_type type); /* of the encoder's tensors: "distilbert." */
+const char *model_type_prefix(enum model_type type); /* of the names of the encoder's tensors: "distilbert." */
 
 #endif

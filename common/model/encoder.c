@@ -1,8 +1,8 @@
-/* encoder: the passes over the layers, and where their arrays lie.
+/* encoder: runs the passes over the layers and lays out their arrays.
  *
- * Layers alternate between two arrays for what they take. A layer that the backward pass comes to has arrays of its own for
- * the rest, but for what layer norms put out, which the backward pass computes anew; the layers below it, and all layers of
- * an evaluation, use the same ones one after the other. */
+ * The inputs of the layers alternate between two arrays. A layer that the backward pass reaches has its own arrays for
+ * its other activations, except the outputs of layer norms, which the backward pass recomputes. The layers below, and
+ * all layers of an evaluation, share one set of arrays. */
 #include "model/encoder_parts.h"
 
 #include <stdlib.h>
@@ -54,9 +54,9 @@ void encoder_free(struct encoder *encoder) {
 
 /* ---- the arrays ---------------------------------------------------------------------------------------- */
 
-/* Rows a multiple of 4 KB apart fall into the same few sets of a cache. The gradients of weights, which are summed down the
- * columns, run 8 % faster when row strides avoid that. (The forward pass would be slower in oneDNN, unless the rows of the
- * weights avoided it as well.) */
+/* Rows whose stride is a multiple of 4 KB share a few sets of the cache. The gradients of weights, which are sums down
+ * the columns, run 8 % faster with other strides. (The forward pass would be slower with oneDNN, unless the rows of the
+ * weights had other strides as well.) */
 static size_t spread(size_t columns) {
 	return columns % 1024 == 0 ? columns + 16 : columns;
 }
@@ -68,12 +68,13 @@ static void take_norm(struct arena *arena, struct norm *norm, size_t rows, struc
 	norm->y = y;
 }
 
-/* Whether the backward pass comes to the layer. */
+/* Whether the backward pass reaches the layer. */
 static bool is_reached(const struct encoder *encoder, size_t layer) {
 	return encoder->lowest_group <= layer_group(layer);
 }
 
-/* Queries, keys and values are [N, 3 C], or for wanted rows [R, C] and [N, 2 C]. */
+/* Takes the arrays of a layer. Queries, keys and values are one array [N, 3 C]; in a layer of wanted rows the queries
+ * are [R, C], and keys and values are [N, 2 C]. */
 static void take_layer(struct encoder *encoder, struct arena *arena, struct layer *layer, struct matrix y) {
 	size_t C = encoder->C, N = encoder->N, R = layer->R;
 	bool rounded = encoder->compute->rounded != NULL;
@@ -93,7 +94,7 @@ static void take_layer(struct encoder *encoder, struct arena *arena, struct laye
 	take_norm(arena, &layer->output_norm, R, y);
 }
 
-/* The activated rows, and in a training pass the gradient of the intermediate layer, lie side by side. */
+/* Takes the arrays for the activated rows and, in a training pass, for the gradient of the intermediate layer. */
 static struct arena_range take_wide(struct encoder *encoder, struct arena *arena) {
 	size_t C = encoder->C, N = encoder->N, F = spread(encoder->F), columns = F > 3 * C ? F : 3 * C;
 	bool rounded = encoder->compute->rounded != NULL;
@@ -119,8 +120,8 @@ static void take_gradients(struct encoder *encoder, struct arena *arena) {
 	encoder->norm_scratch.partials = arena_take(arena, (N + NORM_ROWS - 1) / NORM_ROWS * 2 * C);
 }
 
-/* What each layer takes. The lowest layer that the backward pass comes to keeps its own, unless that pass goes on to the
- * embeddings, which it computes anew. */
+/* Takes the input arrays of the layers. The lowest layer that the backward pass reaches has its own array, because
+ * nothing recomputes its input; if the pass goes on to the embeddings, those are recomputed. */
 static void take_inputs(struct encoder *encoder, struct arena *arena) {
 	bool rounded = encoder->compute->rounded != NULL;
 	struct matrix pair[2];
@@ -154,7 +155,7 @@ struct arena_range encoder_lay_out(struct encoder *encoder, struct arena *arena)
 
 /* ---- the passes ---------------------------------------------------------------------------------------- */
 
-/* DistilBERT drops nothing between the attention's output and its residual. */
+/* DistilBERT has no dropout between the attention output and the residual. */
 static struct dropout attention_output_dropout(const struct encoder *encoder, const struct layer *layer) {
 	if (encoder->config->model_type == MODEL_DISTILBERT)
 		return (struct dropout){ 0 };
@@ -192,7 +193,7 @@ float *encoder_gradient(struct encoder *encoder) {
 	return encoder_trains(encoder) ? encoder->gradients[0] : NULL;
 }
 
-/* What the layer took, which layers after it have written over. */
+/* Recomputes the input of the layer, which later layers have overwritten. */
 static void restore_input(struct encoder *encoder, size_t index) {
 	if (index == 0)
 		embeddings_forward(encoder);

@@ -1,11 +1,12 @@
-/* encoder: embeddings and layers of BERT and DistilBERT, forward and backward, on records without padding.
+/* encoder: the embeddings and layers of BERT and DistilBERT, forward and backward, on records without padding.
  *
- * Sources: Devlin et al. 2018 (BERT), Sanh et al. 2019 (DistilBERT), Vaswani et al. 2017; equal to BertModel and
- * DistilBertModel of transformers.
+ * Sources: Devlin et al. 2018 (BERT), Sanh et al. 2019 (DistilBERT), Vaswani et al. 2017 (attention). The results equal
+ * those of BertModel and DistilBertModel of transformers.
  *
- * Nothing is computed that a head does not need: of the last layer only the rows that are wanted have queries, attention
- * output and feed-forward; keys and values exist for all. That is exact. Backward ends at the lowest group that trains, and
- * the layers below it keep no activations. Results do not depend on the pool's threads. */
+ * Nothing is computed that the head does not need: in the last layer, queries, attention output and feed-forward are
+ * computed for the wanted rows only, keys and values for all rows. This is exact, not an approximation. The backward
+ * pass ends at the lowest group that trains, and the layers below that keep no activations. Results do not depend on
+ * the number of threads. */
 #ifndef CLOZE_MODEL_ENCODER_H
 #define CLOZE_MODEL_ENCODER_H
 
@@ -15,7 +16,7 @@
 
 struct encoder;
 
-/* Borrows `compute`. Never NULL. */
+/* Creates an encoder. Borrows `compute`. Never NULL. */
 struct encoder *encoder_create(const struct compute *compute);
 void encoder_free(struct encoder *encoder);
 
@@ -23,28 +24,29 @@ void encoder_free(struct encoder *encoder);
 struct wanted {
 	size_t count;           /* R */
 	const int32_t *rows;    /* [R] ascending, numbered as in examples; NULL: all of them */
-	const int32_t *starts;  /* [B + 1] of record b they are starts[b] up to [b + 1], counted from starts[0] */
+	const int32_t *starts;  /* [B + 1] record b has elements starts[b] to starts[b + 1] - 1, less starts[0], of rows */
 };
 
-/* Begins a pass over the examples, of which `wanted` are to be computed. Both are borrowed until the next pass, or the
- * backward pass, is done. compute->gradients tells what the backward pass will need. */
+/* Begins a pass over the examples that computes the rows `wanted`. Both are borrowed until the end of the pass,
+ * including its backward pass. compute->gradients determines how far down the backward pass will go. */
 void encoder_begin(struct encoder *encoder, const struct examples *examples, const struct wanted *wanted);
 
-/* Takes the arrays of the pass out of the arena; for arena_lay_out(). Returns the range of it that the encoder does not use
- * between its forward and its backward pass. */
+/* Takes the arrays of the pass from the arena; called by arena_lay_out(). Returns the range that the encoder does not
+ * use between its forward and its backward pass. */
 struct arena_range encoder_lay_out(struct encoder *encoder, struct arena *arena);
 
-/* The wanted rows of the last layer, [R, C]. */
+/* Runs the forward pass and returns the wanted rows of the last layer, [R, C]. */
 struct matrix encoder_forward(struct encoder *encoder);
 
 /* Whether any tensor of the encoder trains in this pass. */
 bool encoder_trains(const struct encoder *encoder);
 
-/* Where the gradient of the wanted rows is to be put before encoder_backward(): [R, C]; NULL: nothing in the encoder
- * trains. */
+/* The array [R, C] for the gradient of the wanted rows, to be filled before encoder_backward(). NULL: nothing in the
+ * encoder trains. */
 float *encoder_gradient(struct encoder *encoder);
 
-/* From the gradient of the wanted rows, which is overwritten, adds to the gradients of the encoder's parameters. */
+/* Runs the backward pass from the gradient of the wanted rows, which is overwritten, and adds to the gradients of the
+ * encoder's parameters. */
 void encoder_backward(struct encoder *encoder);
 
 #endif

@@ -1,6 +1,6 @@
-/* encoder_attention: attention (Vaswani et al. 2017), a head of a record at a time, in a thread's own scratch: neither the
- * scores nor the probabilities of a whole batch are ever in memory. The backward pass computes them anew. Products are in
- * single precision always. */
+/* encoder_attention: attention (Vaswani et al. 2017), computed for one head of one record at a time, in scratch memory
+ * of the thread. So the scores and probabilities of a whole batch are never in memory; the backward pass recomputes
+ * them. Products are always in single precision. */
 #include "model/encoder_parts.h"
 
 #include <math.h>
@@ -13,7 +13,7 @@ struct attention {
 	const struct attention_gradients *gradients;
 };
 
-/* What one task works on: head h of record b. D channels a head, Q queries, T keys. */
+/* The work of one task: one attention head of one record, with D channels, Q queries and T keys. */
 struct attention_head {
 	size_t D, Q, T;
 	size_t first_query, first_key, first_channel;
@@ -25,7 +25,7 @@ struct attention_head {
 	struct matrix probabilities, other;  /* [Q, T] */
 };
 
-/* Which of the layer's queries are the record's: all its rows, or those that are wanted. */
+/* Finds the record's queries among those of the layer: all rows of the record, or its wanted rows. */
 static void find_queries(const struct attention *attention, size_t b, struct attention_head *head) {
 	const struct wanted *wanted = attention->layer->wanted;
 	const int32_t *starts = wanted != NULL ? wanted->starts : attention->encoder->examples->starts;
@@ -84,7 +84,7 @@ void attention_forward(struct encoder *encoder, const struct layer *layer) {
 
 /* ---- backward ------------------------------------------------------------------------------------------ */
 
-/* From dcontext to dvalues, and to the gradient of the scores, in `other`. */
+/* Computes dvalues, and the gradient of the scores (in `other`), from dcontext. */
 static void probabilities_backward(const struct attention *attention, const struct attention_head *head,
 	struct matrix dcontext, struct matrix dvalues) {
 	const struct kernels *kernels = attention->encoder->compute->kernels;
@@ -126,7 +126,8 @@ static void attend_backward(void *context, size_t index, int worker) {
 		compute_probabilities(attention, &head);
 		probabilities_backward(attention, &head, matrix_at(attention->dcontext, head.first_query, head.first_channel),
 			dvalues);
-		multiply(&(struct product){ Q, D, T, .a = head.other, .b = head.keys, .c = dqueries.fp32, .ldc = dqueries.stride });
+		multiply(&(struct product){ Q, D, T, .a = head.other, .b = head.keys, .c = dqueries.fp32,
+			.ldc = dqueries.stride });
 		multiply(&(struct product){ T, D, Q, .a = head.other, .transpose_a = true, .b = head.queries, .c = dkeys.fp32,
 			.ldc = dkeys.stride });
 	}

@@ -1,4 +1,5 @@
-/* encoder_embeddings: the sum of word, position and (BERT) token type, normalized, with dropout. */
+/* encoder_embeddings: the sum of word, position and (in BERT) token type embeddings, followed by layer norm and
+ * dropout. */
 #include "model/encoder_parts.h"
 
 #include <stdlib.h>
@@ -48,8 +49,12 @@ void embeddings_forward(struct encoder *encoder) {
 
 /* ---- backward ------------------------------------------------------------------------------------------ */
 
-/* dx [N, C]; `gradient` is the table's whose rows are summed up. */
-struct embedding_gradient { const struct encoder *encoder; float *dx, *gradient; const struct position_rows *by_position; };
+struct embedding_gradient {
+	const struct encoder *encoder;
+	float *dx;                                  /* [N, C] the gradient of the sum of embeddings */
+	float *gradient;                            /* the gradient of one table of embeddings, which is added to */
+	const struct position_rows *by_position;
+};
 
 static void drop_rows_backward(void *context, size_t first, size_t rows) {
 	const struct embedding_gradient *gradient = context;
@@ -60,8 +65,8 @@ static void drop_rows_backward(void *context, size_t first, size_t rows) {
 	compute->kernels->dropout_backward(dx, dx, rows * C, &dropout, first * C);
 }
 
-/* A slice of columns of every token's embedding. The padding token's is never learned from where it is read
- * (nn.Embedding's padding_idx); a tied decoder may still have given it a gradient. */
+/* Adds to some columns of the gradient of every word embedding. The padding token gets no gradient here (padding_idx of
+ * nn.Embedding), although a tied decoder may have given it one. */
 static void add_word_columns(void *context, size_t first, size_t columns) {
 	const struct embedding_gradient *gradient = context;
 	const struct encoder *encoder = gradient->encoder;
@@ -77,7 +82,7 @@ static void add_word_columns(void *context, size_t first, size_t columns) {
 	}
 }
 
-/* A slice of columns of each type's embedding, summed a run of tokens of one type at a time. */
+/* Adds to some columns of the gradient of each token type embedding, one run of tokens of the same type at a time. */
 static void sum_type_columns(void *context, size_t first, size_t columns) {
 	const struct embedding_gradient *gradient = context;
 	const struct encoder *encoder = gradient->encoder;
@@ -87,18 +92,20 @@ static void sum_type_columns(void *context, size_t first, size_t columns) {
 		size_t type = token_type(examples, n);
 		for (end = n + 1; end < encoder->N && token_type(examples, end) == type;)
 			end++;
-		encoder->compute->kernels->add_bias_backward(gradient->gradient + type * C + first, gradient->dx + n * C + first,
-			end - n, columns, C);
+		encoder->compute->kernels->add_bias_backward(gradient->gradient + type * C + first,
+			gradient->dx + n * C + first, end - n, columns, C);
 	}
 }
 
-/* The rows of each position, in their order: those of position p are rows[starts[p]] up to [starts[p + 1]]. */
+/* The rows at each position, in ascending order: position p has rows[starts[p]] to rows[starts[p + 1] - 1]. */
 struct position_rows { size_t *starts; int32_t *rows; };
 
-/* By counting (Knuth, volume 3, section 5.2, algorithm D). free() releases both arrays. */
+/* Sorts the rows by position, by distribution counting (Knuth, volume 3, section 5.2, algorithm D). free() releases
+ * both arrays. */
 static struct position_rows rows_by_position(const struct encoder *encoder, size_t positions) {
 	const int32_t *of = encoder->examples->positions;
-	struct position_rows by_position = { allocate(positions + 2, sizeof(size_t)), allocate(encoder->N, sizeof(int32_t)) };
+	struct position_rows by_position = { allocate(positions + 2, sizeof(size_t)),
+		allocate(encoder->N, sizeof(int32_t)) };
 	for (size_t n = 0; n < encoder->N; n++)
 		by_position.starts[of[n] + 2]++;
 	for (size_t p = 2; p < positions + 2; p++)
@@ -108,7 +115,7 @@ static struct position_rows rows_by_position(const struct encoder *encoder, size
 	return by_position;
 }
 
-/* One position's embedding, 64 rows at a time as kernels->add_bias_backward() sums them. */
+/* Adds to the gradient of one position embedding, in blocks of 64 rows as kernels->add_bias_backward() does. */
 static void sum_position(void *context, size_t position, int worker) {
 	enum { ROWS = 64, COLUMNS = 1024 };
 	const struct embedding_gradient *gradient = context;

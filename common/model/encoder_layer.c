@@ -1,4 +1,5 @@
-/* encoder_layer: attention and a feed-forward network, each followed by dropout, its residual and a layer norm. */
+/* encoder_layer: a layer, that is, attention and a feed-forward network, each followed by dropout, a residual and a
+ * layer norm. */
 #include "model/encoder_parts.h"
 
 #include <string.h>
@@ -7,7 +8,8 @@ enum { GATHER_ROWS = 32 };
 
 static const struct after nothing;
 
-/* What follows a product of rows: its bias; dropout, residual and layer norm; the activation. */
+/* The arguments of the functions that follow a product: they add the bias, and then apply dropout, residual and layer
+ * norm, or the activation. */
 struct product_end {
 	struct encoder *encoder;
 	struct matrix x;
@@ -20,8 +22,8 @@ struct product_end {
 static void add_bias_to_rows(void *context, size_t first, size_t rows) {
 	const struct product_end *end = context;
 	const struct compute *compute = end->encoder->compute;
-	compute->kernels->add_bias(end->x.fp32 + first * end->x.stride, parameter_values(compute->parameters, end->bias), rows,
-		end->columns, end->x.stride);
+	compute->kernels->add_bias(end->x.fp32 + first * end->x.stride, parameter_values(compute->parameters, end->bias),
+		rows, end->columns, end->x.stride);
 }
 
 static void add_and_norm_rows(void *context, size_t first, size_t rows) {
@@ -34,7 +36,8 @@ static void add_and_norm_rows(void *context, size_t first, size_t rows) {
 	round_rows(compute, end->norm->y, first, rows, C);
 }
 
-/* A row of y from one of x. In bfloat16 the activated row is in single precision for a moment only. */
+/* Computes a row of y from a row of x. In bfloat16, only PART numbers of the row exist in single precision at a
+ * time. */
 static void activate_row(const struct encoder *encoder, struct matrix y, size_t row, const float *x) {
 	enum { PART = 1024 };
 	const struct kernels *kernels = encoder->compute->kernels;
@@ -56,7 +59,7 @@ static void activate_rows(void *context, size_t first, size_t rows) {
 
 struct row_copy { const struct encoder *encoder; const struct layer *layer; float *dx; const float *from; };
 
-/* Where a wanted row is among all rows. */
+/* The index of a wanted row among all rows. */
 static size_t wanted_row(const struct row_copy *copy, size_t r) {
 	return (size_t)(copy->layer->wanted->rows[r] - copy->encoder->examples->starts[0]);
 }
@@ -70,8 +73,9 @@ static void gather_rows(void *context, size_t first, size_t rows) {
 	round_rows(copy->encoder->compute, layer->residual, first, rows, C);
 }
 
-/* Some columns of queries, keys and values, by one product. */
-static void project_rows(struct encoder *encoder, const struct dense *dense, struct matrix y, struct matrix x, size_t rows) {
+/* Computes queries, or keys and values, or all three, by one product. */
+static void project_rows(struct encoder *encoder, const struct dense *dense, struct matrix y, struct matrix x,
+	size_t rows) {
 	struct product_end end = { .encoder = encoder, .x = y, .columns = dense->outputs, .bias = dense->bias };
 	dense_forward(encoder->compute, dense, y, x, rows, (struct after){ add_bias_to_rows, &end });
 }
@@ -87,7 +91,7 @@ static void project(struct encoder *encoder, const struct layer *layer) {
 	project_rows(encoder, &layer->key_value, layer->keys, layer->x, encoder->N);
 }
 
-/* The rows' dense layer, dropout, residual and layer norm. */
+/* Computes a dense layer, dropout, residual and layer norm. */
 static void dense_and_norm(struct encoder *encoder, const struct dense *dense, const struct norm *norm, struct matrix x,
 	const float *residual, size_t rows) {
 	const struct matrix y = { .fp32 = norm->x, .stride = encoder->C };
@@ -103,16 +107,17 @@ void layer_forward(struct encoder *encoder, const struct layer *layer) {
 
 	const struct matrix y = { .fp32 = layer->before_activation, .stride = F };
 	struct product_end end = { .encoder = encoder, .x = y, .columns = F, .bias = layer->intermediate.bias };
-	dense_forward(encoder->compute, &layer->intermediate, y, layer->attention_norm.y, R, (struct after){ activate_rows, &end });
+	dense_forward(encoder->compute, &layer->intermediate, y, layer->attention_norm.y, R,
+		(struct after){ activate_rows, &end });
 	dense_and_norm(encoder, &layer->output, &layer->output_norm, encoder->activated, layer->attention_norm.y.fp32, R);
 }
 
 /* ---- backward ------------------------------------------------------------------------------------------ */
 
-/* y, which the weight's gradient takes, is computed anew. */
+/* The backward pass of y = activation(x). It also recomputes y, which the gradient of the output weight needs. */
 struct activation_gradient { struct encoder *encoder; const float *x; struct matrix y, dx; };
 
-/* From the gradient of y, in dx, to that of x. */
+/* Replaces the gradient of y, in dx, by the gradient of x. */
 static void activate_rows_backward(void *context, size_t first, size_t rows) {
 	const struct activation_gradient *gradient = context;
 	struct encoder *encoder = gradient->encoder;
@@ -126,7 +131,7 @@ static void activate_rows_backward(void *context, size_t first, size_t rows) {
 	round_rows(encoder->compute, gradient->dx, first, rows, F);
 }
 
-/* From the gradient of the layer's output to that of the attention norm's output, in place. */
+/* Replaces the gradient of the layer's output by that of the output of the attention norm. */
 static void feed_forward_backward(struct encoder *encoder, const struct layer *layer, float *dy) {
 	const struct compute *compute = encoder->compute;
 	size_t R = layer->R;
@@ -138,7 +143,8 @@ static void feed_forward_backward(struct encoder *encoder, const struct layer *l
 	dense_backward_input(compute, &layer->output, wide, branch, R, (struct after){ activate_rows_backward, &gradient });
 	dense_backward_parameters(compute, &layer->output, branch, gradient.y, R);
 
-	dense_backward_input_add(compute, &layer->intermediate, (struct matrix){ .fp32 = dy, .stride = encoder->C }, wide, R);
+	const struct matrix sum = { .fp32 = dy, .stride = encoder->C };
+	dense_backward_input_add(compute, &layer->intermediate, sum, wide, R);
 	norm_again(compute, &layer->attention_norm, R);
 	dense_backward_parameters(compute, &layer->intermediate, wide, layer->attention_norm.y, R);
 }
@@ -154,8 +160,8 @@ static void scatter_rows(void *context, size_t first, size_t rows) {
 	}
 }
 
-/* From the gradients of queries, keys and values to that of x. `residual` has the gradient that comes to x, or to the wanted
- * rows of it, by the residual: it is dx itself where all rows go on. */
+/* Computes the gradient of x from the gradients of queries, keys and values. `residual` holds the gradient that reaches
+ * x (or its wanted rows) through the residual; it is dx itself unless the layer has wanted rows. */
 static void project_backward(struct encoder *encoder, const struct layer *layer,
 	const struct attention_gradients *gradients, float *residual, float *dx) {
 	const struct compute *compute = encoder->compute;
@@ -166,8 +172,8 @@ static void project_backward(struct encoder *encoder, const struct layer *layer,
 	}
 	struct row_copy copy = { encoder, layer, dx, residual };
 	dense_backward_input_add(compute, &layer->query, to_residual, gradients->dqueries, layer->R);
-	dense_backward_input(compute, &layer->key_value, (struct matrix){ .fp32 = dx, .stride = encoder->C }, gradients->dkeys,
-		encoder->N, nothing);
+	dense_backward_input(compute, &layer->key_value, (struct matrix){ .fp32 = dx, .stride = encoder->C },
+		gradients->dkeys, encoder->N, nothing);
 	run_rows(compute->pool, layer->R, GATHER_ROWS, scatter_rows, &copy);
 }
 
@@ -189,7 +195,7 @@ static bool projection_trains(const struct encoder *encoder, const struct layer 
 	return false;
 }
 
-/* The gradients lie in `wide` as queries, keys and values do: side by side in a row, or the wanted queries before the rest. */
+/* Places the gradients in `wide` in the layout of queries, keys and values: [N, 3 C]; or [R, C], then [N, 2 C]. */
 static struct attention_gradients place_gradients(const struct encoder *encoder, const struct layer *layer) {
 	struct attention_gradients gradients = { .dqueries = encoder->wide };
 	gradients.dqueries.stride = layer->queries.stride;
@@ -204,11 +210,12 @@ void layer_backward(struct encoder *encoder, size_t index, float *dy, float *dx,
 	const struct compute *compute = encoder->compute;
 	const struct layer *layer = &encoder->layers[index];
 	size_t R = layer->R;
-	/* Where all rows go on, the residual's gradient is the first part of dx. */
+	/* Without wanted rows, the gradient through the residual is the first term of dx. */
 	float *residual = layer->wanted == NULL ? dx : dy, *other = layer->wanted == NULL ? dy : dx;
 
 	feed_forward_backward(encoder, layer, dy);
-	const struct matrix branch = norm_backward(compute, &layer->attention_norm, &encoder->norm_scratch, residual, dy, R);
+	const struct matrix branch = norm_backward(compute, &layer->attention_norm, &encoder->norm_scratch, residual, dy,
+		R);
 	dense_backward_parameters(compute, &layer->attention_output, branch, layer->context, R);
 	if (!below && !projection_trains(encoder, layer))
 		return;

@@ -1,4 +1,4 @@
-/* examples: records as the network takes them, one after the other without padding. */
+/* examples: records in the form that the network takes: one after the other, without padding. */
 #include "model/examples.h"
 
 static void slice_teacher(struct teacher_answers *teacher, size_t row, size_t label) {

@@ -1,7 +1,8 @@
-/* head: what turns rows of the encoder into a loss, and its gradient into one of those rows.
+/* head: the interface of a head, which computes a loss from rows of the encoder, and the gradient of those rows.
  *
- * A head is one file, head_NAME.c, with a `struct head_class` in it, and one line below. It says which tensors it has, which
- * rows it wants of a batch, and how their loss is computed. The run, the network and the tools know it by this struct alone. */
+ * A head is one file, head_NAME.c, that defines a `struct head_class`, and one line at the end of this header. The
+ * class says which tensors the head has, which rows of a batch it wants, and how the loss is computed. The run, the
+ * network and the tools use a head only through its class. */
 #ifndef CLOZE_MODEL_HEAD_H
 #define CLOZE_MODEL_HEAD_H
 
@@ -10,52 +11,53 @@
 /* A loss may have parts, each with its own denominator. */
 enum { LOSS_PARTS = 3 };
 
-/* What the sums of a loss are divided by: counted over all the examples of a step before its first backward pass. */
+/* The denominators of a loss, counted over all examples of a step before its first backward pass. */
 struct totals { double of[LOSS_PARTS]; };
 
-/* A share of a step's loss. `value` is what is differentiated; a loss without parts has parts[0] equal to it. */
+/* The loss of a step, or a share of it. `value` is differentiated; a loss without parts has parts[0] = value. */
 struct loss { double value; double parts[LOSS_PARTS]; };
 
 /* A pass of the head. Each of `losses` and `ranks` may be NULL. */
 struct head_pass {
 	const struct examples *examples;
 	const struct totals *totals;
-	struct matrix rows;         /* [R, C] those that it wanted; bf16 beside them where products are rounded */
-	float *drows;               /* [R, C] where the gradient of the rows goes; NULL: it is not needed */
+	struct matrix rows;         /* [R, C] the wanted rows, also in bf16 if products are in bfloat16 */
+	float *drows;               /* [R, C] the gradient of the rows is written here; NULL: it is not needed */
 	float *losses;              /* [items] the loss of each labelled token or record, in nats */
-	int32_t *ranks;             /* [items] how many logits come before the label's: greater ones, and equal ones of lower ids */
+	int32_t *ranks;             /* [items] rank of the label: logits greater, or equal with a lower id */
 };
 
-/* Of a network; each head's file has its own struct behind it. */
+/* The head of a network; the file of each head defines a struct that begins with it. */
 struct head;
 
 struct head_class {
 	struct head_layout layout;                /* its tensors */
-	bool couples_records;                     /* the loss of a record depends on the others of its batch (batch norm) */
+	bool couples_records;                     /* a record's loss depends on the rest of its batch (batch norm) */
 	const char *part_names[LOSS_PARTS];       /* of the parts in the metrics: "loss_ce"; NULL: no such part */
 
-	/* Checks the options against the configuration of a model to be trained, and changes it where they ask for that,
-	 * before the table of parameters is made. NULL: there is nothing to check. -1: 64, 65; `folder` is what messages
-	 * call the model. */
+	/* Checks the options against the configuration of a model that is to be trained, and changes the configuration as
+	 * they ask, before the table of parameters is made. NULL: there is nothing to check. `folder` is the name of the
+	 * model in messages. -1: 64, 65. */
 	int (*configure)(const void *options, const char *folder, struct config *config, struct failure *failure);
-	/* Borrows `compute`; `options` is what the head's own header says, or NULL. */
+	/* Creates the head. Borrows `compute`; `options` is of the type that the head's own header declares, or NULL. */
 	struct head *(*create)(const struct compute *compute, const void *options);
 	void (*free)(struct head *head);
 
-	/* Adds what the examples count for to the totals. */
+	/* Adds the share of the examples to the totals of their step. */
 	void (*count)(const struct head *head, const struct examples *examples, struct totals *totals);
-	/* Which rows the loss of the examples reads. Arrays belong to the examples or the head. */
+	/* Sets *wanted to the rows that the loss of the examples reads. Its arrays belong to the examples or the head. */
 	void (*want)(struct head *head, const struct examples *examples, struct wanted *wanted);
-	/* Takes the arrays of a pass over the examples of want(), of which `between` may be used too. */
+	/* Takes the arrays of a pass over the examples of want() from the arena or from its range `between`. */
 	void (*lay_out)(struct head *head, struct arena *arena, struct arena_range between);
-	/* The loss. Where compute->gradients is not NULL, adds to the gradients of the head's parameters and writes drows. */
+	/* Computes the loss. If compute->gradients is not NULL, adds to the gradients of the head's parameters and writes
+	 * drows. */
 	struct loss (*loss)(struct head *head, const struct head_pass *pass);
-	/* Logits of a target: the vocabulary, or the classes. */
+	/* The number of logits of an item: the size of the vocabulary, or the number of classes. */
 	size_t (*width)(const struct head *head);
 	/* Takes over what a step has changed in running statistics: the optimizer has taken the step whose passes went
 	 * before. NULL: the head has none. */
 	void (*end_step)(struct head *head);
-	/* The logits of the rows that were wanted: [M, V] of tokens, [B, K] of records. */
+	/* Computes the logits of the wanted rows: [M, V] for tokens, [B, K] for records. */
 	void (*logits)(struct head *head, const struct head_pass *pass, float *logits);
 };
 

@@ -1,8 +1,8 @@
-/* head_distillation: a student's loss against its teacher's answers (head_distillation.h), on the tensors of a masked language
- * model.
+/* head_distillation: a student's loss against its teacher's answers (head_distillation.h), on the tensors of a masked
+ * language model.
  *
- * Where hidden states count, every row of the last layer is wanted. The labelled rows are then gathered for the decoder, and
- * the gradient of those is added to what the cosines give. */
+ * Where hidden states count, every row of the last layer is wanted. The labelled rows are then gathered for the
+ * decoder, and the gradient of those is added to what the cosines give. */
 #include "model/head_distillation.h"
 
 #include <math.h>
@@ -105,7 +105,8 @@ static void scatter_gradient(const struct head *head, float *drows) {
 
 struct comparison { struct head *head; const struct head_pass *pass; };
 
-/* 1 - the cosine of h and g, which is 1 where either is 0; dh, if not NULL, becomes its derivative by h times `scale`. */
+/* 1 - the cosine of h and g, which is 1 where either is 0; dh, if not NULL, becomes its derivative by h times
+ * `scale`. */
 static double compare_states(const float *h, const float *g, size_t C, double scale, float *dh) {
 	double product = 0, h_squares = 0, g_squares = 0;
 	for (size_t c = 0; c < C; c++) {
@@ -169,8 +170,8 @@ struct losing {
 	struct row_losses *losses;   /* [M] */
 };
 
-/* A teacher's row [V] of K logits and the sum of the rest: the rest is the student's, moved so that it adds up to that sum.
- * The divergence is then that of K + 1 masses, and so is its gradient. */
+/* A teacher's row [V] of K logits and the sum of the rest: the rest is the student's, moved so that it adds up to that
+ * sum. The divergence is then that of K + 1 masses, and so is its gradient. */
 static void complete_row(const struct losing *losing, size_t m, const float *logits, float *row) {
 	const struct teacher_answers *teacher = &losing->head->examples->teacher;
 	const int32_t *ids = teacher->ids + m * teacher->K;

@@ -8,9 +8,9 @@
  *     loss_cos  the mean over A of 1 - h g / (|h| |g|); 0 where the examples have no hidden states of the teacher
  *     loss      alpha_ce loss_ce + alpha_mlm loss_mlm + alpha_cos loss_cos
  *
- * Where the teacher gives K logits of each token and the sum of the rest, the vocabulary of that token is those K and one for
- * all others: loss_ce is then the divergence of K + 1 masses, which is 0 for a student equal to its teacher and never more
- * than that of whole rows.
+ * Where the teacher gives K logits of each token and the sum of the rest, the vocabulary of that token is those K and
+ * one for all others: loss_ce is then the divergence of K + 1 masses, which is 0 for a student equal to its teacher and
+ * never more than that of whole rows.
  *
  * The tensors are those of masked_lm_head. An evaluation is that of masked_lm_head too, and reads no teacher. */
 #ifndef CLOZE_MODEL_HEAD_DISTILLATION_H
@@ -25,9 +25,10 @@ struct distillation_options {
 	bool every_row;    /* of a teacher: an evaluation wants every row too (network_answer()) */
 };
 
-/* What a token's logits that are left out add up to at a temperature T: the logarithm of the sum of exp(z / T) over `count` of
- * them. The logarithms at T = 1, 2 and 4 are in `rest`, and that at 1 / T = 0 is log(count); between these the logarithm, a smooth
- * and convex function of 1 / T, is interpolated by a polynomial, and below T = 1 continued by a straight line. */
+/* What a token's logits that are left out add up to at a temperature T: the logarithm of the sum of exp(z / T) over
+ * `count` of them. The logarithms at T = 1, 2 and 4 are in `rest`, and that at 1 / T = 0 is log(count); between these
+ * the logarithm, a smooth and convex function of 1 / T, is interpolated by a polynomial, and below T = 1 continued by a
+ * straight line. */
 double rest_at_temperature(const float *rest, size_t count, double temperature);
 
 #endif

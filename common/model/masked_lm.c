@@ -1,4 +1,5 @@
-/* masked_lm: the transform and the decoder of the heads that predict tokens, forward and backward, in blocks of rows. */
+/* masked_lm: the transform and the decoder of the heads that predict tokens, forward and backward, in blocks of
+ * rows. */
 #include "model/masked_lm.h"
 
 #include <stdlib.h>
@@ -11,8 +12,8 @@ enum { TRANSFORM_WEIGHT, TRANSFORM_BIAS, NORM_WEIGHT, NORM_BIAS, DECODER_WEIGHT,
 
 /* ---- the tensors --------------------------------------------------------------------------------------- */
 
-/* BertForMaskedLM has its output bias twice, and reads the one called decoder.bias; the two are one tensor when weights are
- * tied. */
+/* BertForMaskedLM has its output bias twice, and reads the one called decoder.bias; the two are one tensor when weights
+ * are tied. */
 static const char *const names[2][TENSORS] = {
 	[MODEL_DISTILBERT] = { "vocab_transform.weight", "vocab_transform.bias", "vocab_layer_norm.weight",
 		"vocab_layer_norm.bias", "vocab_projector.weight", "vocab_projector.bias" },

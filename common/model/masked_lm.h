@@ -1,9 +1,9 @@
 /* masked_lm: what the heads have in common that predict tokens: dense, activation, layer norm, and the decoder over the
  * vocabulary.
  *
- * V is vocab_size, C hidden_size, M the rows that have logits. Logits exist for LOGIT_ROWS rows at a time: a head turns a
- * block of them into losses and, in place, into their gradient, which goes on to the decoder's weights and inputs before the
- * next block takes the memory. Source: Devlin et al. 2018, section 3.1. */
+ * V is vocab_size, C hidden_size, M the rows that have logits. Logits exist for LOGIT_ROWS rows at a time: a head turns
+ * a block of them into losses and, in place, into their gradient, which goes on to the decoder's weights and inputs
+ * before the next block takes the memory. Source: Devlin et al. 2018, section 3.1. */
 #ifndef CLOZE_MODEL_MASKED_LM_H
 #define CLOZE_MODEL_MASKED_LM_H
 
@@ -54,12 +54,12 @@ struct masked_lm_pass {
 	void *context;
 };
 
-/* Computes the logits of every row and hands them to pass->lose(); then, where pass->backward, adds to the gradients of the
- * parameters and writes drows. */
+/* Computes the logits of every row and hands them to pass->lose(); then, where pass->backward, adds to the gradients of
+ * the parameters and writes drows. */
 void masked_lm_run(struct masked_lm *lm, const struct masked_lm_pass *pass);
 
-/* The sum of the cross-entropies of the labelled tokens, whose rows pass->rows are; fills pass->losses and pass->ranks. Where
- * compute->gradients is not NULL, the same as masked_lm_run() for the sum divided by the first of the totals. */
+/* The sum of the cross-entropies of the labelled tokens, whose rows pass->rows are; fills pass->losses and pass->ranks.
+ * Where compute->gradients is not NULL, the same as masked_lm_run() for the sum divided by the first of the totals. */
 double masked_lm_cross_entropy(struct masked_lm *lm, const struct head_pass *pass);
 
 /* The logits of the rows [M, C], all at once: [M, V]. */

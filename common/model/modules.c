@@ -1,4 +1,4 @@
-/* modules: what the encoder and the heads are built of: work on rows, dense layers, layer norms, dropout. */
+/* modules: the parts that the encoder and the heads are built of: work on rows, dense layers, layer norms, dropout. */
 #include "model/modules.h"
 
 #include <string.h>
@@ -34,7 +34,8 @@ static void sum_columns(void *context, size_t first, size_t columns) {
 	slices->kernels->add_bias_backward(slices->sums + first, slices->x + first, slices->rows, columns, slices->stride);
 }
 
-void column_sums(const struct compute *compute, float *sums, const float *x, size_t rows, size_t columns, size_t stride) {
+void column_sums(const struct compute *compute, float *sums, const float *x, size_t rows, size_t columns,
+	size_t stride) {
 	struct column_slices slices = { compute->kernels, sums, x, rows, stride };
 	run_rows(compute->pool, columns, SUM_COLUMNS, sum_columns, &slices);
 }
@@ -73,8 +74,8 @@ struct matrix dense_weight(const struct compute *compute, const struct dense *de
 		dense->weight->offset);
 }
 
-void dense_forward(const struct compute *compute, const struct dense *dense, struct matrix y, struct matrix x, size_t rows,
-	struct after after) {
+void dense_forward(const struct compute *compute, const struct dense *dense, struct matrix y, struct matrix x,
+	size_t rows, struct after after) {
 	const struct product product = { rows, dense->outputs, dense->inputs, .a = x, .b = dense_weight(compute, dense),
 		.transpose_b = true, .c = y.fp32, .ldc = y.stride };
 	multiply_rows(compute->pool, &product, after.body, after.context);
@@ -92,16 +93,16 @@ void dense_backward_input(const struct compute *compute, const struct dense *den
 	multiply_rows(compute->pool, &product, after.body, after.context);
 }
 
-void dense_backward_input_add(const struct compute *compute, const struct dense *dense, struct matrix dx, struct matrix dy,
-	size_t rows) {
+void dense_backward_input_add(const struct compute *compute, const struct dense *dense, struct matrix dx,
+	struct matrix dy, size_t rows) {
 	struct product product = input_product(compute, dense, dx, dy, rows);
 	product.add = true;
 	multiply_rows(compute->pool, &product, NULL, NULL);
 }
 
-/* One product for each run of parts whose gradients lie side by side. */
-static void weights_backward(const struct compute *compute, const struct dense *dense, struct matrix dy, struct matrix x,
-	size_t rows) {
+/* Computes one product for each run of parts whose gradients are adjacent in memory. */
+static void weights_backward(const struct compute *compute, const struct dense *dense, struct matrix dy,
+	struct matrix x, size_t rows) {
 	size_t outputs = dense->outputs / dense->parts;
 	for (size_t first = 0, end; first < dense->parts; first = end) {
 		float *gradient = gradient_of(compute, dense->weight + first);
@@ -110,14 +111,15 @@ static void weights_backward(const struct compute *compute, const struct dense *
 			end++;
 		if (gradient == NULL)
 			continue;
-		const struct product product = { (end - first) * outputs, dense->inputs, rows, .a = matrix_at(dy, 0, first * outputs),
-			.transpose_a = true, .b = x, .add = true, .c = gradient, .ldc = dense->inputs };
+		const struct product product = { (end - first) * outputs, dense->inputs, rows,
+			.a = matrix_at(dy, 0, first * outputs), .transpose_a = true, .b = x, .add = true, .c = gradient,
+			.ldc = dense->inputs };
 		multiply_tiles(compute->pool, &product);
 	}
 }
 
-void dense_backward_parameters(const struct compute *compute, const struct dense *dense, struct matrix dy, struct matrix x,
-	size_t rows) {
+void dense_backward_parameters(const struct compute *compute, const struct dense *dense, struct matrix dy,
+	struct matrix x, size_t rows) {
 	size_t outputs = dense->outputs / dense->parts;
 	weights_backward(compute, dense, dy, x, rows);
 	for (size_t part = 0; part < dense->parts; part++) {
@@ -194,7 +196,7 @@ struct matrix norm_backward(const struct compute *compute, const struct norm *no
 
 /* ---- dropout ------------------------------------------------------------------------------------------- */
 
-/* Sites are below PIECE_SITES: a layer has three, and there are at most 1024; a head has the last 16. */
+/* Sites are below PIECE_SITES: each of at most 1024 layers has three, and the head has the last 16. */
 enum { PIECE_SITES = 1 << 12, HEAD_SITES = PIECE_SITES - 16 };
 
 static struct dropout dropout_at(const struct compute *compute, uint32_t site, float probability) {

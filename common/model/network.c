@@ -1,4 +1,4 @@
-/* network: an encoder with a head on it, forward and backward. All arrays of a pass lie in one arena. */
+/* network: runs an encoder with a head, forward and backward. All arrays of a pass are in one arena. */
 #include "model/network.h"
 
 #include <stdlib.h>
@@ -12,8 +12,8 @@ struct network {
 	const struct head_class *class;
 	struct head *head;
 	struct arena arena;
-	struct wanted wanted; /* of the pass at hand */
-	bool rounded;         /* the copy of the weights in bfloat16 is that of the weights as they are */
+	struct wanted wanted; /* the rows that the head wants in the current pass */
+	bool rounded;         /* the copy of the weights in bfloat16 is up to date */
 };
 
 struct network *network_create(const struct parameters *parameters, const struct head_class *class, const void *options,
@@ -57,7 +57,7 @@ void network_set_precision(struct network *network, enum precision precision) {
 		? allocate(network->compute.parameters->size, sizeof *network->compute.rounded) : NULL;
 }
 
-/* Rounds the weights, where products are in bfloat16 and the weights may have changed since. */
+/* Rounds the weights if products are in bfloat16 and the weights may have changed since the last time. */
 static void round_changed_weights(struct network *network) {
 	if (!network->rounded)
 		round_weights(&network->compute);
@@ -92,20 +92,20 @@ static bool encode(struct network *network, const struct examples *examples, con
 
 /* ---- pieces -------------------------------------------------------------------------------------------- */
 
-/* Examples are computed in pieces of so many rows, or of one record that is longer, so that activations do not grow with a
- * batch. More rows make no product faster. */
+/* Examples are computed in pieces of at most this number of rows, or of one record that has more, so that activations
+ * do not grow with the batch. Products of more rows are not faster. */
 enum { PIECE_ROWS = 2048 };
 
-/* A piece at a time of some examples, cut by their shape alone. */
+/* Walks through the pieces of some examples, which are cut by their shape alone. */
 struct pieces {
 	const struct examples *whole;
 	struct examples piece;
-	size_t first;    /* record of the piece */
-	size_t targets;  /* of the pieces before it */
+	size_t first;    /* the first record of the piece */
+	size_t targets;  /* the number of items in the pieces before it */
 	uint32_t number;
 };
 
-/* Goes on to the next piece; false where there is none. */
+/* Advances to the next piece; false: there is none. */
 static bool next_piece(const struct network *network, struct pieces *pieces) {
 	const struct examples *whole = pieces->whole;
 	if (pieces->piece.B > 0) {
@@ -134,7 +134,7 @@ struct loss network_gradients(struct network *network, const struct examples *ex
 	struct loss sum = { 0 };
 	struct head_pass head_pass = { .totals = totals };
 	network->compute.pass = pass;
-	network->rounded = false; /* an optimizer has been at the weights, and will be again */
+	network->rounded = false; /* the optimizer changes the weights between two calls */
 	round_changed_weights(network);
 	for (struct pieces pieces = { .whole = examples }; next_piece(network, &pieces);) {
 		network->compute.piece = pieces.number;
@@ -170,7 +170,8 @@ void network_logits(struct network *network, const struct examples *examples, fl
 	network_answer(network, examples, logits, NULL);
 }
 
-/* The rows that were wanted in a piece, to the place after those of the pieces before it. Returns the place behind them. */
+/* The rows that were wanted in a piece, to the place after those of the pieces before it. Returns the place behind
+ * them. */
 static float *copy_rows(const struct network *network, struct matrix rows, float *to) {
 	size_t C = network->compute.parameters->config.hidden_size;
 	for (size_t r = 0; r < network->wanted.count; r++, to += C)
@@ -185,6 +186,7 @@ void network_answer(struct network *network, const struct examples *examples, fl
 		if (!encode(network, &pieces.piece, NULL, &pass))
 			continue;
 		rows = rows != NULL ? copy_rows(network, pass.rows, rows) : NULL;
-		network->class->logits(network->head, &pass, logits + pieces.targets * network->class->width(network->head));
+		network->class->logits(network->head, &pass,
+			logits + pieces.targets * network->class->width(network->head));
 	}
 }

@@ -1,4 +1,4 @@
-/* parameters: the table of a model's tensors, built from the configuration alone, and new values for them. */
+/* parameters: builds the table of a model's tensors from the configuration, and fills new tensors with values. */
 #include "model/parameters.h"
 
 #include <math.h>
@@ -12,7 +12,7 @@
 
 /* ---- names --------------------------------------------------------------------------------------------- */
 
-/* A module of one layer: its name in each family, and its shape by hidden_size C and intermediate_size F. */
+/* A tensor of each layer: its name in each family, and its shape in terms of hidden_size C and intermediate_size F. */
 enum size { SIZE_NONE, SIZE_C, SIZE_F };
 struct layer_tensor { enum role role; const char *names[2]; enum size rows, columns; bool is_norm; };
 
@@ -23,10 +23,14 @@ static const struct layer_tensor layer_tensors[] = {
 	{ ROLE_QUERY_BIAS, { "attention.q_lin.bias", "attention.self.query.bias" }, SIZE_C, SIZE_NONE, false },
 	{ ROLE_KEY_BIAS, { "attention.k_lin.bias", "attention.self.key.bias" }, SIZE_C, SIZE_NONE, false },
 	{ ROLE_VALUE_BIAS, { "attention.v_lin.bias", "attention.self.value.bias" }, SIZE_C, SIZE_NONE, false },
-	{ ROLE_ATTENTION_OUTPUT_WEIGHT, { "attention.out_lin.weight", "attention.output.dense.weight" }, SIZE_C, SIZE_C, false },
-	{ ROLE_ATTENTION_OUTPUT_BIAS, { "attention.out_lin.bias", "attention.output.dense.bias" }, SIZE_C, SIZE_NONE, false },
-	{ ROLE_ATTENTION_NORM_WEIGHT, { "sa_layer_norm.weight", "attention.output.LayerNorm.weight" }, SIZE_C, SIZE_NONE, true },
-	{ ROLE_ATTENTION_NORM_BIAS, { "sa_layer_norm.bias", "attention.output.LayerNorm.bias" }, SIZE_C, SIZE_NONE, false },
+	{ ROLE_ATTENTION_OUTPUT_WEIGHT, { "attention.out_lin.weight", "attention.output.dense.weight" }, SIZE_C, SIZE_C,
+		false },
+	{ ROLE_ATTENTION_OUTPUT_BIAS, { "attention.out_lin.bias", "attention.output.dense.bias" }, SIZE_C, SIZE_NONE,
+		false },
+	{ ROLE_ATTENTION_NORM_WEIGHT, { "sa_layer_norm.weight", "attention.output.LayerNorm.weight" }, SIZE_C, SIZE_NONE,
+		true },
+	{ ROLE_ATTENTION_NORM_BIAS, { "sa_layer_norm.bias", "attention.output.LayerNorm.bias" }, SIZE_C, SIZE_NONE,
+		false },
 	{ ROLE_INTERMEDIATE_WEIGHT, { "ffn.lin1.weight", "intermediate.dense.weight" }, SIZE_F, SIZE_C, false },
 	{ ROLE_INTERMEDIATE_BIAS, { "ffn.lin1.bias", "intermediate.dense.bias" }, SIZE_F, SIZE_NONE, false },
 	{ ROLE_OUTPUT_WEIGHT, { "ffn.lin2.weight", "output.dense.weight" }, SIZE_C, SIZE_F, false },
@@ -38,7 +42,7 @@ enum { LAYER_TENSORS = sizeof layer_tensors / sizeof *layer_tensors };
 
 /* ---- the table ----------------------------------------------------------------------------------------- */
 
-/* Adds a tensor [rows, columns] (columns 0: [rows]) to the last group, and takes over its name. */
+/* Adds a tensor [rows, columns] (columns 0: [rows]) to the last group. Takes over the name. */
 static struct parameter *add(struct parameters *parameters, char *name, enum role role, size_t rows, size_t columns) {
 	if (parameters->count % 64 == 0)
 		parameters->table = grow(parameters->table, parameters->count + 64, sizeof *parameters->table);
@@ -70,7 +74,8 @@ static void add_embeddings(struct parameters *parameters) {
 	if (config->type_vocab_size > 0)
 		add(parameters, format_text("%sembeddings.token_type_embeddings.weight", prefix), ROLE_TOKEN_TYPE_EMBEDDINGS,
 			config->type_vocab_size, C);
-	add(parameters, format_text("%sembeddings.LayerNorm.weight", prefix), ROLE_EMBEDDING_NORM_WEIGHT, C, 0)->fill = FILL_ONES;
+	add(parameters, format_text("%sembeddings.LayerNorm.weight", prefix), ROLE_EMBEDDING_NORM_WEIGHT, C, 0)->fill =
+		FILL_ONES;
 	add(parameters, format_text("%sembeddings.LayerNorm.bias", prefix), ROLE_EMBEDDING_NORM_BIAS, C, 0);
 }
 
@@ -82,7 +87,8 @@ static void add_layer(struct parameters *parameters, size_t layer) {
 	for (size_t i = 0; i < LAYER_TENSORS; i++) {
 		const struct layer_tensor *tensor = &layer_tensors[i];
 		char *name = format_text("%s%s.%zu.%s", model_type_prefix(config->model_type),
-			config->model_type == MODEL_BERT ? "encoder.layer" : "transformer.layer", layer, tensor->names[config->model_type]);
+			config->model_type == MODEL_BERT ? "encoder.layer" : "transformer.layer", layer,
+			tensor->names[config->model_type]);
 		struct parameter *added = add(parameters, name, tensor->role, sizes[tensor->rows], sizes[tensor->columns]);
 		added->place = layer;
 		if (tensor->is_norm)
@@ -157,7 +163,8 @@ struct parameters *parameters_of_layers(const struct parameters *from, const siz
 	struct parameters *parameters = parameters_create(&config, from->head);
 	for (size_t i = 0; i < parameters->count; i++) {
 		const struct parameter *to = &parameters->table[i];
-		const struct parameter *source = parameters_find(from, to->role, is_of_layer(to) ? layers[to->place] : to->place);
+		const struct parameter *source = parameters_find(from, to->role,
+			is_of_layer(to) ? layers[to->place] : to->place);
 		memcpy(parameter_values(parameters, to), parameter_values(from, source), to->elements * sizeof(float));
 	}
 	return parameters;
@@ -200,7 +207,7 @@ size_t parameters_total(const struct parameters *parameters) {
 		const struct parameter *parameter = &parameters->table[i];
 		if (!parameter->is_statistic)
 			total += parameter->elements;
-		/* Where config.json unties the weights, the reference counts the second name of the bias as well. */
+		/* If config.json unties the weights, the reference also counts the second name of the bias. */
 		if (parameter->alias_first && json_is_false(json_object_get(parameters->config.json, "tie_word_embeddings")))
 			total += parameter->elements;
 	}
@@ -209,7 +216,7 @@ size_t parameters_total(const struct parameters *parameters) {
 
 /* ---- new values ---------------------------------------------------------------------------------------- */
 
-/* FNV-1a, 64 bits (Fowler, Noll, Vo): the number of a name. */
+/* The 64-bit FNV-1a hash of a name (Fowler, Noll, Vo). */
 static uint64_t hash_name(const char *name) {
 	uint64_t hash = 0xcbf29ce484222325;
 	for (; *name != '\0'; name++)
@@ -217,7 +224,7 @@ static uint64_t hash_name(const char *name) {
 	return hash;
 }
 
-/* values[p, c] = sin or cos, for even and odd c, of p / 10000^(2 floor(c / 2) / C) (Vaswani et al. 2017). */
+/* values[p, c] = sin(a) for even c, cos(a) for odd c, with a = p / 10000^(2 floor(c / 2) / C) (Vaswani et al. 2017). */
 static void fill_sinusoids(float *values, size_t positions, size_t C) {
 	for (size_t p = 0; p < positions; p++)
 		for (size_t c = 0; c < C; c++) {
@@ -226,13 +233,14 @@ static void fill_sinusoids(float *values, size_t positions, size_t C) {
 		}
 }
 
-/* As _init_weights() of modeling_utils.py and of each family. */
+/* Equals _init_weights() of modeling_utils.py and of each family. */
 void parameter_initialize(struct parameters *parameters, struct parameter *parameter, uint64_t seed) {
 	const struct config *config = &parameters->config;
 	float *values = parameter_values(parameters, parameter);
 	float deviation = config->initializer_range > 0 ? config->initializer_range : 0.02f;
 	parameter->initialized = true;
-	if (parameter->role == ROLE_POSITION_EMBEDDINGS && json_is_true(json_object_get(config->json, "sinusoidal_pos_embds")))
+	if (parameter->role == ROLE_POSITION_EMBEDDINGS
+			&& json_is_true(json_object_get(config->json, "sinusoidal_pos_embds")))
 		fill_sinusoids(values, config->max_position_embeddings, config->hidden_size);
 	else if (parameter->fill == FILL_NORMAL)
 		random_normal(seed, hash_name(parameter->name), deviation, values, parameter->elements);
@@ -248,7 +256,8 @@ void parameters_initialize(struct parameters *parameters, uint64_t seed) {
 		parameter_initialize(parameters, &parameters->table[i], seed);
 }
 
-/* Numbers that are not finite have an exponent of all ones. The loop without a branch is vectorized. */
+/* An infinity or a NaN has an exponent of all ones. The first loop has no branch, so that the compiler vectorizes
+ * it. */
 size_t find_not_finite(const float *values, size_t count) {
 	enum { EXPONENT = 0x7f800000, MAGNITUDE = 0x7fffffff };
 	uint32_t largest = 0, bits = 0;

@@ -1,7 +1,7 @@
-/* parameters_file: a model's parameters in a folder of the Hugging Face layout.
+/* parameters_file: loads a model's parameters from a folder of the Hugging Face layout, and saves them.
  *
- * The file is searched for each name of the table, in every spelling that checkpoints use, and what is found is checked
- * before memory for the values is taken. */
+ * Each name of the table is looked up in the file, in every spelling that checkpoints use. All tensors are checked
+ * before memory for the values is allocated. */
 #include "model/parameters_file.h"
 
 #include <stdlib.h>
@@ -14,15 +14,15 @@ enum { MAX_INNER_SIZE = 1 << 20 };
 
 /* ---- loading ------------------------------------------------------------------------------------------- */
 
-/* A checkpoint being matched with the table. */
+/* A checkpoint that is being matched with the table. */
 struct source {
 	const char *folder;
 	const struct head_layout *head;
 	const struct warnings *warnings;
 	struct safetensors *file;
-	const char *prefix;             /* of the encoder's names: "bert." */
-	bool *used;                     /* [safetensors_count(file)] */
-	const struct tensor **tensors;  /* [parameters->count]; NULL: not in the file */
+	const char *prefix;             /* prefix of the encoder's names: "bert." */
+	bool *used;                     /* [safetensors_count(file)] the tensor belongs to the model */
+	const struct tensor **tensors;  /* [parameters->count] the tensor of each parameter; NULL: not in the file */
 };
 
 static bool ends_with(const char *text, const char *end) {
@@ -30,8 +30,8 @@ static bool ends_with(const char *text, const char *end) {
 	return length >= end_length && strcmp(text + length - end_length, end) == 0;
 }
 
-/* The name as TensorFlow's checkpoints of BERT had it, `LayerNorm.gamma` and `LayerNorm.beta`; NULL for a name that had
- * no other. free() releases it. */
+/* The name in BERT checkpoints made from TensorFlow's, which have `LayerNorm.gamma` and `LayerNorm.beta`; NULL for any
+ * other tensor. free() releases it. */
 static char *old_name(const char *name) {
 	const bool weight = ends_with(name, "LayerNorm.weight");
 	if (!weight && !ends_with(name, "LayerNorm.bias"))
@@ -39,8 +39,8 @@ static char *old_name(const char *name) {
 	return format_text("%.*s%s", (int)(strrchr(name, '.') - name), name, weight ? ".gamma" : ".beta");
 }
 
-/* Finds a tensor under the name, with or without the encoder's prefix, in the new or the old spelling. -1: it is there
- * twice. *found is NULL when it is not there. */
+/* Finds a tensor by its name, with or without the encoder's prefix, in the new or the old spelling. *found is NULL if
+ * there is none. -1: two spellings are in the file. */
 static int find(struct source *source, const char *name, const struct tensor **found, struct failure *failure) {
 	size_t prefix_length = strlen(source->prefix);
 	bool prefixed = strncmp(name, source->prefix, prefix_length) == 0;
@@ -63,8 +63,8 @@ static int find(struct source *source, const char *name, const struct tensor **f
 	return result;
 }
 
-/* As tie_weights() of transformers 5: a decoder weight that is not equal to the embeddings stays apart from them,
- * whatever the configuration says. */
+/* Unties the decoder weight if the file has one that differs from the embeddings, as tie_weights() of transformers 5
+ * does. */
 static int settle_tying(struct source *source, struct config *config, struct failure *failure) {
 	const char *decoder_name = source->head->tied_weights[config->model_type];
 	if (decoder_name == NULL)
@@ -81,12 +81,12 @@ static int settle_tying(struct source *source, struct config *config, struct fai
 		&& memcmp(words->data, decoder->data, words->bytes) == 0)
 		return 0;
 	config->tie_word_embeddings = false;
-	warn(source->warnings, "%s: %s differs from the word embeddings: kept apart, although tie_word_embeddings is true",
-		source->folder, decoder->name);
+	warn(source->warnings, "%s: %s differs from the word embeddings: kept separate, although tie_word_embeddings is "
+		"true", source->folder, decoder->name);
 	return 0;
 }
 
-/* The size that only the file tells. */
+/* Reads config.inner_size, which is not in config.json, from the shape of a tensor. */
 static int settle_inner_size(struct source *source, struct config *config, struct failure *failure) {
 	const struct tensor *weight = NULL;
 	if (source->head->inner_weight == NULL)
@@ -98,7 +98,7 @@ static int settle_inner_size(struct source *source, struct config *config, struc
 	return 0;
 }
 
-/* The tensor for one parameter, under its name or its alias. */
+/* Finds the tensor of one parameter, under its name or its alias. */
 static int find_parameter(struct source *source, const struct parameters *parameters, size_t index,
 	struct failure *failure) {
 	const struct parameter *parameter = &parameters->table[index];
@@ -136,7 +136,7 @@ static int check_shape(const struct source *source, const struct parameter *para
 	return -1;
 }
 
-/* Whether a tensor is one that checkpoints usually have beside what this head reads. */
+/* Whether a tensor is one that checkpoints often have for other heads. */
 static bool is_expected(const struct head_layout *head, const char *name) {
 	for (const char *const *prefix = head->left_aside; *prefix != NULL; prefix++)
 		if (strncmp(name, *prefix, strlen(*prefix)) == 0)
@@ -144,7 +144,7 @@ static bool is_expected(const struct head_layout *head, const char *name) {
 	return ends_with(name, "position_ids");
 }
 
-/* The layer that a name of the encoder tells, "encoder.layer.7." or "transformer.layer.7."; -1: it tells none. */
+/* The layer in a name such as "encoder.layer.7.x" or "transformer.layer.7.x"; -1: there is none. */
 static long layer_of_name(const char *name) {
 	const char *at = strstr(name, "layer.");
 	char *end;
@@ -154,7 +154,7 @@ static long layer_of_name(const char *name) {
 	return *end == '.' ? layer : -1;
 }
 
-/* Warns of what the file has and the model does not: of layers that config.json leaves out, and of other tensors. */
+/* Warns of tensors that the file has and the model does not: of layers beyond those of config.json, and of others. */
 static void warn_of_strangers(const struct source *source, const struct config *config) {
 	size_t count = 0, prefix_length = strlen(source->prefix);
 	long layers = (long)config->num_hidden_layers, last_layer = -1;
@@ -172,14 +172,15 @@ static void warn_of_strangers(const struct source *source, const struct config *
 			first = name;
 	}
 	if (last_layer >= 0)
-		warn(source->warnings, "%s: has layers up to layer %ld, but config.json has %ld layer%s: those from layer %ld on are "
-			"left aside", source->folder, last_layer, layers, layers == 1 ? "" : "s", layers);
+		warn(source->warnings, "%s: has layers up to layer %ld, but config.json has %ld layer%s: layers from %ld on "
+			"are ignored", source->folder, last_layer, layers, layers == 1 ? "" : "s", layers);
 	if (count > 0)
-		warn(source->warnings, "%s: %zu tensor%s not of a %s left aside, the first %s", source->folder, count,
-			count == 1 ? "" : "s", source->head->task, first);
+		warn(source->warnings, "%s: ignored %zu tensor%s that a %s does not have; the first is %s", source->folder,
+			count, count == 1 ? "" : "s", source->head->task, first);
 }
 
-/* The head comes last in the table: what is missing before it makes the file useless. */
+/* A missing tensor of the encoder is an error; missing tensors of the head, which comes last in the table, are warned
+ * of. */
 static int check_missing(const struct source *source, const struct parameters *parameters, uint64_t seed,
 	struct failure *failure) {
 	size_t head = parameters->groups[head_group(parameters)].first, missing = 0, first = 0;
@@ -187,7 +188,7 @@ static int check_missing(const struct source *source, const struct parameters *p
 		if (source->tensors[i] == NULL)
 			first = i, missing++;
 	if (missing > 0)
-		return fail(failure, EX_DATAERR, "%s: tensor %s is missing, %zu of the encoder's %zu in all (not a model of the "
+		return fail(failure, EX_DATAERR, "%s: tensor %s is missing (%zu of the encoder's %zu are; is this a model of the "
 			"kind that config.json describes?)", source->folder, parameters->table[first].name, missing, head);
 	char *names = NULL;
 	for (size_t i = head; i < parameters->count; i++)
@@ -198,7 +199,8 @@ static int check_missing(const struct source *source, const struct parameters *p
 			names = longer;
 		}
 	if (names != NULL)
-		warn(source->warnings, "%s: not in the file, initialized from seed %llu: %s", source->folder, (unsigned long long)seed, names);
+		warn(source->warnings, "%s: not in the file, initialized from seed %llu: %s", source->folder,
+			(unsigned long long)seed, names);
 	free(names);
 	return 0;
 }
@@ -215,7 +217,7 @@ int parameters_check_finite(const struct parameters *parameters, const char *fol
 	return 0;
 }
 
-/* Gives a parameter its values. */
+/* Reads the values of a parameter, or initializes them. */
 static int read_value(const struct source *source, struct parameters *parameters, size_t index, uint64_t seed,
 	struct failure *failure) {
 	const struct tensor *tensor = source->tensors[index];
@@ -241,7 +243,7 @@ static int read_block(const struct source *source, struct parameters *parameters
 
 /* ---- mapping ------------------------------------------------------------------------------------------- */
 
-/* The first parameter after those that have to follow parameter `first` without a gap. */
+/* The end of the run of parameters from `first` on that must follow each other without a gap. */
 static size_t run_end(const struct parameters *parameters, size_t first) {
 	size_t end = first + 1;
 	while (end < parameters->count && parameter_adjoins_next(&parameters->table[end - 1]))
@@ -249,7 +251,7 @@ static size_t run_end(const struct parameters *parameters, size_t first) {
 	return end;
 }
 
-/* Whether the parameters can be read in the file: floats, where floats may be, and one after the other. */
+/* Whether the parameters can be used where they are in the mapped file: they are floats, aligned and adjacent. */
 static bool lie_ready(const struct source *source, size_t first, size_t end) {
 	for (size_t i = first; i < end; i++) {
 		const struct tensor *tensor = source->tensors[i], *before = i > first ? source->tensors[i - 1] : NULL;
@@ -260,7 +262,7 @@ static bool lie_ready(const struct source *source, size_t first, size_t end) {
 	return true;
 }
 
-/* Puts the parameters that cannot be read in the file behind it. */
+/* Maps the file, and copies the parameters that cannot be used where they are into memory behind it. */
 static int place_in_file(const struct source *source, struct parameters *parameters, uint64_t seed,
 	struct failure *failure) {
 	size_t capacity = 0, end;
@@ -295,7 +297,7 @@ static int place_in_file(const struct source *source, struct parameters *paramet
 
 /* ---- the folder ---------------------------------------------------------------------------------------- */
 
-/* What parameters_save() put into the metadata. */
+/* Reads the lineage that parameters_save() wrote into the metadata. */
 static void read_lineage(const struct source *source, struct parameters *parameters) {
 	const char *text = json_string_value(json_object_get(safetensors_metadata(source->file), "cloze"));
 	if (text == NULL)
@@ -305,7 +307,7 @@ static void read_lineage(const struct source *source, struct parameters *paramet
 	if (json_is_array(lineage))
 		parameters->lineage = json_incref(lineage);
 	else
-		warn(source->warnings, "%s: its lineage cannot be read, and is left aside", source->folder);
+		warn(source->warnings, "%s: its lineage cannot be read and is ignored", source->folder);
 	json_decref(json);
 }
 
@@ -318,10 +320,10 @@ static void describe_origins(const struct source *source, struct parameters *par
 	}
 }
 
-/* Where the values come to be: nowhere, in a block of their own, in the mapped file. */
+/* Where the values are: nowhere, in a block of memory, or in the mapped file. */
 enum values { NO_VALUES, IN_BLOCK, IN_FILE };
 
-/* Takes over `config`; and the file, unless the values are copied. */
+/* Takes over *config, and the file unless the values are copied. */
 static struct parameters *load(struct source *source, struct config *config, uint64_t seed, enum values values,
 	struct failure *failure) {
 	source->used = allocate(safetensors_count(source->file), sizeof *source->used);
@@ -353,7 +355,7 @@ static struct parameters *load(struct source *source, struct config *config, uin
 	if (result == 0)
 		return parameters;
 	if (values == IN_FILE)
-		parameters->values = NULL; /* they are in the file, which stays the caller's */
+		parameters->values = NULL; /* the values are in the file, which the caller closes */
 	parameters_free(parameters);
 	return NULL;
 }
@@ -390,7 +392,8 @@ struct parameters *parameters_load_as(struct config *config, const char *folder,
 
 struct parameters *parameters_load(const char *folder, const struct head_layout *head, uint64_t seed,
 	const struct warnings *warnings, struct failure *failure) {
-	return open_folder((struct source){ .folder = folder, .head = head, .warnings = warnings }, seed, IN_BLOCK, failure);
+	return open_folder((struct source){ .folder = folder, .head = head, .warnings = warnings }, seed, IN_BLOCK,
+		failure);
 }
 
 struct parameters *parameters_map(const char *folder, const struct head_layout *head, uint64_t seed,
@@ -398,8 +401,8 @@ struct parameters *parameters_map(const char *folder, const struct head_layout *
 	return open_folder((struct source){ .folder = folder, .head = head, .warnings = warnings }, seed, IN_FILE, failure);
 }
 
-struct parameters *parameters_describe(const char *folder, const struct head_layout *head, const struct warnings *warnings,
-	struct failure *failure) {
+struct parameters *parameters_describe(const char *folder, const struct head_layout *head,
+	const struct warnings *warnings, struct failure *failure) {
 	return open_folder((struct source){ .folder = folder, .head = head, .warnings = warnings }, 0, NO_VALUES, failure);
 }
 
@@ -440,8 +443,8 @@ int folder_has_head(const char *folder, const struct head_layout *head, struct f
 
 /* ---- values for a table that is there ------------------------------------------------------------------ */
 
-int parameter_read(const struct safetensors *file, const char *path, const char *name, const struct parameter *parameter,
-	float *values, struct failure *failure) {
+int parameter_read(const struct safetensors *file, const char *path, const char *name,
+	const struct parameter *parameter, float *values, struct failure *failure) {
 	const struct tensor *tensor = safetensors_find(file, name);
 	if (tensor == NULL || tensor->elements != parameter->elements || tensor->shape[0] != parameter->shape[0])
 		return fail(failure, EX_DATAERR, "%s: %s is %s (was the run begun from another --model?)", path, name,
@@ -457,7 +460,8 @@ int parameters_read(struct parameters *parameters, const char *folder, struct fa
 	int result = file == NULL ? -1 : 0;
 	for (size_t i = 0; i < parameters->count && result == 0; i++) {
 		const struct parameter *parameter = &parameters->table[i];
-		result = parameter_read(file, folder, parameter->name, parameter, parameter_values(parameters, parameter), failure);
+		result = parameter_read(file, folder, parameter->name, parameter, parameter_values(parameters, parameter),
+			failure);
 	}
 	safetensors_close(file);
 	return result;
@@ -475,7 +479,7 @@ int parameters_save(const struct parameters *parameters, const char *folder, str
 		const struct parameter *parameter = &parameters->table[i];
 		sources[count++] = (struct tensor_source){ parameter->name, parameter->dimensions,
 			{ parameter->shape[0], parameter->shape[1] }, parameter_values(parameters, parameter) };
-		/* Where the weights are tied, transformers writes the one tensor under its first name alone. */
+		/* If the weights are tied, transformers writes the tensor under its first name only. */
 		if (parameter->alias_first && !parameters->config.tie_word_embeddings) {
 			sources[count] = sources[count - 1];
 			sources[count++].name = parameter->alias;

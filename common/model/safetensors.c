@@ -1,5 +1,5 @@
-/* safetensors: tensors in a file. Each file is mapped whole; its header becomes a table of tensors that point into the map. The tables of all shards
- * are joined and sorted by name. */
+/* safetensors: reads and writes tensors in files. Each file is mapped as a whole; its header becomes a table of tensors
+ * that point into the map. The tables of all shards are joined and sorted by name. */
 #include "model/safetensors.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@
 #include "base/json_file.h"
 #include "base/memory.h"
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-endian, and mapped as it is");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-endian, and files are mapped");
 
 enum { HEADER_LIMIT = 100000000, INDEX_LIMIT = 100000000, DATA_ALIGNMENT = 64 };
 
@@ -37,12 +37,12 @@ static const struct { const char *name; size_t bytes; } dtypes[] = {
 
 /* ---- one file ------------------------------------------------------------------------------------------ */
 
-/* A whole number from 0; -1 for anything else. */
+/* The value if it is a whole number from 0 up; -1 for anything else. */
 static json_int_t whole_number(const json_t *value) {
 	return json_is_integer(value) && json_integer_value(value) >= 0 ? json_integer_value(value) : -1;
 }
 
-/* Bytes of a number of the dtype; 0: not known here. */
+/* The size of a number of this dtype in bytes; 0: not known here. */
 static size_t dtype_size(const char *dtype) {
 	for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++)
 		if (strcmp(dtype, dtypes[i].name) == 0)
@@ -50,7 +50,7 @@ static size_t dtype_size(const char *dtype) {
 	return 0;
 }
 
-/* Of a tensor of more dimensions than are kept, the last ones are only counted. */
+/* Reads the shape. Sizes beyond TENSOR_MAX_DIMENSIONS only count for the number of elements. */
 static int read_shape(const char *path, const json_t *shape, struct tensor *tensor, struct failure *failure) {
 	tensor->dimensions = json_array_size(shape);
 	if (!json_is_array(shape))
@@ -59,14 +59,14 @@ static int read_shape(const char *path, const json_t *shape, struct tensor *tens
 	for (size_t i = 0; i < tensor->dimensions; i++) {
 		json_int_t size = whole_number(json_array_get(shape, i));
 		if (size < 0 || __builtin_mul_overflow(tensor->elements, (size_t)size, &tensor->elements))
-			return fail(failure, EX_DATAERR, "%s: tensor %s: its shape has a size that cannot be", path, tensor->name);
+			return fail(failure, EX_DATAERR, "%s: tensor %s: its shape has an impossible size", path, tensor->name);
 		if (i < TENSOR_MAX_DIMENSIONS)
 			tensor->shape[i] = (size_t)size;
 	}
 	return 0;
 }
 
-/* Reads {"dtype", "shape", "data_offsets"}; the offsets count from `data`, of `length` bytes. */
+/* Reads {"dtype", "shape", "data_offsets"}; the offsets count from `data`, which has `length` bytes. */
 static int read_entry(const char *path, const json_t *entry, const unsigned char *data, size_t length,
 	struct tensor *tensor, struct failure *failure) {
 	const char *dtype = json_string_value(json_object_get(entry, "dtype"));
@@ -99,7 +99,7 @@ static int compare_places(const void *left, const void *right) {
 	return (a->bytes > b->bytes) - (a->bytes < b->bytes);
 }
 
-/* The data must be covered from beginning to end, each byte once. */
+/* Checks that the tensors cover the data from beginning to end, each byte once. */
 static int check_cover(const char *path, struct tensor *tensors, size_t count, const unsigned char *data,
 	size_t length, struct failure *failure) {
 	const unsigned char *next = data;
@@ -108,13 +108,12 @@ static int check_cover(const char *path, struct tensor *tensors, size_t count, c
 	for (size_t i = 0; i < count; i++) {
 		const unsigned char *begin = tensors[i].data;
 		if (begin != next)
-			return fail(failure, EX_DATAERR, "%s: tensor %s: its data begin at byte %td, where %td was due (%s)", path,
+			return fail(failure, EX_DATAERR, "%s: tensor %s: its data begin at byte %td instead of %td (%s)", path,
 				tensors[i].name, begin - data, next - data, begin < next ? "an overlap" : "a gap");
 		next = begin + tensors[i].bytes;
 	}
 	if (next != data + length)
-		return fail(failure, EX_DATAERR, "%s: %td bytes after the last tensor belong to none", path,
-			data + length - next);
+		return fail(failure, EX_DATAERR, "%s: has %td bytes after the last tensor", path, data + length - next);
 	return 0;
 }
 
@@ -173,10 +172,10 @@ static int add_file(struct safetensors *file, const char *path, struct failure *
 	const unsigned char *bytes = (const unsigned char *)mapped.bytes + sizeof length;
 	size_t rest = mapped.length - sizeof length;
 	if (length > HEADER_LIMIT || length > rest)
-		return fail(failure, EX_DATAERR, "%s: is not a safetensors file, or cut short: a header of %llu bytes in a file "
-			"of %zu", path, (unsigned long long)length, mapped.length);
+		return fail(failure, EX_DATAERR, "%s: is not a safetensors file, or cut short: a header of %llu bytes in a "
+			"file of %zu", path, (unsigned long long)length, mapped.length);
 	if (length == 0 || bytes[0] != '{')
-		return fail(failure, EX_DATAERR, "%s: is not a safetensors file: its header is no JSON object", path);
+		return fail(failure, EX_DATAERR, "%s: is not a safetensors file: its header is not a JSON object", path);
 	json_error_t error;
 	json_t *header = json_loadb((const char *)bytes, (size_t)length, JSON_REJECT_DUPLICATES, &error);
 	if (header == NULL)
@@ -198,7 +197,7 @@ static json_t *read_index(const char *path, struct failure *failure) {
 	return index;
 }
 
-/* Opens each file that the weight_map names, once. */
+/* Opens each file that the weight_map names. */
 static int add_shards(struct safetensors *file, const char *folder, const char *path, const json_t *weight_map,
 	json_t *opened, struct failure *failure) {
 	const char *name;
@@ -277,8 +276,8 @@ static int open_folder(struct safetensors *file, const char *folder, struct fail
 	return result;
 }
 
-static struct safetensors *open_by(int (*open_it)(struct safetensors *, const char *, struct failure *), const char *path,
-	struct failure *failure) {
+static struct safetensors *open_by(int (*open_it)(struct safetensors *, const char *, struct failure *),
+	const char *path, struct failure *failure) {
 	struct safetensors *file = allocate(1, sizeof *file);
 	file->metadata = json_object();
 	if (open_it(file, path, failure) < 0) {
@@ -340,8 +339,9 @@ static float from_bf16(uint16_t bits) {
 	return from_bits((uint32_t)bits << 16);
 }
 
-/* IEEE 754 binary16: 1 sign, 5 exponent, 10 fraction bits. Where a float has its own they say a number 2^112 too small,
- * that being the difference of the exponents' biases; the largest exponent is that of infinities and of no numbers. */
+/* IEEE 754 binary16: 1 sign bit, 5 exponent bits, 10 fraction bits. Exponent and fraction, moved to those of a float,
+ * give a number that is too small by 2^112, because the biases of the exponents differ by 112. The largest exponent
+ * means an infinity or a NaN. */
 static float from_f16(uint16_t half) {
 	float magnitude = from_bits((uint32_t)(half & 0x7fff) << 13) * 0x1p112f;
 	uint32_t bits;
@@ -395,7 +395,7 @@ static size_t whole_pages(size_t bytes) {
 	return (bytes + page - 1) / page * page;
 }
 
-/* Takes the map of a file to the address, and its tensors with it. */
+/* Moves the map of a file to the address `to`, and the pointers of its tensors with it. */
 static int move_map(struct safetensors *file, const struct mapped *mapped, char *to) {
 	const char *from = mapped->bytes;
 	if (mremap(mapped->bytes, mapped->length, mapped->length, MREMAP_MAYMOVE | MREMAP_FIXED, to) == MAP_FAILED)
@@ -412,7 +412,8 @@ void *safetensors_gather(struct safetensors *file, size_t capacity, void **behin
 	struct mapped range = { .length = whole_pages(capacity) };
 	for (size_t i = 0; i < file->file_count; i++)
 		range.length += whole_pages(file->files[i].length);
-	range.bytes = mmap(NULL, range.length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); /* addresses, no memory */
+	/* This reserves addresses, not memory. */
+	range.bytes = mmap(NULL, range.length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int result = range.bytes == MAP_FAILED ? -1 : 0;
 	char *next = range.bytes;
 	for (; file->file_count > 0 && result == 0; file->file_count--) {
@@ -420,7 +421,7 @@ void *safetensors_gather(struct safetensors *file, size_t capacity, void **behin
 		result = move_map(file, last, next);
 		next += whole_pages(last->length);
 	}
-	/* qemu-user refuses to protect no pages. */
+	/* qemu-user refuses mprotect() of 0 pages. */
 	if (result == 0 && capacity > 0)
 		result = mprotect(next, whole_pages(capacity), PROT_READ | PROT_WRITE);
 	if (result < 0) {
@@ -442,7 +443,7 @@ static size_t source_bytes(const struct tensor_source *source) {
 	return elements * sizeof(float);
 }
 
-/* The length and the header, padded with spaces so that the data after them are aligned in a map. free() releases it. */
+/* Formats the length and the header, padded with spaces so that the data are aligned in a map. free() releases it. */
 static char *format_header(const struct tensor_source *tensors, size_t count, const json_t *metadata,
 	size_t *length) {
 	json_t *header = json_object();

@@ -1,5 +1,5 @@
-/* The table of parameters: its layout, roles and groups, new values, and checkpoints in the forms that transformers saves,
- * which the fixtures hold with equal values. */
+/* The table of parameters: its layout, roles and groups, new values, and checkpoints in the forms that transformers
+ * saves, which the fixtures hold with equal values. */
 #include "test.h"
 #include "warned.h"
 
@@ -292,7 +292,8 @@ static struct parameters *map(const char *path) {
 	return parameters;
 }
 
-/* The table of `mapped` against that of `loaded`; the offsets that the network uses differ, but tell the same values. */
+/* The table of `mapped` against that of `loaded`; the offsets that the network uses differ, but tell the same
+ * values. */
 static void assert_same_values(const struct parameters *mapped, const struct parameters *loaded) {
 	assert_int_equal(mapped->count, loaded->count);
 	for (size_t i = 0; i < loaded->count; i++) {
@@ -547,7 +548,7 @@ static void strangers_are_named(void **state) {
 	put_renamed(with_strangers);
 	struct parameters *parameters = load_noting(folder, 0, &notes, &failure);
 	assert_non_null(parameters);
-	assert_non_null(strstr(notes, "2 tensors not of a masked language model left aside, the first aaa\n"));
+	assert_non_null(strstr(notes, "ignored 2 tensors that a masked language model does not have; the first is aaa\n"));
 	free(notes);
 	parameters_free(parameters);
 }
@@ -579,7 +580,7 @@ static char *exchanged(const char *name) {
 static void refused_by_name(void **state) {
 	(void)state;
 	put_renamed(without_key);
-	assert_refused("bert.encoder.layer.1.attention.self.key.weight is missing, 1 of the encoder's 37");
+	assert_refused("bert.encoder.layer.1.attention.self.key.weight is missing (1 of the encoder's 37 are");
 	put_renamed(twice);
 	assert_refused("encoder.layer.0.attention.output.LayerNorm.beta are the same parameter");
 	put_renamed(exchanged);
@@ -602,7 +603,7 @@ static void refused_by_name(void **state) {
 	parameters_free(parameters);
 }
 
-/* A model whose decoder is its own: kept apart, under both names of the bias, whatever its source said. */
+/* A model with an untied decoder is saved with both names of the bias, whatever the source's configuration said. */
 static void untied(void **state) {
 	(void)state;
 	static const struct { const char *path; size_t second_bias; } families[] = {

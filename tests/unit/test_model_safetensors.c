@@ -163,7 +163,7 @@ static void files_that_lie(void **state) {
 		{ "[]", 0, "JSON object" },
 		{ " {}", 0, "JSON object" },
 		{ "{", 0, "header" },
-		{ "{}", 1, "belong to none" },
+		{ "{}", 1, "after the last tensor" },
 		{ "{\"t\":3}", 0, "dtype" },
 		{ "{\"__metadata__\":[]}", 0, "__metadata__" },
 		{ "{" ENTRY("t", "F16_AND_SO_ON_AND", "[1]", "0", "4") "}", 4, "tensor t: its dtype" },
