@@ -1,6 +1,6 @@
 # cloze: masked-language-model fine-tuning as Unix filters. `make help` lists the targets.
 
-VERSION = 0.1.0
+VERSION = 0.2.0
 PREFIX = /usr/local
 BUILD = build
 BIN = bin
@@ -94,6 +94,7 @@ help:
 	@echo 'make fetch        a MODEL of the Hugging Face hub into run/downloads'
 	@echo 'make imdb         fine-tune MODEL (default $(MODEL)) on DATA (default: download aclImdb)'
 	@echo 'make trainer      the same with other SETTINGS; so do accelerate, whole-imdb, and own-text TEXT=FILE'
+	@echo 'make push         the model of make imdb, with a model card, to REPO=OWNER/NAME of the hub; make hub: its folder'
 	@echo 'make torture      lets every file operation of a training run fail, then kills one again and again (minutes)'
 	@echo 'make fuzz         feeds whatever reads files what nobody would write, FUZZ_SECONDS (default 60) each'
 	@echo 'make bench        cloze beside the reference, as a table'
@@ -199,6 +200,7 @@ bench:
 	@CLOZE_BIN="$(abspath $(BIN))" tests/bench/run
 
 imdb_downloads = pipelines/install-dependencies imdb
+imdb_pushes = pipelines/install-dependencies push
 imdb_ready = pipelines/install-dependencies build && $(MAKE) --no-print-directory all
 include pipelines/imdb.mk
 
@@ -213,7 +215,7 @@ $(BUILD)/completions/zsh/_%: $(BIN)/% pipelines/make-completions
 	$(call say,complete,$@) pipelines/make-completions zsh $< > $@
 
 # What is installed: a line for each file, the folder below PREFIX first.
-share_cloze = $(wildcard pipelines/*.mk) pipelines/fetch pipelines/fetch-model
+share_cloze = $(wildcard pipelines/*.mk) $(addprefix pipelines/,fetch fetch-model model-card push-model)
 installed = $(tools:%=bin:%) $(foreach page,$(wildcard man/*),share/man/man$(subst .,,$(suffix $(page))):$(page)) \
 	$(patsubst %,share/bash-completion/completions:%,$(filter $(BUILD)/completions/bash/%,$(completions))) \
 	$(patsubst %,share/zsh/site-functions:%,$(filter $(BUILD)/completions/zsh/%,$(completions))) \

@@ -5,6 +5,8 @@
 #     make own-text TEXT=my.csv MODEL=bert-base-uncased
 #     make imdb SETTINGS=mine.mk                    with a copy of one of these files
 #     make fetch MODEL=bert-base-uncased            a model of the hub into run/downloads
+#     make hub                                      the run's model as a folder for the hub, run-DIGEST/hub
+#     make push REPO=owner/name                     pushes it, as git and git-lfs do
 #
 # Without DATA the archive is downloaded, without MODEL distilbert-base-uncased from the hub.
 #
@@ -13,8 +15,8 @@
 # on with a run that was stopped. IMDB/run-DIGEST/ is a run, with its settings in settings.mk; IMDB/latest is a link to
 # the one that was finished last.
 #
-# A makefile of one's own may include it from where `make install` puts it, PREFIX/share/cloze/imdb.mk; the tools are then
-# those on PATH.
+# A makefile of one's own may include it from where `make install` puts it, PREFIX/share/cloze/imdb.mk; the tools are
+# then those on PATH.
 
 IMDB = run/imdb
 DATA = $(imdb_download)
@@ -37,6 +39,12 @@ KEEP_EPOCHS =
 TRAIN_OPTIONS =
 # Steps that are taken first, and thrown away, to estimate how long the run takes; 0: no estimate.
 ESTIMATE_STEPS = 0
+# What the hub calls the model and the data, for the model card; known of what was fetched, and of the IMDB archive.
+BASE_MODEL =
+DATASET =
+# The repository to push to, and whether the models after each epoch (KEEP_EPOCHS=yes) are pushed too, a commit each.
+REPO =
+PUSH_EPOCHS =
 
 HF_ENDPOINT ?= https://huggingface.co
 imdb_download = run/downloads/aclImdb_v1.tar.gz
@@ -56,6 +64,7 @@ imdb_name = $(subst $(imdb_empty) $(imdb_empty),\ ,$(1))
 # In the source tree, what installs the dependencies and builds the tools; the makefile there sets these.
 imdb_downloads ?= :
 imdb_ready ?= :
+imdb_pushes ?= :
 
 SETTINGS =
 ifneq ($(SETTINGS),)
@@ -83,6 +92,10 @@ imdb:
 		fetch-model $(call imdb_quote,$(MODEL)) $(call imdb_quote,$(imdb_fetched))
 	@$(imdb_make) imdb-run
 
+hub push: imdb
+	@$(if $(filter push,$@),$(imdb_pushes),:)
+	@$(imdb_make) imdb-$@
+
 trainer accelerate whole-imdb own-text:
 	@$(imdb_make) imdb SETTINGS=$(call imdb_quote,$(imdb_folder)/$@.mk)
 
@@ -91,11 +104,11 @@ fetch:
 	@PATH=$(call imdb_quote,$(imdb_path)) HF_ENDPOINT=$(HF_ENDPOINT) \
 		fetch-model $(call imdb_quote,$(MODEL:run/downloads/%=%)) $(call imdb_quote,run/downloads/$(MODEL:run/downloads/%=%))
 
-.PHONY: imdb trainer accelerate whole-imdb own-text fetch imdb-run
+.PHONY: imdb hub push trainer accelerate whole-imdb own-text fetch imdb-run imdb-hub imdb-push
 
 # ---- the run itself, in a make of its own, for which the data and the model are there -------------------------------
 
-ifneq ($(filter imdb-run,$(MAKECMDGOALS)),)
+ifneq ($(filter imdb-run imdb-hub imdb-push,$(MAKECMDGOALS)),)
 
 # A stage that fails fails its pipe; what it wrote keeps the suffix .part.
 SHELL = /bin/bash
@@ -131,11 +144,13 @@ run := $(IMDB)/run-$(call imdb_digest,$(imdb_run_settings))
 imdb_mask_wwm = wwm-mask --wwm-probability $(WWM_PROBABILITY)
 imdb_mask_random = random-mask --mlm-probability $(MLM_PROBABILITY)
 imdb_mask = $(or $(imdb_mask_$(MASK)),$(error MASK=$(MASK): it is wwm or random))
-imdb_train_options = --lr $(LEARNING_RATE) --weight-decay $(WEIGHT_DECAY) --batch-size $(BATCH_SIZE) --seed 3 $(TRAIN_OPTIONS)
+imdb_train_options = --lr $(LEARNING_RATE) --weight-decay $(WEIGHT_DECAY) --batch-size $(BATCH_SIZE) --seed 3 \
+	$(TRAIN_OPTIONS)
 imdb_masked = shuffle-records --epochs $(EPOCHS) --seed 1 < '$(train)' | $(imdb_mask) --seed 2
 # Where every model is kept, a checkpoint an epoch; where not, the newest, for a run that is stopped.
-imdb_save = $(if $(filter yes,$(KEEP_EPOCHS)),--save-steps $$(imdb_steps=$$(rec-dump --info '$(train)' | \
-	sed -n 's/^  "records": \([0-9]*\).*/\1/p'); echo $$(((imdb_steps + $(BATCH_SIZE) - 1) / $(BATCH_SIZE)))),--save-total-limit 1)
+imdb_save = $(if $(filter yes,$(KEEP_EPOCHS)),--save-steps $$((($(imdb_records) - 1) / $(BATCH_SIZE) + 1)),\
+	--save-total-limit 1)
+imdb_records = $$(rec-dump --info '$(train)' | sed -n 's/^  "records": \([0-9]*\).*/\1/p')
 
 imdb-run: imdb-announce $(call imdb_name,$(run)/report.txt)
 	@ln -sfn "$$(basename '$(run)')" '$(IMDB)/latest'
@@ -147,19 +162,22 @@ imdb-announce:
 	@printf '%s\n' '# The settings of this run: make imdb SETTINGS=THIS_FILE goes on with it.' 'IMDB = $(IMDB)' \
 		$(call imdb_lines,$(imdb_run_settings)) | sed '2,$$ { s/[$$]/$$$$/g; s/#/\\#/g; }' > '$(run)/settings.mk'
 	@if [ -e '$(run)/report.txt' ]; then state='is done already'; \
-	elif [ -e '$(run)/metrics.jsonl' ] || [ -e '$(run)/metrics.jsonl.part' ]; then state='goes on where it stopped'; else state='begins'; fi; \
+	elif ls '$(run)'/metrics.jsonl* > /dev/null 2>&1; then state='goes on where it stopped'; \
+	else state='begins'; fi; \
 	printf '%s' '$(run)' " $$state:"; \
 	printf ' %s' $(call imdb_words,$(imdb_run_settings)); echo
 	@for other in '$(IMDB)'/run-*; do [ "$$other" = '$(run)' ] || [ -e "$$other/report.txt" ] || \
 		echo "$$other is not finished (make imdb SETTINGS='$$other/settings.mk' goes on with it)"; done
 
 $(call imdb_name,$(chunks)):
-	imdb-read --split $(SPLIT) $(READ_OPTIONS) $(call imdb_quote,$(DATA)) | wordpiece --model $(call imdb_quote,$(imdb_model)) \
+	imdb-read --split $(SPLIT) $(READ_OPTIONS) $(call imdb_quote,$(DATA)) \
+		| wordpiece --model $(call imdb_quote,$(imdb_model)) \
 		| group-texts --chunk-size $(CHUNK_SIZE) > '$@.part'
 	@mv '$@.part' '$@'
 
 $(call imdb_name,$(train)): $(call imdb_name,$(chunks))
-	split-records --train-size $(TRAIN_SIZE) --test-size $(TEST_SIZE) --seed $(SEED) --test-out '$(test)' < '$<' > '$@.part'
+	split-records --train-size $(TRAIN_SIZE) --test-size $(TEST_SIZE) --seed $(SEED) \
+		--test-out '$(test)' < '$<' > '$@.part'
 	@mv '$@.part' '$@'
 
 $(call imdb_name,$(eval)): $(call imdb_name,$(train))
@@ -173,11 +191,11 @@ $(call imdb_name,$(before)): $(call imdb_name,$(eval))
 # The time that a few steps take, and how many there are. The first step also waits for the model's file to be read.
 $(call imdb_name,$(run)/estimate.txt): $(call imdb_name,$(eval))
 	@rm -rf '$(run)/estimate'
-	{ $(imdb_masked) || true; } 2> /dev/null | train-step --model $(call imdb_quote,$(imdb_model)) --out '$(run)/estimate' $(imdb_train_options) \
-		--max-steps $(ESTIMATE_STEPS) > '$@.part'
+	{ $(imdb_masked) || true; } 2> /dev/null \
+		| train-step --model $(call imdb_quote,$(imdb_model)) --out '$(run)/estimate' $(imdb_train_options) \
+			--max-steps $(ESTIMATE_STEPS) > '$@.part'
 	@rm -rf '$(run)/estimate'
-	@records=$$(rec-dump --info '$(train)' | sed -n 's/^  "records": \([0-9]*\).*/\1/p'); \
-	sed -n '$$ s/.*"tokens_per_second": \([0-9.e+]*\).*/\1/p' '$@.part' | awk -v records="$$records" '{ \
+	@sed -n '$$ s/.*"tokens_per_second": \([0-9.e+]*\).*/\1/p' '$@.part' | awk -v records="$(imdb_records)" '{ \
 		tokens = records * $(CHUNK_SIZE) * $(EPOCHS); \
 		printf "estimate: %.2f hours of training, for %d chunks in %s epochs at %s tokens a second\n", \
 			tokens / $$1 / 3600, records, "$(EPOCHS)", $$1 }' > '$@.new'
@@ -186,11 +204,13 @@ $(call imdb_name,$(run)/estimate.txt): $(call imdb_name,$(eval))
 
 # train-step puts the model in place when it is whole, and only then. Ctrl-C leaves a checkpoint, from which the next
 # make goes on. Steps that a killed run had printed and not saved come again: the last line of each is kept.
-$(call imdb_name,$(run)/metrics.jsonl): $(call imdb_name,$(eval)) $(if $(filter-out 0,$(ESTIMATE_STEPS)),$(call imdb_name,$(run)/estimate.txt))
+$(call imdb_name,$(run)/metrics.jsonl): $(call imdb_name,$(eval)) \
+		$(if $(filter-out 0,$(ESTIMATE_STEPS)),$(call imdb_name,$(run)/estimate.txt))
 	$(imdb_masked) \
 		| train-step --model $(call imdb_quote,$(imdb_model)) --out '$(run)/model' --resume $(imdb_train_options) \
 			--eval '$(eval)' $(imdb_save) >> '$@.part'
-	@tac '$@.part' | awk '{ line = $$0; sub(/, "tokens_per_second.*/, ""); if (!seen[$$0]++) print line }' | tac > '$@.once'
+	@tac '$@.part' | awk '{ line = $$0; sub(/, "tokens_per_second.*/, ""); if (!seen[$$0]++) print line }' \
+		| tac > '$@.once'
 	@mv '$@.once' '$@' && rm '$@.part'
 
 $(call imdb_name,$(run)/after.txt): $(call imdb_name,$(run)/metrics.jsonl)
@@ -206,6 +226,33 @@ $(call imdb_name,$(run)/report.txt): $(call imdb_name,$(before)) $(call imdb_nam
 		echo 'This is a great [MASK].' | fill-mask --model '$(run)/model'; \
 	} > '$@.part'
 	@mv '$@.part' '$@'
+
+# ---- for the hub -----------------------------------------------------------------------------------------------------
+
+imdb_base_model = $(or $(BASE_MODEL),$(shell name=$(call imdb_quote,$(imdb_model)); \
+	case "$$name" in (run/downloads/*) echo "$${name#run/downloads/}" ;; esac))
+imdb_dataset = $(or $(DATASET),$(shell case "$$(basename $(call imdb_quote,$(DATA)))" in (aclImdb*) \
+	echo stanfordnlp/imdb ;; esac))
+imdb_figures = sed -E 's/^perplexity ([^ ]+) loss ([^ ]+) .*/$(1) perplexity=\1 $(1) loss=\2/'
+
+imdb-hub:
+	@rm -rf '$(run)/hub.part' && mkdir '$(run)/hub.part'
+	@cd '$(run)/model' && cp $$(ls config.json *.safetensors tokenizer*.json vocab.txt special_tokens_map.json \
+		added_tokens.json 2> /dev/null) ../hub.part
+	@echo '*.safetensors filter=lfs diff=lfs merge=lfs -text' > '$(run)/hub.part/.gitattributes'
+	@model-card --base $(call imdb_quote,$(imdb_model)) --base-model $(call imdb_quote,$(imdb_base_model)) \
+		--dataset $(call imdb_quote,$(imdb_dataset)) --data "$$(basename $(call imdb_quote,$(DATA)))" \
+		--name $(call imdb_quote,$(notdir $(or $(REPO),$(IMDB)))) --metrics '$(run)/metrics.jsonl' \
+		$$($(call imdb_figures,--before) '$(before)') $$($(call imdb_figures,--metric) '$(run)/after.txt') '$(run)/model' \
+		> '$(run)/hub.part/README.md'
+	@rm -rf '$(run)/hub' && mv '$(run)/hub.part' '$(run)/hub'
+	@echo '$(run)/hub is ready for the hub'
+
+imdb-push: imdb-hub
+	@[ -n $(call imdb_quote,$(REPO)) ] || { \
+		echo 'make: REPO=OWNER/NAME: the repository to push to is missing' >&2; exit 1; }
+	@mapfile -t epochs < <($(if $(PUSH_EPOCHS),ls -dv '$(run)'/model/checkpoint-*,:)); \
+	push-model $(call imdb_quote,$(REPO)) "$${epochs[@]}" '$(run)/hub'
 
 .PHONY: imdb-announce
 endif

@@ -18,7 +18,7 @@ done > "$scratch/expected"
 for page in man/*.[157]; do
 	echo "./usr/share/man/man${page##*.}/$(basename "$page")"
 done >> "$scratch/expected"
-for file in pipelines/*.mk pipelines/fetch pipelines/fetch-model; do
+for file in pipelines/*.mk pipelines/fetch pipelines/fetch-model pipelines/model-card pipelines/push-model; do
 	echo "./usr/share/cloze/$(basename "$file")"
 done >> "$scratch/expected"
 is 'installs tools, pages, completions and make fragments' "$(files)" "$(sort "$scratch/expected")"
