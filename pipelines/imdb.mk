@@ -108,7 +108,7 @@ fetch:
 
 # ---- the run itself, in a make of its own, for which the data and the model are there -------------------------------
 
-ifneq ($(filter imdb-run imdb-hub imdb-push,$(MAKECMDGOALS)),)
+ifneq ($(filter imdb-run imdb-hub imdb-push distill-run,$(MAKECMDGOALS)),)
 
 # A stage that fails fails its pipe; what it wrote keeps the suffix .part.
 SHELL = /bin/bash

@@ -17,8 +17,10 @@ static struct distillation_options distillation = { .temperature = 2, .alpha_ce 
 
 static const struct option_entry options[] = {
 	OPTION_TABLE(run_options),
-	OPTION_NUMBER("temperature", &distillation.temperature, 0.01, 1e6, "T", "what logits are divided by before their softmax"),
-	OPTION_NUMBER("alpha-ce", &distillation.alpha_ce, 0, 1e6, "A", "weight of the divergence from the teacher's probabilities"),
+	OPTION_NUMBER("temperature", &distillation.temperature, 0.01, 1e6, "T",
+		"what logits are divided by before their softmax"),
+	OPTION_NUMBER("alpha-ce", &distillation.alpha_ce, 0, 1e6, "A",
+		"weight of the divergence from the teacher's probabilities"),
 	OPTION_NUMBER("alpha-mlm", &distillation.alpha_mlm, 0, 1e6, "A", "weight of the cross-entropy at the labels"),
 	OPTION_NUMBER("alpha-cos", &distillation.alpha_cos, 0, 1e6, "A", "weight of 1 - cosine of the hidden states"),
 	OPTION_PROGRESS,

@@ -1,4 +1,5 @@
-/* model-init: a new model folder, with parameters of a configuration's shapes, filled by chance, or with layers of a teacher. */
+/* model-init: a new model folder, with parameters of a configuration's shapes, filled by chance, or with layers of a
+ * teacher. */
 #include <ctype.h>
 #include <stdlib.h>
 
@@ -110,8 +111,8 @@ static size_t *read_layers(size_t limit, size_t *count) {
 static struct parameters *take_layers(struct tokenizer **tokenizer) {
 	struct failure failure;
 	size_t count;
-	struct parameters *whole = must(parameters_load(teacher, &masked_lm_head.layout, (uint64_t)seed, &print_warnings, &failure),
-		&failure);
+	struct parameters *whole = must(parameters_load(teacher, &masked_lm_head.layout, (uint64_t)seed, &print_warnings,
+		&failure), &failure);
 	size_t *layers = read_layers(whole->config.num_hidden_layers, &count);
 	struct parameters *parameters = parameters_of_layers(whole, layers, count);
 	record_lineage(parameters, whole->lineage);
@@ -123,8 +124,8 @@ static struct parameters *take_layers(struct tokenizer **tokenizer) {
 
 static void check_options(void) {
 	if ((config_path == NULL) == (teacher == NULL))
-		die(EX_USAGE, "%s (give --config, or --from with --layers)", teacher == NULL ? "no --config: the config.json of the model"
-			: "--config and --from: the model has one origin");
+		die(EX_USAGE, "%s (give --config, or --from with --layers)", teacher == NULL
+			? "neither --config nor --from was given" : "--config and --from were both given");
 	if ((teacher == NULL) != (kept == NULL))
 		die(EX_USAGE, "--from and --layers go together (give both)");
 	if (teacher != NULL && (vocabulary_path != NULL || cased))

@@ -1,7 +1,8 @@
 /* teach: adds a teacher's answers to masked records (train/teacher_columns.h has the columns).
  *
- * Records come in batches, and their rows are kept until the answers are there. The teacher sees as many records of a batch
- * at a time as have no more than ANSWER_BYTES of answers, one at least, so that memory does not grow with the batch. */
+ * Records come in batches, and their rows are kept until the answers are there. The teacher sees as many records of a
+ * batch at a time as have no more than ANSWER_BYTES of answers, one at least, so that memory does not grow with the
+ * batch. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -295,7 +296,8 @@ int main(int argc, char **argv) {
 	load_teacher(&stage);
 	struct tokenizer *tokenizer;
 	check(optional_tokenizer(model, &tokenizer, &failure), &failure);
-	stage.examples = must(batches_open(reader, &stage.parameters->config, tokenizer, LABELS_OF_TOKENS, 0, &failure), &failure);
+	stage.examples = must(batches_open(reader, &stage.parameters->config, tokenizer, LABELS_OF_TOKENS, 0, &failure),
+		&failure);
 	open_output(&stage, reader, tokenizer);
 	tokenizer_free(tokenizer);
 	answer_all(&stage, total);

@@ -1,4 +1,5 @@
-/* metrics: what a training tool prints: a line of JSON for each line of metrics, and progress with the latest losses. */
+/* metrics: what a training tool prints: a line of JSON for each line of metrics, and progress with the latest
+ * losses. */
 #ifndef CLOZE_CLI_METRICS_H
 #define CLOZE_CLI_METRICS_H
 
@@ -12,8 +13,8 @@
 struct shown_losses { double train, eval; };
 #define NO_LOSSES { NAN, NAN }
 
-/* Prints a line of metrics on standard output. `losses` is a struct shown_losses *, which takes the line's loss and eval_loss.
- * -1: 73, 74. */
+/* Prints a line of metrics on standard output. `losses` is a struct shown_losses *, which takes the line's loss and
+ * eval_loss. -1: 73, 74. */
 int print_metrics(void *losses, const json_t *line, struct failure *failure);
 
 /* Shows how many steps of `total` (-1: not known) are done, and the losses. */

@@ -560,8 +560,9 @@ static struct row_losses distill(float *logits, const float *teacher, size_t V, 
 	const struct distill_sums sums = sum_distill(logits, teacher, V, scale);
 	const struct row_losses losses = { (float)(sums.difference / sums.teacher + log(sums.soft / sums.teacher)),
 		(float)(log(sums.hard) + ((double)sums.max - (double)logits[row->label])) };
-	floats p = splat((float)((double)row->soft_scale / sums.teacher)), q = splat((float)((double)row->soft_scale / sums.soft)),
-		h = splat((float)((double)row->hard_scale / sums.hard));
+	floats p = splat((float)((double)row->soft_scale / sums.teacher));
+	floats q = splat((float)((double)row->soft_scale / sums.soft));
+	floats h = splat((float)((double)row->hard_scale / sums.hard));
 	for (size_t v = 0; v < V; v += WIDTH) {
 		floats t = load(teacher + v, V - v) - sums.teacher_max, z = load(logits + v, V - v) - sums.max;
 		floats soft = exponential(z * scale) * q - exponential(t * scale) * p;

@@ -10,15 +10,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Numbers beside the ids of a teacher's logits: the logarithm of the sum of exp(z / T) over the logits z that are left
- * out, at these temperatures T. */
-enum { REST_TEMPERATURES = 3 }; /* 1, 2, 4 */
+/* Numbers beside a token's logits where a teacher keeps some of them: the logarithm of the sum of exp(z / T) over the
+ * logits z that are left out, at as many temperatures T: 1, 2, 4. */
+enum { REST_TEMPERATURES = 3 };
 
 /* A teacher's answers, for distillation. */
 struct teacher_answers {
 	size_t K;                       /* logits of each labelled token; 0: there are no answers */
 	const float *logits;            /* [M, K] */
-	const int32_t *ids;             /* [M, K] which tokens they are of, none twice; NULL: K is vocab_size, and they go by id */
+	const int32_t *ids;             /* [M, K] of which tokens, none twice; NULL: K is vocab_size, and they go by id */
 	const float *rest;              /* [M, REST_TEMPERATURES] where there are ids */
 	const float *hidden_states;     /* [N, C] of the last layer; rows that are not attended are 0; NULL: none */
 	size_t C;                       /* their width, the model's hidden_size */

@@ -199,8 +199,8 @@ static void distill_row(void *context, size_t m, float *logits) {
 	row.label = head->examples->labels[m];
 	if (completed != NULL)
 		complete_row(losing, m, logits, completed);
-	losing->losses[m] = head->lm.compute->kernels->distill(logits, completed != NULL ? completed : teacher->logits + m * V, V,
-		&row);
+	losing->losses[m] = head->lm.compute->kernels->distill(logits,
+		completed != NULL ? completed : teacher->logits + m * V, V, &row);
 	free(completed);
 }
 

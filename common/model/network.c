@@ -170,8 +170,7 @@ void network_logits(struct network *network, const struct examples *examples, fl
 	network_answer(network, examples, logits, NULL);
 }
 
-/* The rows that were wanted in a piece, to the place after those of the pieces before it. Returns the place behind
- * them. */
+/* Copies the rows that were wanted in a piece. Returns the place behind them, for the next piece. */
 static float *copy_rows(const struct network *network, struct matrix rows, float *to) {
 	size_t C = network->compute.parameters->config.hidden_size;
 	for (size_t r = 0; r < network->wanted.count; r++, to += C)

@@ -58,8 +58,8 @@ int32_t *int32_list_extend(struct int32_list *list, size_t extra);
 int column_int32_list(const struct column *column, int64_t row, int32_t missing, struct int32_list *list,
 	struct failure *failure);
 
-/* Puts a row of a list<float>, large_list or fixed_size_list of numbers of 16, 32 or 64 bits into `values`, which has room for
- * the count that column_range() tells. -1: 65, an element is null or not a finite float; the caller knows the record. */
+/* Puts a row of a list<float>, large_list or fixed_size_list of numbers of 16, 32 or 64 bits into `values`, which has
+ * the capacity for the count that column_range() tells. -1: 65, an element is null or not a finite float; the caller knows the record. */
 int column_floats(const struct column *column, int64_t row, float *values, struct failure *failure);
 
 /* ---- building ------------------------------------------------------------------------------------------ */

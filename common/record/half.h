@@ -1,5 +1,5 @@
-/* half: numbers of 16 bits, IEEE 754 binary16, to and from floats. Every half is a float; a float is rounded to the nearest
- * half, ties to even, and is infinite from 65520 on. */
+/* half: numbers of 16 bits, IEEE 754 binary16, to and from floats. Every half is a float; a float is rounded to the
+ * nearest half, ties to even, and is infinite from 65520 on. */
 #ifndef CLOZE_RECORD_HALF_H
 #define CLOZE_RECORD_HALF_H
 

@@ -69,8 +69,8 @@ int64_t reader_total(struct reader *reader);
  * stream begins; those of another input are taken from the metadata. -1: not known before the end. */
 int64_t reader_batches(struct reader *reader, int64_t size);
 
-/* The index of the column of that name, which must be a list of integers or of floats, an integer, or a string. -1: 65; the text
- * gives the column, the type that was found, and which tools write it. */
+/* The index of the column of that name, which must be a list of integers or of floats, an integer, or a string. -1: 65;
+ * the text gives the column, the type that was found, and which tools write it. */
 int reader_find_int_list(const struct reader *reader, const char *name, struct failure *failure);
 int reader_find_float_list(const struct reader *reader, const char *name, struct failure *failure);
 int reader_find_int(const struct reader *reader, const char *name, struct failure *failure);

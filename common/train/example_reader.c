@@ -42,7 +42,8 @@ struct example_reader {
 };
 
 static bool has_token_labels(const struct example_reader *reader) {
-	return reader->labels == LABELS_OF_TOKENS || reader->labels == LABELS_AND_LOGITS || reader->labels == LABELS_AND_STATES;
+	return reader->labels == LABELS_OF_TOKENS || reader->labels == LABELS_AND_LOGITS
+		|| reader->labels == LABELS_AND_STATES;
 }
 
 /* True where no teacher is to be read. */

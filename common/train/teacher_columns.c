@@ -54,12 +54,12 @@ static int check_vocabulary(const struct teacher_columns *columns, struct failur
 	int64_t size = reader_info(columns->reader)->teacher_vocab_size;
 	if (size < 0 || size == (int64_t)columns->config->vocab_size)
 		return 0;
-	return fail(failure, EX_DATAERR, "%s: the teacher's vocabulary has %" PRId64 " tokens, the model's %zu (a student needs the "
-		"vocabulary of its teacher)", reader_name(columns->reader), size, columns->config->vocab_size);
+	return fail(failure, EX_DATAERR, "%s: the teacher's vocabulary has %" PRId64 " tokens, the model's %zu "
+		"(a student needs the vocabulary of its teacher)", reader_name(columns->reader), size, columns->config->vocab_size);
 }
 
-struct teacher_columns *teacher_columns_open(const struct reader *reader, const struct config *config, bool hidden_states,
-	struct failure *failure) {
+struct teacher_columns *teacher_columns_open(const struct reader *reader, const struct config *config,
+	bool hidden_states, struct failure *failure) {
 	struct teacher_columns *columns = allocate(1, sizeof *columns);
 	columns->reader = reader;
 	columns->config = config;
@@ -111,20 +111,21 @@ static int append_floats(const struct taught_record *record, int column, struct 
 }
 
 /* Finds K, the logits of a labelled token, or checks that it is the same as before. */
-static int check_logit_count(struct teacher_columns *columns, const struct taught_record *record, struct failure *failure) {
+static int check_logit_count(struct teacher_columns *columns, const struct taught_record *record,
+	struct failure *failure) {
 	size_t length = length_of(record, columns->logits), M = record->labels, V = columns->config->vocab_size;
 	size_t K = M > 0 ? length / M : 0;
 	if (M == 0 ? length > 0 : length % M != 0 || K == 0)
-		return fail(failure, EX_DATAERR, "%zu numbers in " TEACHER_LOGITS ", but %zu labelled tokens (give each as many)", length,
-			M);
+		return fail(failure, EX_DATAERR, "%zu numbers in " TEACHER_LOGITS ", but %zu labelled tokens (give each as many)",
+			length, M);
 	if (M == 0)
 		return 0;
 	if (columns->ids < 0 && K != V)
-		return fail(failure, EX_DATAERR, "%zu numbers a token in " TEACHER_LOGITS ", but the model's vocabulary has %zu (a student "
-			"needs the vocabulary of its teacher; fewer go with " TEACHER_IDS ")", K, V);
+		return fail(failure, EX_DATAERR, "%zu numbers a token in " TEACHER_LOGITS ", but the model's vocabulary has %zu "
+			"(a student needs the vocabulary of its teacher; fewer go with " TEACHER_IDS ")", K, V);
 	if (columns->ids >= 0 && K >= V)
-		return fail(failure, EX_DATAERR, "%zu numbers a token in " TEACHER_LOGITS ", but the model's vocabulary has %zu (a whole row "
-			"goes without " TEACHER_IDS ")", K, V);
+		return fail(failure, EX_DATAERR, "%zu numbers a token in " TEACHER_LOGITS ", but the model's vocabulary has %zu "
+			"(a whole row goes without " TEACHER_IDS ")", K, V);
 	if (columns->K > 0 && columns->K != K)
 		return fail(failure, EX_DATAERR, "%zu numbers a token in " TEACHER_LOGITS ", but %zu before", K, columns->K);
 	columns->K = K;
@@ -142,8 +143,8 @@ static int check_ids(const struct teacher_columns *columns, const int32_t *ids, 
 		return 0;
 	if (ids[k] >= 0 && (size_t)ids[k] < V)
 		return fail(failure, EX_DATAERR, TEACHER_IDS " has %" PRId32 " twice for one token", ids[k]);
-	return fail(failure, EX_DATAERR, TEACHER_IDS " has %s, outside the vocabulary of %zu (a student needs the vocabulary of its "
-		"teacher)", ids[k] == INT32_MIN ? "a null" : "an id", V);
+	return fail(failure, EX_DATAERR, TEACHER_IDS " has %s, outside the vocabulary of %zu (a student needs the vocabulary "
+		"of its teacher)", ids[k] == INT32_MIN ? "a null" : "an id", V);
 }
 
 static int append_ids(struct teacher_columns *columns, const struct taught_record *record, struct failure *failure) {
@@ -160,15 +161,15 @@ static int append_ids(struct teacher_columns *columns, const struct taught_recor
 	return append_floats(record, columns->rest, &columns->rest_values, record->labels * REST_TEMPERATURES, failure);
 }
 
-/* The states of the attended tokens go to the ends of their rows; those of the others are 0. */
+/* The states come one after the other; from the last on, each goes to its row. Rows that are not attended are 0. */
 static int append_states(struct teacher_columns *columns, const struct taught_record *record, struct failure *failure) {
 	size_t C = columns->config->hidden_size, length = length_of(record, columns->hidden_states), A = 0;
 	for (size_t n = 0; n < record->rows; n++)
 		A += record->attended[n];
 	if (length != A * C)
-		return fail(failure, EX_DATAERR, "%zu numbers in " TEACHER_HIDDEN_STATES ", but %zu attended tokens, and the model's "
-			"hidden_size is %zu (a teacher of another width goes with --alpha-cos 0, or without --hidden-states in teach)", length,
-			A, C);
+		return fail(failure, EX_DATAERR, "%zu numbers in " TEACHER_HIDDEN_STATES ", but %zu attended tokens, and the "
+			"model's hidden_size is %zu (a teacher of another width goes with --alpha-cos 0, or without --hidden-states "
+			"in teach)", length, A, C);
 	float *states = extend(&columns->states, record->rows * C);
 	if (column_floats(&record->batch->columns[columns->hidden_states], record->row, states, failure) < 0)
 		return -1;
@@ -181,7 +182,8 @@ static int append_states(struct teacher_columns *columns, const struct taught_re
 	return 0;
 }
 
-int teacher_columns_append(struct teacher_columns *columns, const struct taught_record *record, struct failure *failure) {
+int teacher_columns_append(struct teacher_columns *columns, const struct taught_record *record,
+	struct failure *failure) {
 	struct failure reason;
 	columns->last_logits = columns->logit_values.count;
 	columns->last_rest = columns->rest_values.count;

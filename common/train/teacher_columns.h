@@ -3,7 +3,7 @@
  * A record has M labelled tokens and A attended ones, in the order of their positions. Its answers are
  *
  *     teacher_logits          M K floats: K logits of each labelled token
- *     teacher_ids             M K integers: which tokens of the vocabulary they are of; without the column all of them, by id
+ *     teacher_ids             M K integers: which tokens of the vocabulary; without the column all of them, by id
  *     teacher_rest            3 M floats, beside teacher_ids (struct teacher_answers in model/examples.h)
  *     teacher_hidden_states   A C floats: the last layer's state of each attended token
  *
@@ -25,11 +25,11 @@
 
 struct teacher_columns;
 
-/* Finds the columns; that of hidden states is read where it is there and `hidden_states` asks for it. The reader and the
- * configuration, that of the student, are borrowed. NULL: 65, a column is missing or of another type, or the stream's metadata
- * tells of a teacher with another vocabulary. */
-struct teacher_columns *teacher_columns_open(const struct reader *reader, const struct config *config, bool hidden_states,
-	struct failure *failure);
+/* Finds the columns; that of hidden states is read where it is there and `hidden_states` asks for it. The reader and
+ * the configuration, that of the student, are borrowed. NULL: 65, a column is missing or of another type, or the
+ * stream's metadata tells of a teacher with another vocabulary. */
+struct teacher_columns *teacher_columns_open(const struct reader *reader, const struct config *config,
+	bool hidden_states, struct failure *failure);
 void teacher_columns_close(struct teacher_columns *columns); /* NULL is allowed */
 
 /* Forgets the records that were appended. */
@@ -44,9 +44,10 @@ struct taught_record {
 	const uint8_t *attended;  /* [rows] */
 };
 
-/* Appends the answers of one record. -1: 65, naming the record, for lists of wrong lengths, numbers that are not finite, ids
- * that are outside the vocabulary or there twice. */
-int teacher_columns_append(struct teacher_columns *columns, const struct taught_record *record, struct failure *failure);
+/* Appends the answers of one record. -1: 65, naming the record, for lists of wrong lengths, numbers that are not
+ * finite, ids that are outside the vocabulary or there twice. */
+int teacher_columns_append(struct teacher_columns *columns, const struct taught_record *record,
+	struct failure *failure);
 
 /* CRC-32 of what the last record appended holds, begun with `digest`. */
 uint32_t teacher_columns_digest(const struct teacher_columns *columns, uint32_t digest);

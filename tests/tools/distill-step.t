@@ -92,6 +92,13 @@ distill bf16 --dtype bf16 taught.arrows > bf16.jsonl 2> /dev/null
 ok '--dtype bf16 learns what fp32 learns' jq -en --slurpfile a whole.jsonl --slurpfile b bf16.jsonl \
 	'[$a, $b | map(.loss)] | transpose | all(.[0] / .[1] - 1 | fabs < 2e-2) and any(.[0] != .[1])'
 
+# A student that is its teacher has nothing to learn, of records with tokens that are not attended to, labelled or not, as well.
+jq -c '.attention_mask = [.input_ids | keys[] | if . % 5 == 2 then 0 else 1 end]' "$teacher/train.jsonl" |
+	rec-load --type masked | teach --model "$teacher" --hidden-states |
+	distill-step --model "$teacher" --out same --lr 0 --batch-size 4 --lr-scheduler-type constant > same.jsonl
+ok 'of its own answers a model has nothing to learn' jq -es 'length == 8 and all((.loss_ce | fabs) < 1e-6 and (.loss_cos | fabs) < 1e-6)' \
+	same.jsonl
+
 # Hidden states that are not there, or are not asked for.
 teach --model "$teacher" masked.arrows > logits.arrows
 is 'without hidden states loss_cos is 0' "$(distill logits logits.arrows | jq -s 'all(.loss_cos == 0)')" true

@@ -733,7 +733,8 @@ static void own_teacher(void **state) {
 static void rest_between_temperatures(void **state) {
 	(void)state;
 	const double z[] = { 1, -2, 0.5 };
-	const double temperatures[] = { 1, 2, 4, 1e9, 1.5, 3, 8, 0.5 }, tolerances[] = { 1e-6, 1e-6, 1e-6, 1e-6, 2e-3, 2e-3, 2e-3, 0.3 };
+	const double temperatures[] = { 1, 2, 4, 1e9, 1.5, 3, 8, 0.5 };
+	const double tolerances[] = { 1e-6, 1e-6, 1e-6, 1e-6, 2e-3, 2e-3, 2e-3, 0.3 };
 	float rest[REST_TEMPERATURES];
 	for (size_t i = 0; i < sizeof temperatures / sizeof *temperatures; i++) {
 		double sum = 0, T = temperatures[i];
