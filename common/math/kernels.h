@@ -48,6 +48,14 @@ struct adamw_step {
 struct distill_row { int32_t label; float temperature, soft_scale, hard_scale; };
 struct row_losses { float divergence, cross_entropy; };
 
+/* A product of few rows: y[n, o] = sum over i of x[n, i] w[o, i]. Strides are floats from one row to the next. */
+struct few_rows {
+	float *y;                                  /* [rows, outputs] */
+	const float *x, *w;                        /* [rows, inputs], [outputs, inputs] */
+	size_t rows, outputs, inputs;
+	size_t y_stride, x_stride, w_stride;
+};
+
 struct kernels {
 	const char *name; /* "portable", "avx2", "avx512", "neon" */
 
@@ -59,6 +67,10 @@ struct kernels {
 	/* y[n, c] = x[n, c] rounded to the nearest, ties to even; rows of both are `stride` numbers apart. A NaN stays a
 	 * NaN. */
 	void (*round_to_bf16)(bfloat16 *y, const float *x, size_t N, size_t C, size_t stride);
+
+	/* The product, for which each weight is read from memory once, whatever the rows. An element's result does not depend
+	 * on how many rows or outputs are computed at a time. */
+	void (*multiply_few)(const struct few_rows *product);
 
 	/* y = act(x), elementwise. */
 	void (*activate)(enum activation activation, float *y, const float *x, size_t count);

@@ -95,6 +95,42 @@ static void round_to_bf16(bfloat16 *y, const float *x, size_t N, size_t C, size_
 		}
 }
 
+/* ---- products of few rows ------------------------------------------------------------------------------ */
+
+enum { FEW = 4 }; /* rows, and outputs, whose sums are in registers at a time */
+
+/* Rows n and on, outputs o and on. Inlined with constant counts, so that the sums are in registers. */
+__attribute__((always_inline))
+static inline void multiply_block(const struct few_rows *p, size_t n, size_t o, const size_t rows, const size_t outputs) {
+	floats sums[FEW][FEW] = { { { 0 } } };
+	for (size_t i = 0; i < p->inputs; i += WIDTH) {
+		floats w[FEW];
+		for (size_t k = 0; k < outputs; k++)
+			w[k] = load(p->w + (o + k) * p->w_stride + i, p->inputs - i);
+		for (size_t r = 0; r < rows; r++) {
+			floats x = load(p->x + (n + r) * p->x_stride + i, p->inputs - i);
+			for (size_t k = 0; k < outputs; k++)
+				sums[r][k] = multiply_add(x, w[k], sums[r][k]);
+		}
+	}
+	for (size_t r = 0; r < rows; r++)
+		for (size_t k = 0; k < outputs; k++)
+			p->y[(n + r) * p->y_stride + o + k] = sum_of(sums[r][k]);
+}
+
+static void multiply_few(const struct few_rows *p) {
+	size_t whole_outputs = p->outputs / FEW * FEW, whole_rows = p->rows / FEW * FEW;
+	for (size_t o = 0; o < whole_outputs; o += FEW) {
+		for (size_t n = 0; n < whole_rows; n += FEW)
+			multiply_block(p, n, o, FEW, FEW);
+		for (size_t n = whole_rows; n < p->rows; n++)
+			multiply_block(p, n, o, 1, FEW);
+	}
+	for (size_t o = whole_outputs; o < p->outputs; o++)
+		for (size_t n = 0; n < p->rows; n++)
+			multiply_block(p, n, o, 1, 1);
+}
+
 /* ---- activations --------------------------------------------------------------------------------------- */
 
 /* exp(x) = 2^n exp(r), where n is the integer nearest to x / ln 2, and exp(r) is a minimax polynomial on
@@ -615,6 +651,7 @@ const struct kernels VERSION = {
 	.add_bias = add_bias,
 	.add_bias_backward = add_bias_backward,
 	.round_to_bf16 = round_to_bf16,
+	.multiply_few = multiply_few,
 	.activate = activate,
 	.activate_backward = activate_backward,
 	.layer_norm = layer_norm,

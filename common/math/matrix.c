@@ -183,3 +183,45 @@ void multiply_tiles(struct pool *pool, const struct product *product) {
 	}
 	run_pieces(pool, &cut);
 }
+
+/* ---- few rows ------------------------------------------------------------------------------------------ */
+
+/* Up to FEW_ROWS, reading a weight from memory takes longer than the arithmetic on it: kernels->multiply_few() reads each
+ * once, where the libraries first copy all of them. */
+enum { FEW_ROWS = 16, FEW_COLUMNS = 64 };
+
+static void multiply_few_columns(void *context, size_t index, int worker) {
+	const struct product *whole = context;
+	size_t column = index * FEW_COLUMNS, left = whole->columns - column;
+	const struct few_rows piece = { whole->c + column, whole->a.fp32, whole->b.fp32 + column * whole->b.stride, whole->rows,
+		left < FEW_COLUMNS ? left : FEW_COLUMNS, whole->inner, whole->ldc, whole->a.stride, whole->b.stride };
+	(void)worker;
+	kernels()->multiply_few(&piece);
+}
+
+struct finished { const struct product *product; rows_done *done; void *context; };
+
+static void finish_row(void *context, size_t row, int worker) {
+	const struct finished *finished = context;
+	(void)worker;
+	finished->done(finished->context, row, 1);
+}
+
+void multiply_short(struct pool *pool, const struct product *product, rows_done *done, void *context) {
+	bool is_plain = !is_bf16(product) && !product->transpose_a && product->transpose_b && !product->add;
+	if (product->rows > SHORT_ROWS || product->rows == 0 || product->columns == 0) {
+		multiply_rows(pool, product, done, context);
+		return;
+	}
+	if (product->rows <= FEW_ROWS && is_plain) {
+		struct product copy = *product;
+		pool_run(pool, pieces(product->columns, FEW_COLUMNS), multiply_few_columns, &copy);
+	} else {
+		size_t columns = round_up((product->columns + PIECES - 1) / PIECES);
+		struct cut cut = { product, product->rows, columns < 192 ? 192 : columns, NULL, NULL };
+		run_pieces(pool, &cut);
+	}
+	struct finished finished = { product, done, context };
+	if (done != NULL)
+		pool_run(pool, product->rows, finish_row, &finished);
+}

@@ -48,6 +48,13 @@ typedef void rows_done(void *context, size_t first_row, size_t rows);
 /* Computes the product on the pool, cut into blocks of rows; `done` is called for each block, unless it is NULL. */
 void multiply_rows(struct pool *pool, const struct product *product, rows_done *done, void *context);
 
+enum { SHORT_ROWS = 128 };
+
+/* Computes a product of up to SHORT_ROWS rows, such as those of one sentence, cut into columns: all threads share it, and
+ * each weight is read once. A product of more rows is left to multiply_rows(). The results of the two differ in the last
+ * places. `done` as above. */
+void multiply_short(struct pool *pool, const struct product *product, rows_done *done, void *context);
+
 /* Computes the product on the pool, cut into rows and columns: for products with few rows, such as gradients of
  * weights. */
 void multiply_tiles(struct pool *pool, const struct product *product);

@@ -120,7 +120,10 @@ static void decode(const struct masked_lm *lm, size_t first, size_t rows, float 
 	const struct compute *compute = lm->compute;
 	const struct product product = { rows, lm->V, lm->C, .a = matrix_at(lm->norm.y, first, 0),
 		.b = dense_weight(compute, &lm->decoder), .transpose_b = true, .c = logits, .ldc = lm->V };
-	multiply_tiles(compute->pool, &product);
+	if (compute->gradients == NULL && rows <= SHORT_ROWS)
+		multiply_short(compute->pool, &product, NULL, NULL);
+	else
+		multiply_tiles(compute->pool, &product);
 }
 
 /* The gradients of the decoder's parameters, and of its input, from those of some logits. */

@@ -78,7 +78,10 @@ void dense_forward(const struct compute *compute, const struct dense *dense, str
 	size_t rows, struct after after) {
 	const struct product product = { rows, dense->outputs, dense->inputs, .a = x, .b = dense_weight(compute, dense),
 		.transpose_b = true, .c = y.fp32, .ldc = y.stride };
-	multiply_rows(compute->pool, &product, after.body, after.context);
+	if (compute->gradients == NULL)
+		multiply_short(compute->pool, &product, after.body, after.context);
+	else
+		multiply_rows(compute->pool, &product, after.body, after.context);
 }
 
 static struct product input_product(const struct compute *compute, const struct dense *dense, struct matrix dx,

@@ -182,6 +182,32 @@ static void test_round_to_bf16(void **state) {
 	}
 }
 
+/* Against plain sums, and the same bits however rows and outputs are cut. */
+static void test_multiply_few(void **state) {
+	(void)state;
+	enum { ROWS = 9, OUTPUTS = 11 };
+	EACH_VERSION(k) for (size_t s = 0; s < SIZES; s++) {
+		const size_t inputs = sizes[s], stride = inputs + 3;
+		float *x = random_floats(21, 1, ROWS * stride), *w = random_floats(22, 1, OUTPUTS * stride);
+		float *y = new_floats(ROWS * OUTPUTS), *part = new_floats(ROWS * OUTPUTS);
+		const struct few_rows whole = { y, x, w, ROWS, OUTPUTS, inputs, OUTPUTS, stride, stride };
+		k->multiply_few(&whole);
+		for (size_t n = 0; n < ROWS; n++)
+			for (size_t o = 0; o < OUTPUTS; o++) {
+				double sum = 0;
+				for (size_t i = 0; i < inputs; i++)
+					sum += (double)x[n * stride + i] * (double)w[o * stride + i];
+				near("multiply_few", k->name, n * OUTPUTS + o, (double)y[n * OUTPUTS + o], sum, 1e-5);
+				const struct few_rows one = { part + n * OUTPUTS + o, x + n * stride, w + o * stride, 1, 1, inputs, 1, stride,
+					stride };
+				k->multiply_few(&one);
+			}
+		assert_memory_equal(y, part, ROWS * OUTPUTS * sizeof *y);
+		end_floats(x, ROWS * stride), end_floats(w, OUTPUTS * stride);
+		end_floats(y, ROWS * OUTPUTS), end_floats(part, ROWS * OUTPUTS);
+	}
+}
+
 static void test_activate(void **state) {
 	(void)state;
 	enum { COUNT = 40001 };
@@ -693,6 +719,7 @@ int main(void) {
 		cmocka_unit_test(test_choice),
 		cmocka_unit_test(test_add_bias),
 		cmocka_unit_test(test_round_to_bf16),
+		cmocka_unit_test(test_multiply_few),
 		cmocka_unit_test(test_activate),
 		cmocka_unit_test(test_activate_pieces),
 		cmocka_unit_test(test_layer_norm),

@@ -160,28 +160,30 @@ static void double_rows(void *context, size_t first_row, size_t rows) {
 	}
 }
 
-static void run_rows(struct pool *pool, const struct product *product) {
+enum way { ROWS, TILES, SHORT };
+
+static void run_rows(struct pool *pool, const struct product *product, enum way way) {
 	struct reported reported = { product, calloc(product->rows + 1, sizeof *reported.times) };
 	assert_non_null(reported.times);
-	multiply_rows(pool, product, double_rows, &reported);
+	(way == SHORT ? multiply_short : multiply_rows)(pool, product, double_rows, &reported);
 	for (size_t i = 0; i < product->rows && product->columns > 0; i++)
 		assert_int_equal(reported.times[i], 1);
 	free(reported.times);
 }
 
-/* The product cut into rows, or tiles, on one thread equals the plain one, and on more threads is the same to the last bit. */
-static void compare_threads(struct shape shape, bool transpose_a, bool transpose_b, bool rounded, bool tiles) {
+/* The product cut into rows, tiles or columns, on one thread equals the plain one, and on more threads is the same to the last bit. */
+static void compare_threads(struct shape shape, bool transpose_a, bool transpose_b, bool rounded, enum way way) {
 	const int threads[] = { 1, 2, 3, 8, 16 };
-	struct operands first = random_operands(shape, transpose_a, transpose_b, true, rounded);
+	struct operands first = random_operands(shape, transpose_a, transpose_b, way != SHORT, rounded);
 	for (size_t t = 0; t < sizeof threads / sizeof *threads; t++) {
-		struct operands o = random_operands(shape, transpose_a, transpose_b, true, rounded);
+		struct operands o = random_operands(shape, transpose_a, transpose_b, way != SHORT, rounded);
 		struct pool *pool = pool_create(threads[t], &(struct failure){ 0 });
-		if (tiles)
+		if (way == TILES)
 			multiply_tiles(pool, t == 0 ? &first.product : &o.product);
 		else
-			run_rows(pool, t == 0 ? &first.product : &o.product);
+			run_rows(pool, t == 0 ? &first.product : &o.product, way);
 		if (t == 0)
-			compare_with_plain(&first, tiles ? 1 : 2);
+			compare_with_plain(&first, way == TILES ? 1 : 2);
 		else
 			assert_memory_equal(o.product.c, first.product.c, elements_of_c(&o.product) * sizeof(float));
 		pool_destroy(pool);
@@ -198,7 +200,18 @@ static void test_pieces(void **state) {
 	for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
 		for (int variant = 0; variant < 16; variant++)
 			if (shapes[s].inner > 4 || !(variant & 4)) /* single numbers and nothing are not worth rounding */
-				compare_threads(shapes[s], variant & 1, variant & 2, variant & 4, variant & 8);
+				compare_threads(shapes[s], variant & 1, variant & 2, variant & 4, variant & 8 ? TILES : ROWS);
+}
+
+/* One row, as many as kernels->multiply_few() takes, one more, and as many as are cut into columns, and one more. */
+static void test_few_rows(void **state) {
+	(void)state;
+	static const size_t rows[] = { 0, 1, 2, 4, 7, 16, 17, 128, 129 };
+	for (size_t r = 0; r < sizeof rows / sizeof *rows; r++)
+		for (int variant = 0; variant < 8; variant++) {
+			compare_threads((struct shape){ rows[r], 301, 97 }, variant & 1, variant & 2, variant & 4, SHORT);
+			compare_threads((struct shape){ rows[r], 3, 300 }, variant & 1, variant & 2, variant & 4, SHORT);
+		}
 }
 
 /* Sixteen threads in the libraries at once, again and again. cmocka's assertions belong to the first thread, so they
@@ -239,6 +252,7 @@ int main(void) {
 		cmocka_unit_test(test_multiply),
 		cmocka_unit_test(test_multiply_bf16),
 		cmocka_unit_test(test_pieces),
+		cmocka_unit_test(test_few_rows),
 		cmocka_unit_test(test_concurrent_calls),
 	};
 	return cmocka_run_group_tests_name("math/matrix", tests, NULL, NULL);
