@@ -53,6 +53,10 @@ PACKAGES += $(isal)
 compressions := $(if $(PORTABLE),,$(shell for package in liblz4 libzstd; do \
 	$(PKG_CONFIG) --exists $$package 2>/dev/null && echo $$package; done))
 PACKAGES += $(compressions)
+# MPI, likewise, makes one run of the processes that mpirun starts.
+mpi := $(if $(PORTABLE),,$(firstword $(shell for package in mpi-c mpi ompi-c mpich; do \
+	$(PKG_CONFIG) --exists $$package 2>/dev/null && echo $$package; done)))
+PACKAGES += $(mpi)
 # oneDNN, likewise, multiplies matrices faster than OpenBLAS with AVX-512, and bfloat16 for --dtype bf16. Debian's has no
 # pkg-config file, so a program that calls it is linked: `dnnl` is the interface that it offers, 3 or 2, or nothing.
 hash := \#
@@ -62,7 +66,7 @@ ifndef PORTABLE
 dnnl := $(if $(call links_dnnl,dnnl_matmul_primitive_desc_create),3,$(if $(call links_dnnl,dnnl_matmul_desc_init),2))
 endif
 optional = $(isal:libisal=-DCLOZE_ISAL) $(patsubst libzstd,-DCLOZE_ZSTD,$(compressions:liblz4=-DCLOZE_LZ4)) \
-	$(dnnl:%=-DCLOZE_DNNL=%)
+	$(dnnl:%=-DCLOZE_DNNL=%) $(if $(mpi),-DCLOZE_MPI)
 
 # Where the libraries are. pkg-config may not be there yet: `make deps` comes first then, in a make of its own.
 package_cflags := $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
@@ -101,7 +105,7 @@ help:
 	@echo 'make bench        cloze beside the reference, as a table'
 	@echo 'make install      into PREFIX (default $(PREFIX)), below DESTDIR; make uninstall takes it back'
 	@echo 'make dist         what is committed, as build/cloze-$(VERSION).tar.gz'
-	@echo 'make deps         install what building and testing need'
+	@echo 'make deps         install what building and testing need (MPI=1: and MPI, for mpirun; see cloze-clusters(7))'
 	@echo 'make clean        remove what was built (run/ stays)'
 	@echo 'V=1 shows whole command lines'
 
@@ -192,7 +196,7 @@ fuzz-all: $(fuzzers)
 	done; [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
 deps:
-	@pipelines/install-dependencies build check reference bench imdb
+	@pipelines/install-dependencies build check reference bench imdb $(if $(MPI),mpi)
 
 bench:
 	@pipelines/install-dependencies build bench

@@ -11,6 +11,7 @@
 
 #include "base/clean.h"
 #include "base/files.h"
+#include "base/launcher.h"
 #include "base/memory.h"
 #include "base/pool.h"
 #include "cli/options.h"
@@ -34,11 +35,21 @@ static void say(const char *text) {
 	fputs(line, stderr);
 }
 
+/* Of the processes that mpirun started with one command line all find the same wrong with it, and with the build. The first
+ * says so, and the launcher then ends the others: which wait for that, since the first to end ends all. */
+static bool is_said_by_first(int status) {
+	enum { SECONDS_FOR_THE_FIRST = 2 };
+	bool said = (status == EX_USAGE || status == EX_UNAVAILABLE) && launched_number() > 0;
+	if (said)
+		sleep(SECONDS_FOR_THE_FIRST);
+	return said;
+}
+
 void die_failure(const struct failure *failure) {
 	void (*action)(void *) = failure_action;
 	int number = failure->status - 128;
 	signals_wait_for_end();
-	if (number != SIGPIPE)
+	if (number != SIGPIPE && !is_said_by_first(failure->status))
 		say(failure->text);
 	failure_action = NULL; /* the action itself may call die() */
 	if (action != NULL)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/launcher.h"
 #include "base/memory.h"
 #include "base/staged.h"
 #include "cli/cli.h"
@@ -319,7 +320,8 @@ static void check_values(void) {
 		const struct option_entry *option = command.options[i];
 		if (option->required != NULL && *(const char **)option->value == NULL)
 			die(EX_USAGE, "--%s is missing (give %s)", option->name, option->required);
-		if (option->model && *(const char **)option->value != NULL)
+		/* Of the processes that mpirun started only the first need have the files. */
+		if (option->model && *(const char **)option->value != NULL && launched_number() == 0)
 			check_model_folder(*(const char **)option->value);
 	}
 }

@@ -21,6 +21,8 @@ struct training {
 
 static void create_network(struct training *training, const struct run_settings *settings, struct pool *pool) {
 	const struct config *config = &training->parameters->config;
+	training->accumulation_steps = settings->gradient_accumulation_steps;
+	training->mean_of_means = settings->reference_accumulation;
 	double dropout = settings->dropout;
 	training->network = network_create(training->parameters, training->kind->head, training->kind->head_options, pool);
 	network_set_dropout(training->network, dropout >= 0 ? (float)dropout : config->hidden_dropout,
@@ -34,8 +36,6 @@ static struct parameters *load(void *context, const struct run_settings *setting
 	struct training *training = context;
 	const struct head_class *head = training->kind->head;
 	struct config config;
-	training->accumulation_steps = settings->gradient_accumulation_steps;
-	training->mean_of_means = settings->reference_accumulation;
 	if (config_read_folder(settings->model, &config, failure) < 0)
 		return NULL;
 	if (head->configure != NULL
@@ -47,6 +47,14 @@ static struct parameters *load(void *context, const struct run_settings *setting
 		warnings, failure);
 	if (training->parameters != NULL)
 		create_network(training, settings, pool);
+	return training->parameters;
+}
+
+static struct parameters *adopt(void *context, const struct run_settings *settings, struct config *config,
+	struct pool *pool) {
+	struct training *training = context;
+	training->parameters = parameters_create(config, &training->kind->head->layout);
+	create_network(training, settings, pool);
 	return training->parameters;
 }
 
@@ -114,7 +122,7 @@ const struct task *head_task_create(const struct head_task *kind) {
 	struct training *training = allocate(1, sizeof *training);
 	training->kind = kind;
 	training->task = (struct task){ .context = training, .targets = kind->targets, .targets_hint = kind->targets_hint,
-		.part_names = kind->head->part_names, .couples_records = kind->head->couples_records, .load = load,
+		.part_names = kind->head->part_names, .couples_records = kind->head->couples_records, .load = load, .adopt = adopt,
 		.open_records = open_records, .count_targets = count_targets, .compute_gradients = compute_gradients,
 		.end_step = end_step, .evaluate = evaluate, .end_evaluation = end_evaluation, .release = release };
 	return &training->task;

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/files.h"
-#include "train/run_parts.h"
+#include "train/run_ranks.h"
 
 static double seconds(void) {
 	struct timespec now;
@@ -212,17 +212,18 @@ static int fail_not_finite(const struct run *run, double loss, struct failure *f
 		bad != NULL ? bad->name : "all tensors together");
 }
 
-/* The gradients of one step's records, --batch-size at a time. False: the caller wants to stop. */
-static bool compute_gradients(struct run *run, const struct examples *step, struct loss *loss) {
+bool run_compute_gradients(struct run *run, const struct examples *step, struct loss *loss) {
 	const struct task *task = run->job->task;
 	const struct run_settings *settings = run->settings;
-	struct micro_batch part = { .pass = (uint64_t)(run->state.step * settings->gradient_accumulation_steps) };
+	size_t end, most = (size_t)settings->batch_size;
+	struct micro_batch part;
+	run_ranks_share(run, step, &part.first, &end);
+	part.pass = (uint64_t)(run->state.step * settings->gradient_accumulation_steps) + part.first / most;
 	sums_begin(run->sums);
-	for (; part.first < step->B; part.first += part.count, part.pass++) {
-		size_t left = step->B - part.first, most = (size_t)settings->batch_size;
+	for (; part.first < end; part.first += part.count, part.pass++) {
 		if (asked_to_stop(run))
 			return false;
-		part.count = left < most ? left : most;
+		part.count = end - part.first < most ? end - part.first : most;
 		struct loss share = task->compute_gradients(task->context, step, &part, sums_next(run->sums));
 		sums_add(run->sums, &share);
 	}
@@ -242,8 +243,7 @@ static void count_step(struct run *run, const struct example_batch *batch, const
 	run->interval_tokens += batch->tokens;
 }
 
-/* Thaws the groups that begin to train with this step, and sets the rate of each. */
-static void plan_groups(struct run *run, int32_t epoch, double rate) {
+void run_plan_groups(struct run *run, int32_t epoch, double rate) {
 	const struct parameters *parameters = run->saved.parameters;
 	const struct group_plan *plan = &run->settings->groups;
 	for (size_t g = 0; g < parameters->group_count; g++) {
@@ -263,6 +263,17 @@ static int check_records(const struct run *run, const struct examples *step, str
 		"(give another --batch-size, or leave a record out)", run->state.step + 1);
 }
 
+/* The gradients of a step by all processes of the run. */
+static int compute_step(struct run *run, const struct example_batch *batch, double rate, struct loss *loss,
+	struct failure *failure) {
+	if (run_ranks_announce(run, batch, rate, failure) < 0)
+		return -1;
+	run_plan_groups(run, batch->epoch, rate);
+	if (!run_compute_gradients(run, &batch->examples, loss))
+		return 0;
+	return run_ranks_sum(run, &batch->examples, loss, failure) < 0 ? -1 : 1;
+}
+
 static int take_step(struct run *run, const struct example_batch *batch, struct failure *failure) {
 	const struct run_settings *settings = run->settings;
 	const struct task *task = run->job->task;
@@ -272,9 +283,9 @@ static int take_step(struct run *run, const struct example_batch *batch, struct 
 	size_t targets = task->count_targets(task->context, &batch->examples);
 	if (check_records(run, &batch->examples, failure) < 0)
 		return -1;
-	plan_groups(run, batch->epoch, rate);
-	if (!compute_gradients(run, &batch->examples, &loss))
-		return 0;
+	int result = compute_step(run, batch, rate, &loss, failure);
+	if (result <= 0)
+		return run->stop ? 0 : result;
 	if (state->step == 0 && targets > 0)
 		warn_of_zero_gradients(run);
 	double norm = isfinite(loss.value) ? optimizer_step(run->saved.optimizer, run->rates) : NAN;
@@ -403,21 +414,32 @@ static int save_and_leave(struct run *run, int result, struct failure *failure) 
 	return run->saved_step == run->state.step ? result : -1;
 }
 
+/* The run of the only process, or of the first of several. */
+static int lead(struct run *run, struct failure *failure) {
+	int result = run_begin(run, failure);
+	if (result > 0 && run_ranks_begin(run, failure) < 0)
+		result = -1;
+	if (result < 0 && run->stop)
+		return 0;
+	if (result <= 0)
+		return result < 0 ? -1 : 1;
+	result = train(run, failure);
+	if (result > 0)
+		result = finish(run, failure);
+	return result <= 0 ? save_and_leave(run, result, failure) : result;
+}
+
 int run_train(const struct run_job *job, struct failure *failure) {
 	struct run run = { .job = job, .settings = job->settings, .descriptor = -1, .steps = -1 };
+	int end = RUN_COMPLETE, result = run_ranks_open(&run, failure);
 	run_state_init(&run.state);
-	int result = run_begin(&run, failure), end = RUN_COMPLETE;
-	if (result < 0 && run.stop) {
-		result = 0;
-		end = RUN_STOPPED;
-	} else if (result > 0) {
-		result = train(&run, failure);
-		if (result > 0)
-			result = finish(&run, failure);
-		if (result <= 0)
-			result = save_and_leave(&run, result, failure);
+	if (result == 0 && ranks_number(run.ranks) > 0) {
+		result = run_follow(&run, failure);
+	} else if (result == 0) {
+		result = lead(&run, failure);
 		end = result == 0 ? RUN_STOPPED : RUN_COMPLETE;
 	}
+	run_ranks_close(&run);
 	run_release(&run);
 	return result < 0 ? -1 : end;
 }

@@ -151,6 +151,14 @@ static int open_input(struct run *run, struct failure *failure) {
 
 /* ---- the model ----------------------------------------------------------------------------------------- */
 
+void run_set_model(struct run *run, struct parameters *parameters) {
+	struct pool *pool = run->job->pool;
+	run->saved = (struct saved_run){ .parameters = parameters, .tokenizer = run->tokenizer, .state = &run->state,
+		.optimizer = optimizer_create(parameters, &run->settings->optimizer, pool) };
+	run->sums = sums_create(optimizer_gradients(run->saved.optimizer), pool);
+	run->rates = allocate(parameters->group_count, sizeof *run->rates);
+}
+
 static int load_model(struct run *run, struct failure *failure) {
 	const struct run_settings *settings = run->settings;
 	const struct task *task = run->job->task;
@@ -160,13 +168,10 @@ static int load_model(struct run *run, struct failure *failure) {
 		failure);
 	if (parameters == NULL || optional_tokenizer(settings->model, &run->tokenizer, failure) < 0)
 		return -1;
-	run->saved = (struct saved_run){ .parameters = parameters, .tokenizer = run->tokenizer, .state = &run->state,
-		.optimizer = optimizer_create(parameters, &settings->optimizer, run->job->pool) };
+	run_set_model(run, parameters);
 	if (settings->optimizer.freeze != NULL && optimizer_frozen(run->saved.optimizer) == 0)
 		return fail(failure, EX_USAGE, "--freeze %s: no tensor is called that (model-info lists them)",
 			settings->optimizer.freeze);
-	run->sums = sums_create(optimizer_gradients(run->saved.optimizer), run->job->pool);
-	run->rates = allocate(parameters->group_count, sizeof *run->rates);
 	return 0;
 }
 

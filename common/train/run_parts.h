@@ -3,12 +3,14 @@
 #define CLOZE_TRAIN_RUN_PARTS_H
 
 #include "train/checkpoint.h"
+#include "train/ranks.h"
 #include "train/run.h"
 #include "train/sums.h"
 
 struct run {
 	const struct run_job *job;
 	const struct run_settings *settings;
+	struct ranks *ranks;          /* NULL: one process */
 	struct run_state state;
 	struct run_folder *folder;
 	struct tokenizer *tokenizer;
@@ -34,6 +36,16 @@ struct run {
 /* Brings the run to its first step, or to where it was left. Returns 1; 0 where the run in --out is complete; -1, also
  * where the caller asked it to stop (run->stop). */
 int run_begin(struct run *run, struct failure *failure);
+
+/* Takes the model of the task, whose number of parameters the run's own arrays follow. */
+void run_set_model(struct run *run, struct parameters *parameters);
+
+/* Thaws the groups that begin to train with the step at hand, and sets the rate of each. */
+void run_plan_groups(struct run *run, int32_t epoch, double rate);
+
+/* Adds up the gradients of this process's records of a step, --batch-size at a time, and their loss. False: the caller wants
+ * to stop. */
+bool run_compute_gradients(struct run *run, const struct examples *step, struct loss *loss);
 
 /* Frees all that run_begin() made. */
 void run_release(struct run *run);

@@ -40,6 +40,11 @@ struct task {
 	struct parameters *(*load)(void *context, const struct run_settings *settings, struct pool *pool,
 		const struct warnings *warnings, struct failure *failure);
 
+	/* The same in a process that has no files, where the model comes from another one: takes over the configuration that
+	 * load() came to there, for parameters whose values are yet to be set. Never NULL. */
+	struct parameters *(*adopt)(void *context, const struct run_settings *settings, struct config *config,
+		struct pool *pool);
+
 	/* Takes over a reader and checks that its records are for this task and this model, whose tokenizer is NULL where the
 	 * folder has none; `evaluation`: they are those of --eval. NULL: 65. */
 	struct example_reader *(*open_records)(void *context, struct reader *reader, const struct tokenizer *tokenizer,

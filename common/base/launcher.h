@@ -1,0 +1,12 @@
+/* launcher: whether a launcher of parallel programs, mpirun or srun, started this program, by the environment alone. */
+#ifndef CLOZE_BASE_LAUNCHER_H
+#define CLOZE_BASE_LAUNCHER_H
+
+/* As how many processes the program was started: Open MPI's mpirun says so in OMPI_COMM_WORLD_SIZE, MPICH's and its kin's in
+ * PMI_SIZE, srun in SLURM_STEP_NUM_TASKS. 1: by itself, or as one process. */
+int launched_processes(void);
+
+/* Which of them this one is, from 0; 0 where there is one. */
+int launched_number(void);
+
+#endif

@@ -1,0 +1,20 @@
+/* packed_examples: examples as one piece of memory, to be handed to another process of the same program. */
+#ifndef CLOZE_TRAIN_PACKED_EXAMPLES_H
+#define CLOZE_TRAIN_PACKED_EXAMPLES_H
+
+#include "model/examples.h"
+
+/* What says how the examples lie in the memory. It holds no pointer that is used, and can be sent as it is. */
+struct packed_header {
+	struct examples examples; /* the numbers of it; of the pointers, which are NULL */
+	size_t rows, labels;      /* N, M */
+	size_t bytes;             /* of the memory */
+};
+
+/* Packs the examples, which are a whole batch (starts[0] and label_starts[0] are 0). The caller frees the result. */
+void *examples_pack(const struct examples *examples, struct packed_header *header);
+
+/* The examples that were packed; their arrays are in `bytes`, which is aligned as memory of allocate() is. */
+struct examples examples_unpack(const struct packed_header *header, const void *bytes);
+
+#endif

@@ -1,0 +1,72 @@
+/* Packed examples: what comes out is what went in, array by array, and lies in the packed memory. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "test.h"
+
+#include "train/packed_examples.h"
+
+static const int32_t starts[] = { 0, 2, 5 }, ids[] = { 4, 5, 6, 7, 8 }, positions[] = { 0, 1, 0, 1, 3 };
+static const int32_t types[] = { 0, 1, 0, 0, 1 }, label_starts[] = { 0, 1, 3 }, labelled[] = { 1, 2, 4 }, labels[] = { 9, 8, 7 };
+static const int32_t classes[] = { 1, 0 };
+static const uint8_t attended[] = { 1, 1, 1, 0, 1 };
+
+static const struct examples whole = { .B = 2, .starts = starts, .input_ids = ids, .positions = positions,
+	.token_type_ids = types, .attended = attended, .label_starts = label_starts, .labelled = labelled, .labels = labels,
+	.classes = classes };
+
+/* The array is a copy of the other one, or both are NULL. */
+static void expect_same(const void *got, const void *expected, size_t bytes) {
+	assert_int_equal(got == NULL, expected == NULL);
+	if (expected != NULL) {
+		assert_ptr_not_equal(got, expected);
+		assert_memory_equal(got, expected, bytes);
+	}
+}
+
+static void check(const struct examples *examples) {
+	struct packed_header header;
+	void *bytes = examples_pack(examples, &header), *moved = malloc(header.bytes);
+	memcpy(moved, bytes, header.bytes);
+	free(bytes);
+	struct examples got = examples_unpack(&header, moved);
+	assert_int_equal(got.B, examples->B);
+	expect_same(got.starts, examples->starts, sizeof starts);
+	expect_same(got.input_ids, examples->input_ids, sizeof ids);
+	expect_same(got.positions, examples->positions, sizeof positions);
+	expect_same(got.token_type_ids, examples->token_type_ids, sizeof types);
+	expect_same(got.attended, examples->attended, sizeof attended);
+	expect_same(got.label_starts, examples->label_starts, sizeof label_starts);
+	if (examples->label_starts != NULL) {
+		expect_same(got.labelled, examples->labelled, sizeof labelled);
+		expect_same(got.labels, examples->labels, sizeof labels);
+	}
+	expect_same(got.classes, examples->classes, sizeof classes);
+	free(moved);
+}
+
+static void every_array(void **state) {
+	(void)state;
+	check(&whole);
+}
+
+static void arrays_that_are_not_there(void **state) {
+	(void)state;
+	struct examples examples = whole;
+	examples.classes = NULL;
+	check(&examples);
+	examples.token_type_ids = NULL;
+	examples.attended = NULL;
+	check(&examples);
+	examples = whole;
+	examples.label_starts = examples.labelled = examples.labels = NULL;
+	check(&examples);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_array),
+		cmocka_unit_test(arrays_that_are_not_there),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
