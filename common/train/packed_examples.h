@@ -1,12 +1,13 @@
-/* packed_examples: examples as one piece of memory, to be handed to another process of the same program. */
+/* packed_examples: examples as one piece of memory, to be handed to another process of the same program. An array that struct
+ * examples gets belongs into the list in the .c file as well. */
 #ifndef CLOZE_TRAIN_PACKED_EXAMPLES_H
 #define CLOZE_TRAIN_PACKED_EXAMPLES_H
 
 #include "model/examples.h"
 
-/* What says how the examples lie in the memory. It holds no pointer that is used, and can be sent as it is. */
+/* What says how the examples lie in the memory. It can be sent as it is. */
 struct packed_header {
-	struct examples examples; /* the numbers of it; of the pointers, which are NULL */
+	struct examples examples; /* its numbers, and which of its pointers are NULL: no other pointer is used */
 	size_t rows, labels;      /* N, M */
 	size_t bytes;             /* of the memory */
 };

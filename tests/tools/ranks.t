@@ -62,6 +62,19 @@ status 'the others read no file' 0 timeout 120 mpirun -np 1 "${relative[@]}" --o
 is 'and make the model of one process' "$(weights bare)" "$(weights one-fp32)"
 is 'in one folder' "$(ls elsewhere)" ''
 
+# A student, whose records carry a teacher's answers: some of them, and all.
+for answers in '--top-k 5 --hidden-states' '--top-k 0'; do
+	read -ra options_of_teach <<< "$answers"
+	teach --model "$model" "${options_of_teach[@]}" < train.arrows > taught.arrows
+	alpha=(--alpha-cos 0)
+	[[ $answers != *hidden* ]] || alpha=()
+	distill=(distill-step "${options[@]}" "${alpha[@]}" --max-steps 3)
+	"${distill[@]}" --out student --force taught.arrows > one.jsonl
+	timeout 120 mpirun -np 2 "${distill[@]}" --out students --force taught.arrows < /dev/null > many.jsonl
+	is "2 processes make one student (teach $answers)" "$(weights students)" "$(weights student)"
+	is 'and its metrics' "$(metrics many.jsonl)" "$(metrics one.jsonl)"
+done
+
 # Going on with another number of processes; groups that thaw; a frozen tensor.
 head -c "$(($(wc -c < train.arrows) - 8))" train.arrows > cut.arrows
 thawing=(--unfreeze-every 2 --freeze '*.bias' --save-steps 3)

@@ -9,11 +9,14 @@
 static const int32_t starts[] = { 0, 2, 5 }, ids[] = { 4, 5, 6, 7, 8 }, positions[] = { 0, 1, 0, 1, 3 };
 static const int32_t types[] = { 0, 1, 0, 0, 1 }, label_starts[] = { 0, 1, 3 }, labelled[] = { 1, 2, 4 }, labels[] = { 9, 8, 7 };
 static const int32_t classes[] = { 1, 0 };
+static const int32_t teacher_ids[] = { 1, 2, 3, 4, 5, 6 };
+static const float logits[] = { 1, 2, 3, 4, 5, 6 }, rest[] = { 1, 2, 3, 4, 5, 6, 7, 8, 9 };
+static const float states[] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 };
 static const uint8_t attended[] = { 1, 1, 1, 0, 1 };
 
 static const struct examples whole = { .B = 2, .starts = starts, .input_ids = ids, .positions = positions,
 	.token_type_ids = types, .attended = attended, .label_starts = label_starts, .labelled = labelled, .labels = labels,
-	.classes = classes };
+	.classes = classes, .teacher = { 2, logits, teacher_ids, rest, states, 2 } };
 
 /* The array is a copy of the other one, or both are NULL. */
 static void expect_same(const void *got, const void *expected, size_t bytes) {
@@ -41,6 +44,12 @@ static void check(const struct examples *examples) {
 		expect_same(got.labelled, examples->labelled, sizeof labelled);
 		expect_same(got.labels, examples->labels, sizeof labels);
 	}
+	assert_int_equal(got.teacher.K, examples->teacher.K);
+	assert_int_equal(got.teacher.C, examples->teacher.C);
+	expect_same(got.teacher.logits, examples->teacher.logits, sizeof logits);
+	expect_same(got.teacher.ids, examples->teacher.ids, sizeof teacher_ids);
+	expect_same(got.teacher.rest, examples->teacher.rest, sizeof rest);
+	expect_same(got.teacher.hidden_states, examples->teacher.hidden_states, sizeof states);
 	expect_same(got.classes, examples->classes, sizeof classes);
 	free(moved);
 }
@@ -57,8 +66,12 @@ static void arrays_that_are_not_there(void **state) {
 	check(&examples);
 	examples.token_type_ids = NULL;
 	examples.attended = NULL;
+	examples.teacher.ids = NULL;
+	examples.teacher.rest = NULL;
+	examples.teacher.hidden_states = NULL;
 	check(&examples);
 	examples = whole;
+	examples.teacher = (struct teacher_answers){ 0 };
 	examples.label_starts = examples.labelled = examples.labels = NULL;
 	check(&examples);
 }
