@@ -221,7 +221,7 @@ $(BUILD)/completions/zsh/_%: $(BIN)/% pipelines/make-completions
 	$(call say,complete,$@) pipelines/make-completions zsh $< > $@
 
 # What is installed: a line for each file, the folder below PREFIX first.
-share_cloze = $(wildcard pipelines/*.mk) $(addprefix pipelines/,fetch fetch-model model-card push-model)
+share_cloze = $(wildcard pipelines/*.mk) $(addprefix pipelines/,fetch fetch-model model-card push-model shard shards.sbatch)
 installed = $(tools:%=bin:%) $(foreach page,$(wildcard man/*),share/man/man$(subst .,,$(suffix $(page))):$(page)) \
 	$(patsubst %,share/bash-completion/completions:%,$(filter $(BUILD)/completions/bash/%,$(completions))) \
 	$(patsubst %,share/zsh/site-functions:%,$(filter $(BUILD)/completions/zsh/%,$(completions))) \

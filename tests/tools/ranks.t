@@ -75,6 +75,20 @@ for answers in '--top-k 5 --hidden-states' '--top-k 0'; do
 	is 'and its metrics' "$(metrics many.jsonl)" "$(metrics one.jsonl)"
 done
 
+# A classifier with a label for each record; one whose batch norm must see a step's batches in order is refused.
+awk 'BEGIN { srand(1); for (i = 0; i < 40; i++) {
+	printf "{\"label\": %d, \"input_ids\": [2", i % 2
+	for (n = 1 + i % 7; n > 0; n--) printf ", %d", 5 + int(80 * rand())
+	print ", 3]}" } }' | rec-load --type tokens > labelled.arrows
+classify=(classify-step --model "$model" --lr 1e-3 --batch-size 2 --gradient-accumulation-steps 4)
+"${classify[@]}" --out classifier labelled.arrows > one.jsonl 2> err
+timeout 120 mpirun -np 2 "${classify[@]}" --out classifiers labelled.arrows < /dev/null > many.jsonl 2> err
+is '2 processes make one classifier' "$(weights classifiers)" "$(weights classifier)"
+is 'and its metrics' "$(metrics many.jsonl)" "$(metrics one.jsonl)"
+status 'a batch norm in several processes is refused' 69 timeout 120 mpirun -np 2 "${classify[@]}" --pooling concat \
+	--out pooled labelled.arrows
+like 'and named' "$err_text" '^classify-step: 2 processes, but a batch norm'
+
 # Going on with another number of processes; groups that thaw; a frozen tensor.
 head -c "$(($(wc -c < train.arrows) - 8))" train.arrows > cut.arrows
 thawing=(--unfreeze-every 2 --freeze '*.bias' --save-steps 3)
