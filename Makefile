@@ -98,6 +98,7 @@ help:
 	@echo 'make fetch        a MODEL of the Hugging Face hub into run/downloads'
 	@echo 'make imdb         fine-tune MODEL (default $(MODEL)) on DATA (default: download aclImdb)'
 	@echo 'make trainer      the same with other SETTINGS; so do accelerate, whole-imdb, and own-text TEXT=FILE'
+	@echo 'make sentiment    a classifier of reviews, alone and on a fine-tuned language model, side by side'
 	@echo 'make push         the model of make imdb, with a model card, to REPO=OWNER/NAME of the hub; make hub: its folder'
 	@echo 'make distill      teach a student of LAYERS (default $(LAYERS)) of the model that make imdb trains'
 	@echo 'make torture      lets every file operation of a training run fail, then kills one again and again (minutes)'
@@ -209,6 +210,7 @@ imdb_pushes = pipelines/install-dependencies push
 imdb_ready = pipelines/install-dependencies build && $(MAKE) --no-print-directory all
 include pipelines/imdb.mk
 include pipelines/distill.mk
+include pipelines/sentiment.mk
 
 # The shells complete options by what the tools' own --help says; a tool for another architecture cannot be asked.
 completions := $(if $(foreign),,$(foreach tool,$(notdir $(tools)),$(BUILD)/completions/bash/$(tool) \

@@ -4,6 +4,7 @@
 #     make trainer | accelerate | whole-imdb        the same with the settings of trainer.mk and so on, beside this file
 #     make own-text TEXT=my.csv MODEL=bert-base-uncased
 #     make imdb SETTINGS=mine.mk                    with a copy of one of these files
+#     make sentiment, make distill                  see sentiment.mk and distill.mk
 #     make fetch MODEL=bert-base-uncased            a model of the hub into run/downloads
 #     make hub                                      the run's model as a folder for the hub, run-DIGEST/hub
 #     make push REPO=owner/name                     pushes it, as git and git-lfs do
@@ -77,7 +78,7 @@ endif
 imdb_fetched := run/downloads/$(MODEL)
 imdb_model := $(if $(wildcard $(call imdb_name,$(MODEL))),$(MODEL),$(imdb_fetched))
 
-imdb:
+imdb-inputs:
 	@[ -e $(call imdb_quote,$(DATA)) ] || [ $(call imdb_quote,$(DATA)) = $(imdb_download) ] || { \
 		echo "make: DATA="$(call imdb_quote,$(DATA))": no such file or folder" \
 			"(name an archive, a folder or a file of texts; without DATA the IMDB archive is downloaded)" >&2; exit 1; }
@@ -90,6 +91,8 @@ imdb:
 		fetch $(imdb_archive) $(imdb_download)
 	@[ -d $(call imdb_quote,$(imdb_model)) ] || PATH=$(call imdb_quote,$(imdb_path)) HF_ENDPOINT=$(HF_ENDPOINT) \
 		fetch-model $(call imdb_quote,$(MODEL)) $(call imdb_quote,$(imdb_fetched))
+
+imdb: imdb-inputs
 	@$(imdb_make) imdb-run
 
 hub push: imdb
@@ -104,11 +107,12 @@ fetch:
 	@PATH=$(call imdb_quote,$(imdb_path)) HF_ENDPOINT=$(HF_ENDPOINT) \
 		fetch-model $(call imdb_quote,$(MODEL:run/downloads/%=%)) $(call imdb_quote,run/downloads/$(MODEL:run/downloads/%=%))
 
-.PHONY: imdb hub push trainer accelerate whole-imdb own-text fetch imdb-run imdb-hub imdb-push
+.PHONY: imdb imdb-inputs hub push trainer accelerate whole-imdb own-text fetch imdb-run imdb-hub imdb-push
 
 # ---- the run itself, in a make of its own, for which the data and the model are there -------------------------------
 
-ifneq ($(filter imdb-run imdb-hub imdb-push distill-run,$(MAKECMDGOALS)),)
+imdb_steps = imdb-run imdb-hub imdb-push sentiment-run distill-run
+ifneq ($(filter $(imdb_steps),$(MAKECMDGOALS)),)
 
 # A stage that fails fails its pipe; what it wrote keeps the suffix .part.
 SHELL = /bin/bash

@@ -1,0 +1,41 @@
+#!/bin/bash
+# sentiment.t: make sentiment, really run on a small corpus and a tiny model.
+. "$(dirname "$0")/../tap.sh"
+cd "$scratch" || exit
+
+mkdir -p 'a b/aclImdb/train'/{pos,neg,unsup}
+for i in $(seq 60); do
+	echo "A good film, number $i. Zoe liked it, and so did I." > "a b/aclImdb/train/pos/${i}_9.txt"
+	echo "A bad film, seen $((i / 2)) times, and once too often." > "a b/aclImdb/train/neg/${i}_2.txt"
+	echo "A film." > "a b/aclImdb/train/unsup/${i}_0.txt"
+done
+imdb-read 'a b/aclImdb' | wordpiece-train --vocab-size 200 > vocab.txt
+echo '{"model_type": "distilbert", "dim": 16, "n_layers": 4, "n_heads": 2, "hidden_dim": 32,
+	"max_position_embeddings": 32}' > config.json
+model-init --config config.json --vocab vocab.txt --seed 4 --out 'ba se'
+ln -s "$top/pipelines" fragments
+printf 'include fragments/%s.mk\n' imdb sentiment > mine.mk
+make_imdb() { make --no-print-directory -f mine.mk DATA='a b/aclImdb' MODEL='ba se' CHUNK_SIZE=16 BATCH_SIZE=16 "$@"; }
+
+sentiment=(sentiment TRAIN_REVIEWS=80 TEST_REVIEWS=40 CLASSIFIER_LEARNING_RATE=1e-2 LM_LEARNING_RATE=1e-2)
+status 'make sentiment' 0 make_imdb "${sentiment[@]}" SENTIMENT='run/se nt'
+first=$out_text
+like 'the report has the language model before' "$first" '^language model before: +perplexity [0-9.]+ .*records'
+like 'and after' "$first" '^language model after: +perplexity'
+like 'the classifier alone' "$first" '^classifier alone: +accuracy [0-9.]+ .*records 40 '
+like 'and on the language model' "$first" '^classifier on the language model: +accuracy [0-9.]+ .*records 40 '
+folders=$(ls 'run/se nt')
+is 'a classifier alone is one that was made by hand' "$(
+	wordpiece --model 'ba se' --max-length 128 < "$(echo run/se\ nt/text-*/train.arrows)" | shuffle-records --epochs 3 --seed 1 |
+		classify-step --model 'ba se' --out hand --lr 1e-2 --batch-size 32 --labels neg,pos --seed 3 2> /dev/null > metrics.jsonl
+	model-info --diff hand run/se\ nt/alone-*/model)" ''
+status 'a second time there is nothing to do' 0 make_imdb "${sentiment[@]}" SENTIMENT='run/se nt'
+is 'but to show the report' "$out_text" "$(grep -A 9 '^80 reviews' <<< "$first")"
+make_imdb "${sentiment[@]}" SENTIMENT='run/se nt' CLASSIFIER_EPOCHS=1 > log 2>&1
+is 'another classifier takes the language model that is there' \
+	"$(ls 'run/se nt' | grep -vxF "$folders" | sed 's/-.*//' | xargs)" 'alone tuned'
+is 'and trains no other' "$(grep -c '| train-step' log)" 0
+status 'DATA that is not there' 2 make_imdb sentiment DATA=nowhere
+like 'is told in words' "$err_text" '^make: DATA=nowhere: no such file or folder'
+
+finish
