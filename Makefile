@@ -101,7 +101,8 @@ help:
 	@echo 'make sentiment    a classifier of reviews, alone and on a fine-tuned language model, side by side'
 	@echo 'make push         the model of make imdb, with a model card, to REPO=OWNER/NAME of the hub; make hub: its folder'
 	@echo 'make distill      teach a student of LAYERS (default $(LAYERS)) of the model that make imdb trains'
-	@echo 'make torture      lets every file operation of a training run fail, then kills one again and again (minutes)'
+	@echo 'make torture      lets every call of every tool fail that can (hours; SEED=N), and every file operation of a'
+	@echo '                  training run, then kills one again and again'
 	@echo 'make fuzz         feeds whatever reads files what nobody would write, FUZZ_SECONDS (default 60) each'
 	@echo 'make bench        cloze beside the reference, as a table'
 	@echo 'make install      into PREFIX (default $(PREFIX)), below DESTDIR; make uninstall takes it back'
@@ -171,16 +172,18 @@ check:
 roots:
 	@tests/roots
 
-tests: $(unit_tests) $(BUILD)/tests/fault/faults.so
+preloaded = $(BUILD)/tests/fault/faults.so $(BUILD)/tests/fault/calls.so
+tests: $(unit_tests) $(preloaded)
 	@:
 
-# Preloaded into a tool, which may be a sanitized one, it is not sanitized itself.
-$(BUILD)/tests/fault/faults.so: tests/fault/faults.c Makefile
+# Preloaded into a tool, which may be a sanitized one, they are not sanitized themselves.
+$(BUILD)/tests/fault/%.so: tests/fault/%.c Makefile
 	@mkdir -p $(@D)
 	$(call say,link   ,$@) $(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) $(CPPFLAGS) $(CFLAGS) $(here) -shared -fPIC -o $@ $<
 
-torture: all $(BUILD)/tests/fault/faults.so
-	@TORTURE=1 CLOZE_BIN="$(abspath $(BIN))" CLOZE_BUILD="$(abspath $(BUILD))" prove --exec '' --verbose tests/fault/resume.t
+torture: all $(preloaded)
+	@TORTURE=1 CLOZE_BIN="$(abspath $(BIN))" CLOZE_BUILD="$(abspath $(BUILD))" prove --exec '' --verbose \
+		tests/fault/calls.t tests/fault/resume.t
 
 # What reaches new code is kept in build/fuzz/NAME, for the next time; what ends a fuzzer, in build/fuzz/NAME-crash-...
 fuzz:

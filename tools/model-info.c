@@ -70,13 +70,16 @@ static json_int_t stored_bytes(const struct safetensors *file) {
 	return (json_int_t)bytes;
 }
 
-/* {"[PAD]": 0, ...}; null for a folder without a tokenizer, or with one that cannot be read. */
+/* {"[PAD]": 0, ...}; null for a folder without a tokenizer, and, which is told, for one whose tokenizer is refused. */
 static json_t *special_tokens(const char *folder) {
 	struct failure failure;
+	if (!tokenizer_is_there(folder))
+		return json_null();
 	struct tokenizer *tokenizer = tokenizer_load(folder, &failure);
 	if (tokenizer == NULL) {
-		if (failure.status != EX_NOINPUT)
-			note("%s", failure.text);
+		if (failure.status != EX_DATAERR && failure.status != EX_NOINPUT)
+			die_failure(&failure);
+		note("%s", failure.text);
 		return json_null();
 	}
 	struct special_ids special = tokenizer_special_ids(tokenizer);

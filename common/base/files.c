@@ -15,16 +15,21 @@
 #include "base/memory.h"
 #include "base/thread.h"
 
+/* What cannot be opened for want of descriptors or memory is there all the same. */
+static int open_status(int error) {
+	return error == EMFILE || error == ENFILE || error == ENOMEM ? EX_OSERR : error == EIO ? EX_IOERR : EX_NOINPUT;
+}
+
 int open_file(const char *path, struct failure *failure) {
 	int descriptor = open(path, O_RDONLY | O_CLOEXEC);
-	return descriptor < 0 ? fail(failure, EX_NOINPUT, "%s: %s", path, strerror(errno)) : descriptor;
+	return descriptor < 0 ? fail(failure, open_status(errno), "%s: %s", path, strerror(errno)) : descriptor;
 }
 
 int open_regular(const char *path, struct failure *failure) {
 	struct stat status;
 	int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* opening a FIFO must not wait for a writer */
 	if (descriptor < 0)
-		return fail(failure, EX_NOINPUT, "%s: %s", path, strerror(errno));
+		return fail(failure, open_status(errno), "%s: %s", path, strerror(errno));
 	if (fstat(descriptor, &status) == 0 && !S_ISREG(status.st_mode)
 			&& (S_ISDIR(status.st_mode) || strncmp(path, "/dev/", 5) != 0)) {
 		close(descriptor);

@@ -18,8 +18,8 @@ int open_regular(const char *path, struct failure *failure);
 const char *input_name(const char *path);
 
 /* Reads the whole file, opened by open_regular(). The bytes are followed by a NUL that *length does not count; free()
- * releases them. NULL: 66 when the file cannot be opened, 74 when it cannot be read, 65 when it has more than `limit`
- * bytes. */
+ * releases them. NULL: 66 when the file cannot be opened, 71 for lack of descriptors or memory, 74 when it cannot be read, 65
+ * when it has more than `limit` bytes. */
 char *read_file(const char *path, size_t limit, size_t *length, struct failure *failure);
 
 /* Refuses a file that is often found in place of a model's file: a git-lfs pointer, an HTML page, a zip archive, a

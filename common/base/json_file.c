@@ -12,15 +12,6 @@
 
 #define LONGEST_INTEGER 18 /* digits that always fit into 64 bits */
 
-static void *allocate_for_jansson(size_t size) {
-	return grow(NULL, size, 1);
-}
-
-__attribute__((constructor))
-static void set_up_jansson(void) {
-	json_set_alloc_funcs(allocate_for_jansson, free);
-}
-
 /* The length of the string that the text begins with, both quotes included; of the whole text if the string has no
  * end. */
 static size_t string_length(const char *text, size_t length) {

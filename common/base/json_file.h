@@ -8,10 +8,7 @@
  * Python's `json` module writes two kinds of value that jansson does not take. So that a file is not refused for a
  * member that no program uses, an integer beyond 64 bits (the reference's `model_max_length` of 10^30) is read as a
  * real number, and NaN, Infinity and -Infinity are read as strings of that spelling, which every use as a number
- * refuses.
- *
- * In a program linked with this file, a failed allocation of jansson ends in memory_exhausted() (base/memory.h), so
- * that jansson never returns NULL or half of an object for lack of memory. */
+ * refuses. */
 #ifndef CLOZE_BASE_JSON_FILE_H
 #define CLOZE_BASE_JSON_FILE_H
 

@@ -9,6 +9,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include <jansson.h>
+
 static void (*end_program)(void);
 
 void memory_on_exhausted(void (*end)(void)) {
@@ -42,6 +44,17 @@ void *grow(void *memory, size_t count, size_t size) {
 	if (memory == NULL)
 		memory_exhausted();
 	return memory;
+}
+
+/* Jansson's functions give up without memory, and some of their callers could not tell. This is set here, where every
+ * program has it: an object of libcloze.a that nothing refers to is not linked, and its constructor never runs. */
+static void *allocate_for_jansson(size_t size) {
+	return grow(NULL, size, 1);
+}
+
+__attribute__((constructor))
+static void set_up_jansson(void) {
+	json_set_alloc_funcs(allocate_for_jansson, free);
 }
 
 char *copy_bytes(const char *bytes, size_t length) {

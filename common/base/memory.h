@@ -1,6 +1,8 @@
 /* memory: allocates memory, and ends the program when there is none; makes copies of text.
  *
- * Exhausted memory is the one failure that common/ does not return: every caller would end the program. */
+ * Exhausted memory is the one failure that common/ does not return: every caller would end the program.
+ * Linking this file makes a failed allocation of jansson end in memory_exhausted() too, so that jansson never returns NULL,
+ * or an object without some of its members, for lack of memory. */
 #ifndef CLOZE_BASE_MEMORY_H
 #define CLOZE_BASE_MEMORY_H
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "base/launcher.h"
 #include "base/memory.h"
 #include "base/pool.h"
+#include "base/staged.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
@@ -45,10 +47,27 @@ static bool is_said_by_first(int status) {
 	return said;
 }
 
+/* One thread ends the program, and any other one that fails meanwhile waits for that. */
+static void end_alone(void) {
+	static _Atomic pid_t ending;
+	pid_t none = 0, own = gettid();
+	if (!atomic_compare_exchange_strong(&ending, &none, own) && none != own)
+		for (;;)
+			pause();
+}
+
+/* As exit(), but that no destructor of a library runs: other threads may be computing in it. */
+static _Noreturn void end_at_once(int status) {
+	fflush(stdout);
+	remove_unfinished();
+	_exit(status);
+}
+
 void die_failure(const struct failure *failure) {
 	void (*action)(void *) = failure_action;
 	int number = failure->status - 128;
 	signals_wait_for_end();
+	end_alone();
 	if (number != SIGPIPE && !is_said_by_first(failure->status))
 		say(failure->text);
 	failure_action = NULL; /* the action itself may call die() */
@@ -56,7 +75,7 @@ void die_failure(const struct failure *failure) {
 		action(failure_context);
 	if (number > 0)
 		signals_end(number);
-	exit(failure->status);
+	end_at_once(failure->status);
 }
 
 void die(int status, const char *format, ...) {

@@ -204,12 +204,12 @@ static void begin_command(const char *path, const struct option_entry *options) 
 	const char *slash = strrchr(path, '/');
 	command.name = slash == NULL ? path : slash + 1;
 	command.count = 0;
+	memory_on_exhausted(die_exhausted);
 	signals_begin(command.name);
 	staged_on_first(clean_up_at_signals);
 	options_visit(options, add_option, NULL);
 	free(command.given);
 	command.given = allocate(command.count, sizeof *command.given);
-	memory_on_exhausted(die_exhausted);
 }
 
 enum { VERBOSE = 1 << 16, HELP, VERSION };

@@ -16,6 +16,9 @@ struct tokenizer;
 
 struct special_ids { int32_t pad, unk, cls, sep, mask; }; /* -1: the vocabulary has no such token */
 
+/* Whether the folder has a tokenizer, readable or not: a tokenizer.json or a vocab.txt. */
+bool tokenizer_is_there(const char *folder);
+
 /* From a model folder, as AutoTokenizer of transformers 5 reads it: the class that tokenizer_config.json or
  * config.json names, or the model's type, decides. A class of BERT's (BertTokenizer, DistilBertTokenizer,
  * ElectraTokenizer and others that are the same; with Fast at the end or without) takes the pieces from

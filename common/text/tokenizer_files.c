@@ -7,6 +7,7 @@
 #include "base/files.h"
 #include "base/json_file.h"
 #include "base/memory.h"
+#include "text/tokenizer.h"
 
 #define LARGEST_FILE ((size_t)256 << 20)
 
@@ -17,6 +18,10 @@ static const char *const names[TOKENIZER_FILES] = { [FILE_TOKENIZER] = "tokenize
 static int read_one(struct tokenizer_files *files, enum tokenizer_file which, struct failure *failure) {
 	files->bytes[which] = read_file(files->path[which], LARGEST_FILE, &files->length[which], failure);
 	return files->bytes[which] == NULL ? -1 : 0;
+}
+
+bool tokenizer_is_there(const char *folder) {
+	return file_exists(folder, names[FILE_TOKENIZER]) || file_exists(folder, names[FILE_VOCABULARY]);
 }
 
 int tokenizer_files_read(const char *folder, struct tokenizer_files *files, struct failure *failure) {

@@ -5,7 +5,8 @@
 #include "text/tokenizer.h"
 #include "train/example_reader.h"
 
-/* The tokenizer of a model folder into *tokenizer; NULL where the folder has none. -1: 65 for one that is damaged. */
+/* The tokenizer of a model folder into *tokenizer; NULL where the folder has none. -1: 65, 66, 71 or 74
+ * for one that is damaged or cannot be read. */
 int optional_tokenizer(const char *folder, struct tokenizer **tokenizer, struct failure *failure);
 
 /* Takes over the reader, and checks that the stream is for this model: its vocabulary's fingerprint against that of the

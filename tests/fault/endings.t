@@ -48,6 +48,11 @@ for kind in fifo device link folder; do
 		like "$kind for $file is named, in one line" "$err_text" "^${tool[0]}: odd/$file: .+$"
 	done
 done
+rm -rf odd
+cp -r "$fixtures/train/distilbert" odd
+rm -f odd/tokenizer.json odd/vocab.txt
+mkfifo odd/vocab.txt
+status 'a vocabulary that cannot be read is not taken for none' 66 timeout 20 perplexity --model odd eval.arrows
 ok 'a list may come from <(command)' bash -c \
 	"wordpiece --vocab <(wordpiece-train --vocab-size 200 text.arrows) text.arrows > /dev/null"
 

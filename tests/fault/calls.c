@@ -1,0 +1,224 @@
+/* calls: a library to preload (LD_PRELOAD), in which the nth call of a kind fails.
+ *
+ * Calls of the kind FAULT_CALL are counted, from 1; number FAULT_AT fails, and with FAULT_ON each one after it too. When
+ * the program ends by exit(), FAULT_LOG gets a line with the number of calls. The kinds, and the error that each gives:
+ *
+ *     malloc  every function that allocates: ENOMEM     open    open a file: EMFILE
+ *     read    read and pread: EIO                       mmap    ENOMEM
+ *     write   write, writev and pwrite, but for those   fsync   EIO
+ *             to standard error: ENOSPC                 rename  EACCES
+ *     thread  pthread_create: EAGAIN
+ *
+ * Memory for the libraries that compute, and for those that they bring along, does not count: they crash without it, so the
+ * tools ask for it beforehand (common/math/matrix.c; tests/fault/memory.t). */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define REAL(name) \
+	static __typeof__(name) *real_##name; \
+	if (real_##name == NULL) \
+		*(void **)&real_##name = dlsym(RTLD_NEXT, #name)
+
+static const char *call, *log_name;
+static long at;
+static bool on;
+static atomic_long calls;
+
+__attribute__((constructor))
+static void begin(void) {
+	const char *number = getenv("FAULT_AT");
+	call = getenv("FAULT_CALL");
+	log_name = getenv("FAULT_LOG");
+	at = number == NULL ? 0 : atol(number);
+	on = getenv("FAULT_ON") != NULL;
+}
+
+__attribute__((destructor))
+static void end(void) {
+	FILE *log = log_name == NULL ? NULL : fopen(log_name, "we");
+	long total = calls;
+	call = NULL;
+	if (log != NULL) {
+		fprintf(log, "%ld\n", total);
+		fclose(log);
+	}
+}
+
+/* For a debugger to stop at. */
+__attribute__((noinline))
+static bool happen(int error) {
+	errno = error;
+	return true;
+}
+
+static bool fails(const char *kind, int error) {
+	if (call == NULL || strcmp(kind, call) != 0)
+		return false;
+	long number = ++calls;
+	if (at == 0 || (on ? number < at : number != at))
+		return false;
+	return happen(error);
+}
+
+/* ---- memory -------------------------------------------------------------------------------------------- */
+
+/* The C library's own, by the names that do not depend on what is preloaded: dlsym() itself allocates. */
+extern void *__libc_malloc(size_t);
+extern void *__libc_calloc(size_t, size_t);
+extern void *__libc_realloc(void *, size_t);
+extern void *__libc_memalign(size_t, size_t);
+
+static bool is_counted(const void *caller) {
+	static const char *const others[] = { "/libdnnl.", "/libopenblas", "/libgomp.", "/libgfortran.", "/libstdc++.", "/ld-linux" };
+	Dl_info info;
+	if (dladdr(caller, &info) == 0 || info.dli_fname == NULL)
+		return false; /* code that was generated */
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		if (strstr(info.dli_fname, others[i]) != NULL)
+			return false;
+	return true;
+}
+
+#define NO_MEMORY (call != NULL && *call == 'm' && call[1] == 'a' && is_counted(__builtin_return_address(0)) \
+	&& fails("malloc", ENOMEM))
+
+void *malloc(size_t size) {
+	return NO_MEMORY ? NULL : __libc_malloc(size);
+}
+
+void *calloc(size_t count, size_t size) {
+	return NO_MEMORY ? NULL : __libc_calloc(count, size);
+}
+
+void *realloc(void *memory, size_t size) {
+	return NO_MEMORY ? NULL : __libc_realloc(memory, size);
+}
+
+void *aligned_alloc(size_t alignment, size_t size) {
+	return NO_MEMORY ? NULL : __libc_memalign(alignment, size);
+}
+
+int posix_memalign(void **memory, size_t alignment, size_t size) {
+	if (NO_MEMORY)
+		return ENOMEM;
+	*memory = __libc_memalign(alignment, size);
+	return *memory == NULL ? ENOMEM : 0;
+}
+
+void *mmap(void *address, size_t length, int protection, int flags, int descriptor, off_t offset) {
+	REAL(mmap);
+	return is_counted(__builtin_return_address(0)) && fails("mmap", ENOMEM) ? MAP_FAILED : real_mmap(address, length, protection, flags, descriptor, offset);
+}
+
+/* ---- files --------------------------------------------------------------------------------------------- */
+
+static mode_t mode_of(int flags, va_list arguments) {
+	return (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(arguments, mode_t) : 0;
+}
+
+int open(const char *path, int flags, ...) {
+	REAL(open);
+	va_list arguments;
+	va_start(arguments, flags);
+	mode_t mode = mode_of(flags, arguments);
+	va_end(arguments);
+	return fails("open", EMFILE) ? -1 : real_open(path, flags, mode);
+}
+
+int openat(int folder, const char *path, int flags, ...) {
+	REAL(openat);
+	va_list arguments;
+	va_start(arguments, flags);
+	mode_t mode = mode_of(flags, arguments);
+	va_end(arguments);
+	return fails("open", EMFILE) ? -1 : real_openat(folder, path, flags, mode);
+}
+
+FILE *fopen(const char *path, const char *mode) {
+	REAL(fopen);
+	return fails("open", EMFILE) ? NULL : real_fopen(path, mode);
+}
+
+ssize_t read(int descriptor, void *bytes, size_t length) {
+	REAL(read);
+	return fails("read", EIO) ? -1 : real_read(descriptor, bytes, length);
+}
+
+ssize_t pread(int descriptor, void *bytes, size_t length, off_t offset) {
+	REAL(pread);
+	return fails("read", EIO) ? -1 : real_pread(descriptor, bytes, length, offset);
+}
+
+/* What a program that was compiled with _FORTIFY_SOURCE calls in their place. */
+int __open_2(const char *path, int flags);
+int __open_2(const char *path, int flags) {
+	return open(path, flags);
+}
+
+int __openat_2(int folder, const char *path, int flags);
+int __openat_2(int folder, const char *path, int flags) {
+	return openat(folder, path, flags);
+}
+
+ssize_t __read_chk(int descriptor, void *bytes, size_t length, size_t capacity);
+ssize_t __read_chk(int descriptor, void *bytes, size_t length, size_t capacity) {
+	if (length > capacity)
+		abort();
+	return read(descriptor, bytes, length);
+}
+
+ssize_t __pread_chk(int descriptor, void *bytes, size_t length, off_t offset, size_t capacity);
+ssize_t __pread_chk(int descriptor, void *bytes, size_t length, off_t offset, size_t capacity) {
+	if (length > capacity)
+		abort();
+	return pread(descriptor, bytes, length, offset);
+}
+
+ssize_t write(int descriptor, const void *bytes, size_t length) {
+	REAL(write);
+	return descriptor != STDERR_FILENO && fails("write", ENOSPC) ? -1 : real_write(descriptor, bytes, length);
+}
+
+ssize_t writev(int descriptor, const struct iovec *pieces, int count) {
+	REAL(writev);
+	return descriptor != STDERR_FILENO && fails("write", ENOSPC) ? -1 : real_writev(descriptor, pieces, count);
+}
+
+ssize_t pwrite(int descriptor, const void *bytes, size_t length, off_t offset) {
+	REAL(pwrite);
+	return fails("write", ENOSPC) ? -1 : real_pwrite(descriptor, bytes, length, offset);
+}
+
+int fsync(int descriptor) {
+	REAL(fsync);
+	return fails("fsync", EIO) ? -1 : real_fsync(descriptor);
+}
+
+int rename(const char *from, const char *to) {
+	REAL(rename);
+	return fails("rename", EACCES) ? -1 : real_rename(from, to);
+}
+
+int renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned flags) {
+	REAL(renameat2);
+	return fails("rename", EACCES) ? -1 : real_renameat2(from_folder, from, to_folder, to, flags);
+}
+
+/* ---- threads ------------------------------------------------------------------------------------------- */
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument) {
+	REAL(pthread_create);
+	return fails("thread", EAGAIN) ? EAGAIN : real_pthread_create(thread, attributes, run, argument);
+}

@@ -1,0 +1,143 @@
+#!/bin/bash
+# calls.t: whatever call of a tool fails (an allocation, reading, writing, a thread, ...), the tool ends with the right output,
+# or with one line and a status of sysexits.h and nothing half-written. A sample of the calls of each kind, drawn by SEED;
+# with TORTURE=1, every one (`make torture`), and for memory once more with all the calls after it failing too.
+. "$(dirname "$0")/../tap.sh"
+calls=${CLOZE_BUILD:-$top/build}/tests/fault/calls.so
+cd "$scratch" || exit 1
+
+if ! LD_PRELOAD=$calls true 2> /dev/null || [ -n "$(ldd "$(command -v rec-dump)" | grep asan)" ]; then
+	skip 'calls that fail' 'no library to preload, or a sanitizer that must come first'
+	finish
+fi
+
+# ---- small inputs --------------------------------------------------------------------------------------
+
+model=$fixtures/train/distilbert
+bert=$fixtures/train/bert
+head -n 3 "$model/train.jsonl" | sed 's/}$/, "epoch": 1}/' | rec-load --type masked > masked.arrows
+for i in 1 2 3 4 5 6; do echo "{\"text\": \"a film of number $i\", \"label\": $((i % 2)), \"name\": \"$i\"}"; done > lines.jsonl
+gzip -k lines.jsonl
+rec-load --type text lines.jsonl > text.arrows
+wordpiece-train --vocab-size 60 text.arrows > vocab.txt
+wordpiece --vocab vocab.txt text.arrows > tokens.arrows
+group-texts --chunk-size 4 tokens.arrows > chunks.arrows
+teach --model "$model" --top-k 2 masked.arrows > taught.arrows 2> /dev/null
+wordpiece --model "$model" text.arrows | shuffle-records > labeled.arrows
+classify-step --model "$model" --out sentiment --max-steps 1 labeled.arrows > /dev/null 2>&1
+classify --model sentiment labeled.arrows > predicted.arrows
+cp "$model/config.json" .
+grep -v '^ *$' "$model/lines.txt" | head -n 2 > masks.txt
+
+commands() {
+	cat << END
+imdb-read ../lines.jsonl.gz
+rec-load --type text ../lines.jsonl
+rec-dump ../text.arrows
+rec-cat ../tokens.arrows ../tokens.arrows
+wordpiece-train --vocab-size 60 ../text.arrows
+wordpiece --threads 2 --vocab ../vocab.txt ../text.arrows
+group-texts --chunk-size 4 ../tokens.arrows
+select-records --sample 2 ../tokens.arrows
+shuffle-records --epochs 2 --memory 100 ../chunks.arrows
+split-records --test-size 2 --test-out test.arrows ../tokens.arrows
+random-mask ../chunks.arrows
+wwm-mask ../chunks.arrows
+perplexity --threads 2 --model $model ../masked.arrows
+fill-mask --threads 2 --model $model ../masks.txt
+model-init --config ../config.json --out new
+model-info --json $bert
+train-step --threads 2 --max-steps 1 --save-steps 1 --model $model --out out ../masked.arrows
+teach --threads 2 --top-k 2 --model $model ../masked.arrows
+distill-step --threads 2 --max-steps 1 --model $model --out out ../taught.arrows
+classify-step --threads 2 --max-steps 1 --model ../sentiment --out out ../labeled.arrows
+classify --threads 2 --model ../sentiment ../labeled.arrows
+accuracy ../predicted.arrows
+END
+}
+is 'every tool is tried' "$(commands | awk '{ print $1 }' | sort)" "$(basename -s .c "$top"/tools/*.c | sort)"
+
+# ---- one case ------------------------------------------------------------------------------------------
+
+# run KIND NUMBER ON COMMAND...: in an empty folder; leaves its status in `got`.
+run() {
+	local kind=$1 number=$2 on=$3
+	shift 3
+	cd "$scratch" && rm -rf case && mkdir case && cd case || exit 1
+	got=0
+	timeout 20 env LD_PRELOAD="$calls" FAULT_CALL="$kind" FAULT_AT="$number" ${on:+FAULT_ON=1} FAULT_LOG=../count TMPDIR=. \
+		"$@" > ../out 2> ../err < /dev/null || got=$?
+	cd "$scratch" || exit 1
+}
+
+# What a model's report says of time differs from run to run.
+same_files() { # FOLDER FOLDER
+	diff -r -x report.json -x 'metrics*' -x 'state*' "$1" "$2" > /dev/null 2>&1
+}
+
+# judge TOOL: prints what is wrong with the case, if anything.
+judge() {
+	local lines=1 # training says beside the error what it has saved, or why it could not
+	case $1 in *-step) lines=2 ;; esac
+	case $got in
+	0) same_output && same_files case whole || echo "success, and another output" ;;
+	65 | 66 | 69 | 71 | 73 | 74)
+		[ "$(grep -c "^$1: " err)" = "$(wc -l < err)" ] && [ "$(wc -l < err)" -ge 1 ] && [ "$(wc -l < err)" -le "$lines" ] || echo "$got and: $(head -n 3 err | tr '\n' '|')"
+		[ -z "$(ls -A case | grep unfinished)" ] || echo "$got, and left: $(ls -A case)"
+		[ ! -e case/test.arrows ] || cmp -s case/test.arrows whole/test.arrows || echo "$got, half a file"
+		case $1 in
+		wordpiece-train) [ ! -s out ] || cmp -s out whole.out || echo "$got, half a vocabulary" ;;
+		model-init) [ ! -e case/new ] || same_files case whole || echo "$got, half a folder" ;;
+		esac
+		[ "$(head -c 4 out | od -An -tx4)" != ' ffffffff' ] || ! rec-dump out > /dev/null 2>&1 || cmp -s out whole.out ||
+			echo "$got, and records that pass for whole"
+		;;
+	*) echo "ended with $got: $(head -n 2 err | tr '\n' '|')" ;;
+	esac
+}
+same_output() {
+	case $tool in
+	train-step | distill-step | classify-step) true ;; # lines with times
+	*) cmp -s out whole.out ;;
+	esac
+}
+
+# ---- all cases -----------------------------------------------------------------------------------------
+
+RANDOM=${SEED:-42}
+cases=0
+try() { # KIND NUMBER ON
+	local wrong
+	run "$1" "$2" "$3" "${words[@]}"
+	cases=$((cases + 1))
+	wrong=$(judge "$tool" | tr '\n' ';')
+	[ -z "$wrong" ] || found+="$1 $2${3:+ and on}: $wrong "
+}
+samples() { # KIND TOTAL
+	local number=2 i
+	[ "$1" != malloc ] || number=6
+	if [ "${TORTURE:-0}" != 0 ] || [ "$2" -le $number ]; then
+		seq "$2"
+	else
+		for ((i = 0; i < number; i++)); do echo $((1 + (RANDOM * 32768 + RANDOM) % $2)); done
+	fi
+}
+while read -r -a words; do
+	tool=${words[0]}
+	[[ " ${ONLY-$tool} " == *" $tool "* ]] || continue
+	found=
+	run none 0 '' "${words[@]}"
+	is "$tool without a fault" "$got $(cat err)" '0 '
+	rm -rf whole && mv case whole && mv out whole.out
+	for kind in malloc read write open mmap fsync rename thread; do
+		run $kind 0 '' "${words[@]}"
+		total=$(cat count)
+		for number in $(samples $kind "$total"); do
+			try $kind "$number" ''
+			if [ $kind = malloc ] && [ "${TORTURE:-0}" != 0 ]; then try $kind "$number" on; fi
+		done
+	done
+	is "$tool: whatever fails, it is right or says so" "$found" ''
+done < <(commands)
+echo "# $cases cases"
+finish
