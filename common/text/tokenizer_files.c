@@ -17,7 +17,8 @@ static const char *const names[TOKENIZER_FILES] = { [FILE_TOKENIZER] = "tokenize
 
 static int read_one(struct tokenizer_files *files, enum tokenizer_file which, struct failure *failure) {
 	files->bytes[which] = read_file(files->path[which], LARGEST_FILE, &files->length[which], failure);
-	return files->bytes[which] == NULL ? -1 : 0;
+	return files->bytes[which] == NULL ? -1
+		: refuse_mistaken_file(files->path[which], files->bytes[which], files->length[which], failure);
 }
 
 bool tokenizer_is_there(const char *folder) {

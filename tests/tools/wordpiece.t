@@ -150,4 +150,13 @@ echo '{"do_lower_case": true, "model_max_length": 100000000000000001988462483865
 echo '{"text": "a"}' | rec-load > "$scratch/one.arrows"
 status 'a model_max_length past every integer is read' 0 wordpiece --model "$scratch/unbounded" "$scratch/one.arrows"
 
+# What stands in place of a tokenizer's file is named, wherever it stands.
+for file in vocab.txt tokenizer.json tokenizer_config.json; do
+	cp -r "$scratch/unbounded" "$scratch/pointer"
+	printf 'version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 231508\n' > "$scratch/pointer/$file"
+	status "a git-lfs pointer for $file" 65 wordpiece --model "$scratch/pointer" "$scratch/one.arrows"
+	like 'is said to be one' "$err_text" "pointer/$file: is a git-lfs pointer"
+	rm -r "$scratch/pointer"
+done
+
 finish
