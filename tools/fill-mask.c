@@ -1,6 +1,7 @@
-/* fill-mask: what a model puts in place of [MASK], as transformers' fill-mask pipeline answers.
+/* fill-mask: predicts masked tokens in texts, like the fill-mask pipeline of transformers.
  *
- * A text in, its answer out, flushed, so that a program can hold a conversation with it. */
+ * The predictions for a text are written before the next text is read, so that another program can use this one
+ * interactively. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -39,7 +40,7 @@ static const struct option_entry options[] = {
 	OPTION_TEXT("targets", &target_words, "WORDS", "choose among these words, separated by commas"),
 	OPTION_FLAG("truncate", &truncate_texts, "cut a text that is too long for the model"),
 	OPTION_FLAG("json", &as_json, "print a line of JSON for each text"),
-	OPTION_CHOICE("dtype", &dtype, PRECISIONS, "numbers that matrix products take; auto: the faster"),
+	OPTION_CHOICE("dtype", &dtype, PRECISIONS, "precision of matrix products; auto: the faster"),
 	OPTION_SEED(&seed),
 	OPTION_THREADS(&threads),
 	OPTION_END
@@ -47,7 +48,7 @@ static const struct option_entry options[] = {
 
 static const struct usage usage = {
 	"[FILE]",
-	"Predict the tokens behind [MASK] in lines of text, JSON lines or text records.",
+	"Predicts masked tokens in lines of text, JSON lines or text records.",
 	"echo 'This is a great [MASK].' | fill-mask --model distilbert-base-uncased",
 };
 
@@ -57,22 +58,23 @@ static const struct usage usage = {
 struct texts {
 	const char *name;
 	const char *unit;       /* "line" or "record" */
-	int64_t number;         /* of the text at hand, from 1 */
+	int64_t number;         /* of the current text, counted from 1 */
 	int (*next)(struct texts *texts, const char **text, size_t *length, struct failure *failure);
 
-	struct reader *reader;  /* of records; NULL: lines */
+	struct reader *reader;  /* the stream of records; NULL: the input has lines */
 	struct batch *batch;
 	int column;
-	int64_t row;            /* of the batch: the next record */
+	int64_t row;            /* the row of the next record in the batch */
 
-	struct inflate_reader *input; /* of lines */
+	struct inflate_reader *input; /* the input with lines */
 	struct lines lines;
 	struct json_reader json;
 	struct json_record object;
-	int64_t replaced;       /* halves of surrogate pairs */
+	int64_t replaced;       /* number of halves of surrogate pairs */
 };
 
-/* Whether the input begins with the byte that an Arrow stream begins with, and no text; it stays to be read. */
+/* Whether the input begins with the first byte of an Arrow stream, which no text begins with. The byte is not
+ * consumed. */
 static bool begins_a_stream(int descriptor) {
 	unsigned char first = 0;
 	off_t place = lseek(descriptor, 0, SEEK_CUR);
@@ -116,13 +118,13 @@ static int next_object(struct texts *texts, const char **text, size_t *length, s
 	const struct value *value = value_find(texts->object.values, "text", &twice);
 	if (twice || value == NULL || value->kind != VALUE_STRING)
 		return fail(failure, EX_DATAERR, "%s: line %" PRId64 ": %s", texts->name, texts->number,
-			twice ? "the key \"text\" is there twice (which one counts?)" : "no string \"text\" in it");
+			twice ? "has the key \"text\" twice (leave one out)" : "has no string \"text\"");
 	*text = value->text;
 	*length = value->length;
 	return 1;
 }
 
-/* `{`, or `[` and `{`, and then a quote begin JSON; in text they would be rare. */
+/* Whether the input is JSON: it begins with `{` and a quote, or with `[` before them, which is rare in text. */
 static bool begins_json(const char *bytes, size_t length) {
 	size_t i = length >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
 	i += i < length && bytes[i] == '[';
@@ -159,7 +161,7 @@ static void open_texts(struct texts *texts, const char *path) {
 	texts->column = check(reader_find_text(texts->reader, "text", &failure), &failure);
 }
 
-/* The next text, valid until the one after it; false at the end. */
+/* Gets the next text, which is valid until the next call. Returns false at the end. */
 static bool next_text(struct texts *texts, const char **text, size_t *length) {
 	struct failure failure;
 	return check(texts->next(texts, text, length, &failure), &failure) > 0;
@@ -181,25 +183,25 @@ static void close_texts(struct texts *texts) {
 
 struct prediction { int32_t token; double score; };
 
-/* What answering takes from text to text. */
+/* The model, and memory that is kept from text to text. */
 struct filler {
 	const struct config *config;
 	struct network *network;
 	const struct tokenizer *tokenizer;
 	struct tokenizer_scratch *scratch;
 	struct encoding encoding;
-	int32_t *targets;                /* ids to choose among, ascending; NULL: the whole vocabulary */
+	int32_t *targets;                /* the ids of --targets, ascending; NULL: the whole vocabulary */
 	size_t target_count;
-	int32_t *positions;              /* of the masks */
-	int32_t *places;                 /* 0, 1, 2 ...: of all tokens */
+	int32_t *positions;              /* the positions of the masks */
+	int32_t *places;                 /* the positions of all tokens: 0, 1, 2, ... */
 	float *logits;                   /* [masks, V] */
 	size_t masks, masks_capacity;
-	size_t count;                    /* predictions for each mask */
+	size_t count;                    /* number of predictions for each mask */
 	struct prediction *predictions;  /* [count] */
-	int32_t *sequence;               /* a text's ids with one mask filled */
+	int32_t *sequence;               /* the ids of a text with one mask filled */
 };
 
-/* The id that the pipeline takes a target for: its own, or that of its first piece; -1 when there is none. */
+/* The id of a target, as in the pipeline: of the word, or else of its first piece; -1: there is none. */
 static int32_t target_id(struct filler *filler, const char *word, size_t length) {
 	const struct vocabulary *vocabulary = tokenizer_vocabulary(filler->tokenizer);
 	struct encoding *encoding = &filler->encoding;
@@ -208,11 +210,11 @@ static int32_t target_id(struct filler *filler, const char *word, size_t length)
 		return id;
 	tokenizer_encode(filler->tokenizer, filler->scratch, word, length, 0, encoding);
 	if (encoding->count <= 2) { /* [CLS] and [SEP] */
-		note("--targets: %.*s: not in the vocabulary, and left aside", (int)length, word);
+		note("--targets: %.*s: not in the vocabulary, ignored", (int)length, word);
 		return -1;
 	}
 	id = encoding->input_ids[1];
-	note("--targets: %.*s: not in the vocabulary, %s taken for it", (int)length, word,
+	note("--targets: %.*s: not in the vocabulary, replaced by %s", (int)length, word,
 		vocabulary_token(vocabulary, id));
 	return id;
 }
@@ -260,19 +262,20 @@ static void compute(struct filler *filler, const char *text, size_t length, cons
 	if (filler->masks > filler->masks_capacity) {
 		filler->masks_capacity = filler->masks;
 		filler->positions = grow(filler->positions, filler->masks_capacity, sizeof *filler->positions);
-		filler->logits = grow(filler->logits, filler->masks_capacity * filler->config->vocab_size, sizeof *filler->logits);
+		filler->logits = grow(filler->logits, filler->masks_capacity * filler->config->vocab_size,
+			sizeof *filler->logits);
 	}
 	size_t found = 0;
 	for (size_t i = 0; i < encoding->count; i++)
 		if (encoding->input_ids[i] == mask)
 			filler->positions[found++] = (int32_t)i;
 	const int32_t starts[] = { 0, (int32_t)encoding->count }, label_starts[] = { 0, (int32_t)filler->masks };
-	const struct examples one = { .B = 1, .starts = starts, .input_ids = encoding->input_ids, .positions = filler->places,
-		.label_starts = label_starts, .labelled = filler->positions };
+	const struct examples one = { .B = 1, .starts = starts, .input_ids = encoding->input_ids,
+		.positions = filler->places, .label_starts = label_starts, .labelled = filler->positions };
 	network_logits(filler->network, &one, filler->logits);
 }
 
-/* The best tokens by softmax of a row of logits; of equals the lower id comes first. */
+/* Finds the most probable tokens by softmax of a row of logits; of equal logits the lower id comes first. */
 static void rank(const struct filler *filler, const float *logits) {
 	size_t V = filler->config->vocab_size, kept = 0;
 	struct prediction *best = filler->predictions;
@@ -295,8 +298,8 @@ static void rank(const struct filler *filler, const float *logits) {
 		best[i].score = exp(best[i].score - highest) / sum;
 }
 
-/* The text with one mask filled. Special tokens are left out where no other mask would go with them, as the
- * pipeline does. free() releases it. */
+/* The text with one mask filled. Special tokens are omitted if there are no other masks, as in the pipeline. free()
+ * releases it. */
 static char *filled_text(struct filler *filler, size_t position, int32_t token) {
 	const struct encoding *encoding = &filler->encoding;
 	int32_t pad = tokenizer_special_ids(filler->tokenizer).pad;
@@ -329,7 +332,7 @@ static json_t *answer_mask(struct filler *filler, size_t mask, FILE *text) {
 	return answers;
 }
 
-/* In JSON one mask's answers are a list, several masks' a list of lists. */
+/* Prints the predictions for a text. In JSON they are a list for one mask, and a list of lists for several. */
 static void answer(struct filler *filler) {
 	struct failure failure;
 	char *bytes = NULL;
@@ -351,14 +354,14 @@ static void answer(struct filler *filler) {
 	free(bytes);
 }
 
-/* The folder's model and tokenizer have to be of one vocabulary, with a mask. */
+/* Checks that the model and the tokenizer of the folder have the same vocabulary, with a mask. */
 static void check_vocabulary(const struct tokenizer *tokenizer, const struct config *config) {
 	size_t tokens = vocabulary_size(tokenizer_vocabulary(tokenizer));
 	if (tokenizer_special_ids(tokenizer).mask < 0)
 		die(EX_DATAERR, "%s: its tokenizer has no [MASK] (use a masked language model)", model);
 	if (tokens > config->vocab_size)
-		die(EX_DATAERR, "%s: its tokenizer has %zu tokens, but its vocab_size is %zu (bring together the files of "
-			"one model)", model, tokens, config->vocab_size);
+		die(EX_DATAERR, "%s: its tokenizer has %zu tokens, but its vocab_size is %zu (use the files of one model)",
+			model, tokens, config->vocab_size);
 	if ((size_t)top_k > tokens)
 		die(EX_USAGE, "--top-k: %" PRId64 " is more than the %zu tokens of the vocabulary (give less)", top_k, tokens);
 }
@@ -376,8 +379,9 @@ int main(int argc, char **argv) {
 	check_vocabulary(tokenizer, &parameters->config);
 
 	struct pool *pool = create_pool(threads);
-	struct filler filler = { .config = &parameters->config, .network = network_create(parameters, &masked_lm_head, NULL, pool),
-		.tokenizer = tokenizer, .scratch = tokenizer_scratch_create(), .count = (size_t)top_k };
+	struct filler filler = { .config = &parameters->config,
+		.network = network_create(parameters, &masked_lm_head, NULL, pool), .tokenizer = tokenizer,
+		.scratch = tokenizer_scratch_create(), .count = (size_t)top_k };
 	network_set_precision(filler.network, precision);
 	if (target_words != NULL) {
 		find_targets(&filler);

@@ -1,5 +1,5 @@
-/* group-texts.c: puts documents end to end in a window and cuts chunks off its front as soon as they are full. Where a
- * document ends, or a batch of them, what is left in the window is dropped or kept. */
+/* group-texts: concatenates documents in a window and cuts chunks from its front as soon as they are full. At the end
+ * of a batch of documents, or of each document, the remainder in the window is dropped or written. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,28 +15,28 @@ static bool per_document;
 static bool keep_remainder;
 
 static const struct option_entry options[] = {
-	OPTION_INTEGER("chunk-size", &chunk_size, 1, 1 << 20, "N", "tokens a chunk"),
+	OPTION_INTEGER("chunk-size", &chunk_size, 1, 1 << 20, "N", "tokens in each chunk"),
 	OPTION_INTEGER("batch-size", &batch_size, 0, 1 << 30, "N",
 		"documents after which the remainder is dropped; 0: only at the end"),
-	OPTION_FLAG("per-document", &per_document, "cut each document by itself, so that no chunk mixes two"),
+	OPTION_FLAG("per-document", &per_document, "cut each document separately, so that no chunk mixes two"),
 	OPTION_FLAG("keep-remainder", &keep_remainder, "keep remainders, as shorter chunks"),
 	OPTION_END
 };
 
 static const struct usage usage = {
 	.operands = "[FILE]",
-	.summary = "Puts tokenized documents end to end and cuts them into chunks of equal length.",
+	.summary = "Concatenates tokenized documents and cuts them into chunks of equal length.",
 	.example = "wordpiece --vocab vocab.txt < text.arrows | group-texts --chunk-size 128 > chunks.arrows",
 };
 
-/* Another list with one element a token, such as attention_mask. */
+/* Another list with one element for each token, such as attention_mask. */
 struct list_column {
-	size_t column;                  /* of the input */
-	struct builder *elements;       /* of the tokens in the window */
-	struct builder *spare;          /* changes places with `elements` when its front is dropped */
+	size_t column;                  /* index in the input */
+	struct builder *elements;       /* the elements of the tokens in the window */
+	struct builder *spare;          /* exchanged with `elements` when its front is dropped */
 };
 
-/* What is not yet cut, one element a token in each: -1 is a null word id. */
+/* The tokens that are not yet cut into chunks; a word id of -1 is null. */
 struct window {
 	struct int32_list input_ids, word_ids;
 	bool has_word_ids;
@@ -125,11 +125,11 @@ static void append_row(const struct reader *in, int64_t record, const struct col
 static void check_length(const struct reader *in, int64_t record, const char *name, int64_t count, size_t tokens) {
 	if (count != (int64_t)tokens)
 		die(EX_DATAERR, "%s: record %lld: %lld %s for %zu input_ids (the list is cut into chunks with the tokens: give "
-			"one element a token, or leave the column out)", reader_name(in), (long long)record + 1, (long long)count,
-			name, tokens);
+			"one element for each token, or leave the column out)", reader_name(in), (long long)record + 1,
+			(long long)count, name, tokens);
 }
 
-/* Appends a row of the batch, a document, to the window. Returns its tokens. */
+/* Appends a document, a row of the batch, to the window. Returns the number of its tokens. */
 static size_t append_document(struct window *window, const struct reader *in, const int *columns,
 	const struct batch *batch, int64_t row) {
 	int64_t record = reader_records(in) - batch->rows + row, first, length;
@@ -153,7 +153,7 @@ static size_t append_document(struct window *window, const struct reader *in, co
 	return count;
 }
 
-/* NULL at the end. */
+/* The next batch; NULL at the end. */
 static struct batch *next_batch(struct reader *in) {
 	struct batch *batch;
 	struct failure failure;
@@ -161,7 +161,7 @@ static struct batch *next_batch(struct reader *in) {
 	return batch;
 }
 
-/* Groups the documents of the batch, the first one, and of all that follow. */
+/* Groups the documents of `batch`, which is the first one, and of all batches after it. */
 static void group(struct reader *in, const int *columns, struct batch *batch, struct window *window,
 	struct writer *out, struct totals *totals) {
 	for (int64_t record = 0; batch != NULL; batch = next_batch(in)) {
@@ -176,7 +176,7 @@ static void group(struct reader *in, const int *columns, struct batch *batch, st
 	end_window(window, out, totals);
 }
 
-/* Whether a list has one element a token in the first document of the batch that has tokens. */
+/* Whether a list has one element for each token in the first document of the batch that has tokens. */
 static bool is_as_long(const struct batch *batch, const struct column *input_ids, const struct column *list) {
 	int64_t first, tokens = 0, length = -1;
 	for (int64_t row = 0; row < batch->rows && tokens == 0; row++) {
@@ -186,7 +186,7 @@ static bool is_as_long(const struct batch *batch, const struct column *input_ids
 	return tokens > 0 && length == tokens;
 }
 
-/* Whether a column may be cut into chunks with the tokens: a list, but not `labels`, which the reference replaces. */
+/* Whether a column may be cut into chunks with the tokens: a list other than `labels`, which the reference replaces. */
 static bool is_other_list(const struct field *field) {
 	static const char *const others[] = { "input_ids", "word_ids", "labels" };
 	for (size_t i = 0; i < sizeof others / sizeof *others; i++)

@@ -1,5 +1,6 @@
-/* Opens the folder as any other tool does, and prints the table of parameters: what is printed is what will be
- * computed with. The weights stay in their mapped files, and are read only to be compared. */
+/* model-info: prints the parameters of a model folder, or compares two folders. The folder is opened as by every other
+ * tool, so that the table shows what they compute with. The weights stay in their mapped files, and are read only for a
+ * comparison. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +30,7 @@ static const struct usage usage = {
 	"model-info --json imdb-distilbert | jq .total"
 };
 
-/* The sizes in config.json, under BERT's names. free by json_decref(). */
+/* The sizes in config.json, under BERT's names. json_decref() releases it. */
 static json_t *architecture(const struct config *config) {
 	json_t *json = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}",
 		"vocab_size", (json_int_t)config->vocab_size,
@@ -62,7 +63,7 @@ static json_t *parameter_list(const struct parameters *parameters) {
 	return list;
 }
 
-/* Bytes of the tensors as the folder's files hold them. */
+/* The size of the tensors in the folder's files. */
 static json_int_t stored_bytes(const struct safetensors *file) {
 	size_t bytes = 0;
 	for (size_t i = 0; i < safetensors_count(file); i++)
@@ -107,7 +108,7 @@ static json_t *describe(const char *folder, const struct parameters *parameters)
 		"lineage", lineage);
 }
 
-/* A model may come from a stranger: what it holds is cleaned before it is shown. */
+/* Prints text from a model folder, cleaned (base/clean.h): the folder may come from a stranger. */
 static void print_safely(const char *text) {
 	char *copy = clean(copy_text(text));
 	fputs(copy, stdout);
@@ -124,7 +125,7 @@ static void print_json(const json_t *object) {
 	free(text);
 }
 
-/* `key  value` lines, the values as JSON has them. */
+/* Prints a line for each member: the key, and the value in JSON. */
 static void print_members(const json_t *object) {
 	const char *key;
 	json_t *value;
@@ -188,7 +189,8 @@ static void print_text(const json_t *description, const struct parameters *param
 
 /* ---- comparing ----------------------------------------------------------------------------------------- */
 
-/* What is called so has one value here and another there; NULL: none, and then no member. Takes over the values. */
+/* Describes a difference: {kind: name, "left": value, "right": value}. A NULL value is omitted. Takes over the
+ * values. */
 static json_t *difference_of(const char *kind, const char *name, json_t *left, json_t *right) {
 	json_t *difference = json_pack("{s:s}", kind, name);
 	if (left != NULL)
@@ -213,7 +215,7 @@ static json_t *config_differences(json_t *left, json_t *right) {
 	return list;
 }
 
-/* The parameter of that name, looked for from the place where it should be; NULL: none. */
+/* Finds the parameter of that name, beginning at index `place`, where it should be. NULL: there is none. */
 static const struct parameter *find(const struct parameters *parameters, const char *name, size_t place) {
 	for (size_t i = 0; i < parameters->count; i++) {
 		const struct parameter *parameter = &parameters->table[(place + i) % parameters->count];
@@ -228,7 +230,8 @@ static const struct parameter *stored(const struct parameter *parameter) {
 	return parameter != NULL && !parameter->initialized ? parameter : NULL;
 }
 
-/* Of parameters of one shape; NULL where each number is the same. A difference that is not finite is null. */
+/* Compares two parameters of the same shape; NULL if all elements are equal. A difference that is not finite is
+ * null. */
 static json_t *value_difference(const struct parameter *parameter, const float *left, const float *right) {
 	double largest = 0, sum = 0;
 	bool equal = true;
@@ -249,7 +252,7 @@ static json_t *value_difference(const struct parameter *parameter, const float *
 		"mean_difference", isfinite(mean) ? json_real(mean) : json_null());
 }
 
-/* Of a parameter of which one side may be missing (NULL); NULL where there is none. */
+/* Compares a parameter of two models, where one may be missing (NULL). Returns NULL if there is no difference. */
 static json_t *parameter_difference(const struct parameters *left, const struct parameter *a,
 	const struct parameters *right, const struct parameter *b) {
 	if (a == NULL && b == NULL)
@@ -262,14 +265,15 @@ static json_t *parameter_difference(const struct parameters *left, const struct 
 		b != NULL ? shape_of(b) : NULL);
 }
 
-/* Those of the left model, then those that only the right one has. */
+/* The differences in parameters of the left model, then the parameters that only the right model has. */
 static json_t *parameter_differences(const struct parameters *left, const struct parameters *right) {
 	json_t *list = json_array();
 	for (size_t i = 0; i < left->count + right->count; i++) {
 		size_t place = i < left->count ? i : i - left->count;
 		const char *name = i < left->count ? left->table[place].name : right->table[place].name;
 		const struct parameter *a = find(left, name, place), *b = find(right, name, place);
-		json_t *difference = i < left->count || a == NULL ? parameter_difference(left, stored(a), right, stored(b)) : NULL;
+		json_t *difference = i < left->count || a == NULL
+			? parameter_difference(left, stored(a), right, stored(b)) : NULL;
 		if (difference != NULL)
 			json_array_append_new(list, difference);
 	}
@@ -341,7 +345,7 @@ static struct parameters *map_model(const char *folder) {
 	return parameters;
 }
 
-/* Returns main()'s status. */
+/* Returns the status for main() to return. */
 static int compare_models(const char *left_folder, const char *right_folder) {
 	struct parameters *left = map_model(left_folder), *right = map_model(right_folder);
 	json_t *config = config_differences(left->config.json, right->config.json);

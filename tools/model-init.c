@@ -1,5 +1,4 @@
-/* model-init: a new model folder, with parameters of a configuration's shapes, filled by chance, or with layers of a
- * teacher. */
+/* model-init: makes a model folder, with new weights for a configuration, or with some layers of a teacher. */
 #include <ctype.h>
 #include <stdlib.h>
 
@@ -36,7 +35,7 @@ static const struct usage usage = {
 	"model-init --config config.json --vocab vocab.txt --seed 1 --out small-bert"
 };
 
-/* A vocab_size that config.json leaves out is the vocabulary's. */
+/* Sets a missing vocab_size to the size of the vocabulary; refuses a different one. */
 static void fit_vocabulary(struct config *config, const struct tokenizer *tokenizer) {
 	size_t size = vocabulary_size(tokenizer_vocabulary(tokenizer));
 	if (json_object_get(config->json, "vocab_size") == NULL)
@@ -49,7 +48,7 @@ static void fit_vocabulary(struct config *config, const struct tokenizer *tokeni
 			vocabulary_path, size);
 }
 
-/* This stage, after those that made the teacher. */
+/* Sets the lineage: the stages that made the teacher, and this one. */
 static void record_lineage(struct parameters *parameters, const json_t *before) {
 	struct stream_info info;
 	stream_info_init(&info);
@@ -61,16 +60,14 @@ static void record_lineage(struct parameters *parameters, const json_t *before) 
 
 static void save(const struct parameters *parameters, const struct tokenizer *tokenizer) {
 	struct failure failure;
-	struct staged *folder = staged_folder(out, force, &failure);
-	if (folder == NULL)
-		die_failure(&failure);
+	struct staged *folder = must(staged_folder(out, force, &failure), &failure);
 	check(parameters_save(parameters, staged_path(folder), &failure), &failure);
 	if (tokenizer != NULL)
 		check(tokenizer_save(tokenizer, staged_path(folder), &failure), &failure);
 	check(staged_commit(folder, &failure), &failure);
 }
 
-/* New weights for --config, and the tokenizer of --vocab. */
+/* Makes new weights for --config, and the tokenizer of --vocab. */
 static struct parameters *create(struct tokenizer **tokenizer) {
 	struct failure failure;
 	struct config config;
@@ -85,7 +82,7 @@ static struct parameters *create(struct tokenizer **tokenizer) {
 	return parameters;
 }
 
-/* Reads --layers, numbers below `limit` with commas between them, into a new array. */
+/* Parses --layers, numbers below `limit` separated by commas, into a new array. */
 static size_t *read_layers(size_t limit, size_t *count) {
 	size_t *layers = NULL;
 	const char *at = kept;
@@ -98,7 +95,7 @@ static size_t *read_layers(size_t limit, size_t *count) {
 			die(EX_USAGE, "--layers: %lu is not a layer of %s, whose layers are 0 to %zu", layer, teacher, limit - 1);
 		for (size_t i = 0; i < *count; i++)
 			if (layers[i] == layer)
-				die(EX_USAGE, "--layers: %lu is there twice", layer);
+				die(EX_USAGE, "--layers: %lu is named twice (take each layer once)", layer);
 		layers = grow(layers, *count + 1, sizeof *layers);
 		layers[(*count)++] = layer;
 		at = end;
@@ -107,7 +104,7 @@ static size_t *read_layers(size_t limit, size_t *count) {
 	}
 }
 
-/* The weights of --layers out of --from, and its tokenizer, if it has one. */
+/* Takes the weights of --layers from the model --from, and its tokenizer if it has one. */
 static struct parameters *take_layers(struct tokenizer **tokenizer) {
 	struct failure failure;
 	size_t count;

@@ -1,7 +1,7 @@
-/* perplexity: how well a model predicts the masked tokens of a stream.
+/* perplexity: measures how well a model predicts the masked tokens of a stream.
  *
- * The mean is over masked tokens, so the batch size does not change it; the reference's mean of batch means is shown
- * beside it. */
+ * The mean is over masked tokens, so that it does not depend on the batch size; the reference's mean of batch means is
+ * also printed. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -30,12 +30,12 @@ static int dtype = PRECISION_FP32;
 
 static const struct option_entry options[] = {
 	OPTION_MODEL(&model, "folder of the model to evaluate", .required = "the folder of the model"),
-	OPTION_INTEGER("batch-size", &batch_size, 1, 1 << 20, "N", "records computed at a time"),
+	OPTION_INTEGER("batch-size", &batch_size, 1, 1 << 20, "N", "records in a batch"),
 	OPTION_FLAG("per-record", &per_record, "print a JSON object for each record, and one for all"),
-	OPTION_INTEGER("top-k-accuracy", &top_k, 1, 1 << 28, "K", "count the tokens that are among the K likeliest"),
-	OPTION_INTEGER("resamples", &resamples, 0, 1000000, "N", "drawn for the 95 % interval; 0: no interval"),
+	OPTION_INTEGER("top-k-accuracy", &top_k, 1, 1 << 28, "K", "share of tokens among the K most probable predictions"),
+	OPTION_INTEGER("resamples", &resamples, 0, 1000000, "N", "samples for the 95 % interval; 0: no interval"),
 	OPTION_FLAG("json", &as_json, "print a JSON object, with the reference's mean of batch means"),
-	OPTION_CHOICE("dtype", &dtype, PRECISIONS, "numbers that matrix products take; auto: the faster"),
+	OPTION_CHOICE("dtype", &dtype, PRECISIONS, "precision of matrix products; auto: the faster"),
 	OPTION_SEED(&seed),
 	OPTION_THREADS(&threads),
 	OPTION_PROGRESS,
@@ -44,11 +44,11 @@ static const struct option_entry options[] = {
 
 static const struct usage usage = {
 	"[FILE]",
-	"Print the perplexity of a masked language model on masked records.",
+	"Prints the perplexity of a masked language model on masked records.",
 	"perplexity --model distilbert-base-uncased < eval.arrows",
 };
 
-/* A number past the largest double is null. */
+/* A number that is too large for a double is null. */
 static json_t *number_or_null(double number) {
 	return isfinite(number) ? json_real(number) : json_null();
 }
@@ -59,7 +59,7 @@ static void print_object(json_t *object) {
 	json_decref(object);
 }
 
-/* From record `first` on. */
+/* Prints the records from `first` on. */
 static void print_records(const struct evaluation *evaluation, int64_t first) {
 	for (int64_t i = first; i < evaluation->records; i++) {
 		const struct record_loss *record = &evaluation->record_losses[i];

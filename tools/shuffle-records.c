@@ -1,4 +1,5 @@
-/* shuffle-records.c: holds the records in a table, and writes them in the order of a permutation of their numbers. */
+/* shuffle-records: writes records in random order. It holds them in a table and follows a permutation of their
+ * numbers. */
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -23,7 +24,7 @@ static const struct option_entry options[] = {
 
 static const struct usage usage = {
 	.operands = "[FILE]",
-	.summary = "Writes records in a random order, once or several times over.",
+	.summary = "Writes records in a random order, once or several times.",
 	.example = "shuffle-records --epochs 3 --seed 1 < train.arrows > epochs.arrows",
 };
 
@@ -37,9 +38,7 @@ static void write_epochs(struct table *table, const struct carried *carried, siz
 	for (int64_t epoch = 1; epoch <= epochs; epoch++) {
 		pcg64_permutation(&generator, order, rows);
 		for (int64_t i = 0; i < rows; i++) {
-			const struct batch *row = table_row(table, order[i], &failure);
-			if (row == NULL)
-				die_failure(&failure);
+			const struct batch *row = must((void *)(uintptr_t)table_row(table, order[i], &failure), &failure);
 			carried_append(carried, row, 0, out);
 			builder_append_integer(writer_column(out, epoch_column), epoch);
 			check(writer_end_row(out, &failure), &failure);

@@ -1,7 +1,7 @@
-/* split-records: records become a train and a test set, or shards.
+/* split-records: splits records into a train and a test set, or into shards.
  *
- * All records are held in a table; the test records are written first, so that their file is in place before the
- * first train record leaves. Sizes are taken, rounded and refused as datasets.Dataset.train_test_split does. */
+ * All records are held in a table. The test records are written first, so that their file is in place before the first
+ * train record is written. Sizes are rounded and refused as by datasets.Dataset.train_test_split(). */
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -29,21 +29,21 @@ static const char *stratify;
 static int64_t shards = 0;
 static const char *prefix;
 
-/* Shards end where a batch of group-texts does, so that it drops the same remainders of a shard as of the whole. */
+/* Shards end at batches of group-texts, so that it drops the same remainders as for the whole input. */
 enum { SHARD_UNIT = 1000, MOST_SHARDS = 512 };
 
 static const struct option_entry options[] = {
 	OPTION_TEXT("train-size", &train_size_text, "N|FRACTION",
-		"records on standard output, a count or a fraction; without it, all but the test records"),
+		"train records, a count or a fraction; by default all but the test records"),
 	OPTION_TEXT("test-size", &test_size_text, "N|FRACTION",
-		"records in FILE, a count or a fraction; without either size, 0.25"),
-	OPTION_TEXT("test-out", &test_out, "FILE", "where the test records go; required without --shards"),
+		"test records, a count or a fraction; 0.25 if neither size is given"),
+	OPTION_TEXT("test-out", &test_out, "FILE", "file for the test records; required without --shards"),
 	OPTION_TABLE_MEMORY(&memory),
 	OPTION_SEED(&seed),
-	OPTION_FLAG("no-shuffle", &no_shuffle, "take the train records from the front, the test records after them"),
-	OPTION_TEXT("stratify", &stratify, "NAME", "keep the shares of this column's values in both, as far as can be"),
-	OPTION_INTEGER("shards", &shards, 1, MOST_SHARDS, "N", "write all records to N files instead, in their order"),
-	OPTION_TEXT("out", &prefix, "PREFIX", "what the names of the shards begin with"),
+	OPTION_FLAG("no-shuffle", &no_shuffle, "take the first records for training, and the next ones for the test"),
+	OPTION_TEXT("stratify", &stratify, "NAME", "keep the distribution of this column's values in both sets"),
+	OPTION_INTEGER("shards", &shards, 1, MOST_SHARDS, "N", "write all records to N files, in their order"),
+	OPTION_TEXT("out", &prefix, "PREFIX", "beginning of the names of the shards"),
 	OPTION_END
 };
 
@@ -55,7 +55,7 @@ static const struct usage usage = {
 		" > train.arrows",
 };
 
-/* A size as it was asked for. As in Python, 1 is a count and 1.0 a fraction. */
+/* The value of a size option. As in Python, 1 is a count and 1.0 is a fraction. */
 struct size { enum { SIZE_UNSAID, SIZE_COUNT, SIZE_FRACTION } kind; int64_t count; double fraction; };
 
 static struct size parse_size(const char *option, const char *text) {
@@ -87,7 +87,7 @@ struct counts { int64_t train, test; };
 
 static struct counts count_records(struct size train, struct size test, int64_t records) {
 	struct counts counts = { 0, 0 };
-	if (records == 0) /* both empty, as the reference has it */
+	if (records == 0) /* both sets are empty, as in the reference */
 		return counts;
 	check_count("test-size", test, records);
 	check_count("train-size", train, records);
@@ -110,15 +110,16 @@ static struct counts count_records(struct size train, struct size test, int64_t 
 
 struct labeled { int64_t label, row; };
 
-/* The records sorted by class, in each in their order; classes ascending. */
+/* The records sorted by class, with classes ascending, and in their order within each class. */
 struct strata { struct labeled *rows; int64_t *sizes; size_t count; };
 
 static int by_label(const void *left, const void *right) {
 	const struct labeled *a = left, *b = right;
-	return a->label != b->label ? (a->label > b->label) - (a->label < b->label) : (a->row > b->row) - (a->row < b->row);
+	return a->label != b->label ? (a->label > b->label) - (a->label < b->label)
+		: (a->row > b->row) - (a->row < b->row);
 }
 
-/* Nulls are -1. */
+/* Sorts the records by the column; a null counts as -1. */
 static struct strata sort_strata(struct table *table, int column, int64_t records) {
 	struct strata strata = { .rows = allocate((size_t)records, sizeof *strata.rows) };
 	struct failure failure;
@@ -148,8 +149,8 @@ static void check_strata(const struct strata *strata, struct counts counts) {
 			"both)", (long long)counts.train, (long long)counts.test, strata->count, stratify);
 }
 
-/* The classes whose share has just that remainder, most of them first drawn by chance, get one record more, until all
- * are given out. Returns how many are left. */
+/* Gives one more record to each class whose share has this remainder; if there are fewer records left than such
+ * classes, to randomly chosen ones. Returns how many records are then left. */
 static int64_t give_to_ties(struct pcg64 *generator, const double *remainders, size_t count, double remainder,
 	int64_t left, int64_t *drawn) {
 	size_t *ties = allocate(count, sizeof *ties), found = 0;
@@ -166,8 +167,8 @@ static int64_t give_to_ties(struct pcg64 *generator, const double *remainders, s
 	return left - now;
 }
 
-/* How many of `draws` records to take of each class: its share rounded down, and what is left to the largest
- * remainders. Source: approximate_mode() of scikit-learn, as datasets has it. */
+/* Computes how many of `draws` records to take from each class: its share rounded down, and one more for the largest
+ * remainders. Source: approximate_mode() of scikit-learn, which datasets uses. */
 static void share_out(struct pcg64 *generator, const int64_t *sizes, size_t count, int64_t draws, int64_t *drawn) {
 	double *remainders = allocate(count, sizeof *remainders);
 	int64_t total = 0, left = draws;
@@ -200,8 +201,8 @@ static void shuffle(struct pcg64 *generator, int64_t *rows, int64_t count) {
 	free(copy);
 }
 
-/* Fills `order` with the test records, then the train records, as train_test_split(stratify_by_column=...) picks
- * them. */
+/* Fills `order` with the test records, then the train records, as selected by
+ * train_test_split(stratify_by_column=...). */
 static void order_strata(const struct strata *strata, struct counts counts, struct pcg64 *generator, int64_t *order) {
 	int64_t *train = allocate(strata->count, sizeof *train), *test = allocate(strata->count, sizeof *test);
 	int64_t *left = allocate(strata->count, sizeof *left), *test_end = order, *train_end = order + counts.test;
@@ -226,7 +227,7 @@ static void order_strata(const struct strata *strata, struct counts counts, stru
 	free(left);
 }
 
-/* Orders the records: test records first, where they are drawn by chance, otherwise last. */
+/* Orders the records. Test records come first if they are selected at random, and last otherwise. */
 static int64_t *order_records(struct table *table, const struct reader *in, struct counts counts) {
 	int64_t records = table_rows(table);
 	int64_t *order = allocate((size_t)records, sizeof *order);
@@ -260,7 +261,7 @@ static void write_rows(struct table *table, const int64_t *order, int64_t count,
 	}
 }
 
-/* Writes records to a file of their own, which is staged until the caller commits it. */
+/* Writes records to a file that is staged until the caller commits it. */
 static struct staged *write_file_of(struct table *table, const char *path, const int64_t *order, int64_t count,
 	const struct carried *carried, const struct reader *in, const struct stream_info *info) {
 	struct failure failure;
@@ -293,7 +294,7 @@ static int write_split(struct table *table, struct reader *in, struct size train
 	return close_output_stream(out);
 }
 
-/* Where a shard begins: units of records, shared out evenly. */
+/* The first record of a shard. Units of SHARD_UNIT records are distributed evenly. */
 static int64_t shard_start(int64_t shard, int64_t records) {
 	int64_t units = (records + SHARD_UNIT - 1) / SHARD_UNIT, start = units * shard / shards * SHARD_UNIT;
 	return start < records ? start : records;
@@ -305,7 +306,8 @@ static struct staged *write_shard(struct table *table, struct reader *in, int64_
 	struct lineage_entry stage = this_stage(-1);
 	struct stream_info info;
 	stream_info_copy(&info, reader_info(in));
-	stream_info_set_records(&info, reader_info(in)->records < 0 ? -1 : count); /* rec-cat is to find what was known */
+	/* A count that the input does not have would make the joined shards differ from the input. */
+	stream_info_set_records(&info, reader_info(in)->records < 0 ? -1 : count);
 	stream_info_add_shard(&info, &stage, shard, shards);
 	char *path = format_text("%s-%05lld-of-%05lld.arrows", prefix, (long long)shard, (long long)shards);
 	struct staged *file = write_file_of(table, path, order + first, count, carried, in, &info);
@@ -315,7 +317,7 @@ static struct staged *write_shard(struct table *table, struct reader *in, int64_
 	return file;
 }
 
-/* The shards appear when all of them are written. */
+/* Writes the shards, which appear when all of them are written. */
 static int write_shards(struct table *table, struct reader *in) {
 	struct carried *carried = carried_create(reader_schema(in), (const char *const[]){ NULL });
 	int64_t *order = allocate((size_t)table_rows(table), sizeof *order);
@@ -352,7 +354,7 @@ static void check_options(struct size train, struct size test) {
 			test_size_text);
 }
 
-/* The whole input. Shards go to files, so that standard output may be a terminal. */
+/* Reads the whole input. Shards are written to files, so that standard output may be a terminal. */
 static struct table *read_table(const char *input, struct reader **in) {
 	struct failure failure;
 	size_t bytes;

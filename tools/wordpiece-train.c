@@ -1,4 +1,5 @@
-/* wordpiece-train: documents to a vocabulary. The words and their counts are held in memory, the documents not. */
+/* wordpiece-train: learns a WordPiece vocabulary from documents. The distinct words and their counts are held in
+ * memory, the documents are not. */
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -12,8 +13,8 @@ static int64_t vocab_size = 30522, min_frequency = 0;
 static bool cased = false;
 
 static const struct option_entry options[] = {
-	OPTION_INTEGER("vocab-size", &vocab_size, 1, 1 << 30, "N", "tokens to learn; characters are kept even past it"),
-	OPTION_INTEGER("min-frequency", &min_frequency, 0, 9007199254740992.0, "N", "merge pairs seen as often as that"),
+	OPTION_INTEGER("vocab-size", &vocab_size, 1, 1 << 30, "N", "tokens to learn; more if there are more characters"),
+	OPTION_INTEGER("min-frequency", &min_frequency, 0, 9007199254740992.0, "N", "least frequency of a merged pair"),
 	OPTION_FLAG("cased", &cased, "keep case and accents"),
 	OPTION_PROGRESS,
 	OPTION_END
@@ -41,7 +42,7 @@ static void count_words(struct reader *reader, struct trainer *trainer) {
 	progress_end();
 }
 
-/* Takes back what was written to a regular file: a vocabulary that is cut would pass for a smaller one. */
+/* Truncates a regular file to its length before the output: a partial vocabulary would pass for a smaller one. */
 static void take_back(void *context) {
 	const off_t *start = context;
 	if (ftruncate(STDOUT_FILENO, *start) < 0)

@@ -188,8 +188,8 @@ static int check_missing(const struct source *source, const struct parameters *p
 		if (source->tensors[i] == NULL)
 			first = i, missing++;
 	if (missing > 0)
-		return fail(failure, EX_DATAERR, "%s: tensor %s is missing (%zu of the encoder's %zu are; is this a model of the "
-			"kind that config.json describes?)", source->folder, parameters->table[first].name, missing, head);
+		return fail(failure, EX_DATAERR, "%s: tensor %s is missing (%zu of the encoder's %zu are; is this a model of "
+			"the kind that config.json describes?)", source->folder, parameters->table[first].name, missing, head);
 	char *names = NULL;
 	for (size_t i = head; i < parameters->count; i++)
 		if (source->tensors[i] == NULL) {

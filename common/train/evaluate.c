@@ -1,4 +1,5 @@
-/* evaluate: the loss of a model on records with labels. Sums are in double precision, in the order of the batches. */
+/* evaluate: computes the loss of a model on labelled records, by sums in double precision in the order of the
+ * batches. */
 #include "train/evaluate.h"
 
 #include <stdlib.h>
@@ -64,8 +65,8 @@ double evaluation_top_k_accuracy(const struct evaluation *evaluation) {
 
 /* ---- the interval -------------------------------------------------------------------------------------- */
 
-/* The loss of as many records as there are, each drawn from all of them. Without a masked token it is none, and they
- * are drawn again. */
+/* The loss of a sample: as many records as there are, drawn with replacement. A sample without a target has no loss,
+ * and is drawn again. */
 static double resampled_loss(const struct evaluation *evaluation, struct pcg64 *generator) {
 	double loss_sum = 0;
 	int64_t targets = 0;

@@ -1,6 +1,6 @@
-/* example_reader: batches of examples from a stream of records, as a head needs them.
+/* example_reader: reads batches of examples for a head from a stream of records.
  *
- * One record is always looked at ahead, to tell where an epoch ends. */
+ * The reader is always one record ahead, so that it knows where an epoch ends. */
 #include "train/example_reader.h"
 
 #include <inttypes.h>
@@ -22,18 +22,18 @@ struct example_reader {
 	const struct config *config;
 	enum label_kind labels;
 	int64_t classes;
-	int64_t record;                 /* ordinal of the next */
-	int columns[LISTS], epoch_column, label_column; /* -1: not there, or not read */
+	int64_t record;                 /* ordinal of the next record */
+	int columns[LISTS], epoch_column, label_column; /* -1: missing, or not read */
 	struct teacher_columns *teacher; /* NULL: not read */
 	take_row *take;                 /* NULL: nobody hears of the rows */
 	void *take_context;
 	struct batch *batch;
-	int64_t row;                    /* of the batch: the next record */
-	struct int32_list lists[LISTS]; /* one record's; empty where there is no column */
+	int64_t row;                    /* the row of the next record in the batch */
+	struct int32_list lists[LISTS]; /* the lists of one record; empty for a missing column */
 	uint32_t digest;
 	bool eager;
 
-	/* The examples in the making. */
+	/* The examples that are being gathered. */
 	struct int32_list starts, input_ids, positions, token_type_ids, label_starts, labelled, label_values, class_values;
 	uint8_t *attended;
 	size_t attended_capacity;
@@ -50,11 +50,12 @@ static bool has_token_labels(const struct example_reader *reader) {
 static bool open_teacher(struct example_reader *reader, struct failure *failure) {
 	if (reader->labels != LABELS_AND_LOGITS && reader->labels != LABELS_AND_STATES)
 		return true;
-	reader->teacher = teacher_columns_open(reader->reader, reader->config, reader->labels == LABELS_AND_STATES, failure);
+	reader->teacher = teacher_columns_open(reader->reader, reader->config, reader->labels == LABELS_AND_STATES,
+		failure);
 	return reader->teacher != NULL;
 }
 
-/* Fills in columns[list]. False: the column is needed and missing, or there and no list of integers. */
+/* Sets columns[list]. Returns false if a required column is missing, or if a column is not a list of integers. */
 static bool find_list(struct example_reader *reader, int list, struct failure *failure) {
 	bool required = list == INPUT_IDS || list == LABELS;
 	bool ignored = (list == TOKEN_TYPE_IDS && reader->config->type_vocab_size == 0)
@@ -134,7 +135,7 @@ bool example_reader_ready(const struct example_reader *reader) {
 	return has_row(reader) || reader_ready(reader->reader);
 }
 
-/* Makes sure that the next record is at hand. Returns 1, 0 at the end, -1 as reader_next(). */
+/* Reads ahead, so that the next record is available. Returns 1, 0 at the end, -1 as reader_next(). */
 static int look_ahead(struct example_reader *reader, struct failure *failure) {
 	if (has_row(reader))
 		return 1;
@@ -143,7 +144,7 @@ static int look_ahead(struct example_reader *reader, struct failure *failure) {
 	return reader_next(reader->reader, &reader->batch, failure);
 }
 
-/* Of the record at hand. */
+/* The epoch of the next record. */
 static int32_t next_epoch(const struct example_reader *reader) {
 	return reader->epoch_column < 0 ? 1
 		: (int32_t)column_integer(&reader->batch->columns[reader->epoch_column], reader->row, 1);
@@ -160,7 +161,7 @@ static int get_list(struct example_reader *reader, int list, struct failure *fai
 		reason.text);
 }
 
-/* A value out of range, with the record counted from 1 and the position from 0. */
+/* Reports a value out of range; records are counted from 1, positions from 0. */
 static int bad_value(const struct example_reader *reader, int list, size_t position, struct failure *failure) {
 	const char *name = reader_name(reader->reader), *column = list_names[list];
 	int64_t record = reader->record + 1;
@@ -168,11 +169,11 @@ static int bad_value(const struct example_reader *reader, int list, size_t posit
 	if (value == INT32_MIN)
 		return fail(failure, EX_DATAERR, "%s: record %" PRId64 ": %s[%zu] is null", name, record, column, position);
 	if (list == TOKEN_TYPE_IDS)
-		return fail(failure, EX_DATAERR, "%s: record %" PRId64 ": %s[%zu] is %" PRId32 ", but the model's types are 0 to "
-			"%zu (its config.json has type_vocab_size)", name, record, column, position, value,
+		return fail(failure, EX_DATAERR, "%s: record %" PRId64 ": %s[%zu] is %" PRId32 ", but the model's types are 0 "
+			"to %zu (its config.json has type_vocab_size)", name, record, column, position, value,
 			reader->config->type_vocab_size - 1);
-	return fail(failure, EX_DATAERR, "%s: record %" PRId64 ": %s[%zu] is %" PRId32 ", outside the vocabulary of %zu%s", name,
-		record, column, position, value, reader->config->vocab_size,
+	return fail(failure, EX_DATAERR, "%s: record %" PRId64 ": %s[%zu] is %" PRId32 ", outside the vocabulary of %zu%s",
+		name, record, column, position, value, reader->config->vocab_size,
 		value < 0 ? " (-100 marks a position without a label)" : " (is this the model whose vocabulary was used?)");
 }
 
@@ -183,8 +184,8 @@ static int check_lengths(const struct example_reader *reader, struct failure *fa
 	if (count == 0)
 		return fail(failure, EX_DATAERR, "%s: record %" PRId64 " has no tokens (drop it)", name, record);
 	if (count > limit)
-		return fail(failure, EX_DATAERR, "%s: record %" PRId64 " has %zu tokens, but the model's max_position_embeddings "
-			"is %zu (a smaller %s)", name, record, count, limit,
+		return fail(failure, EX_DATAERR, "%s: record %" PRId64 " has %zu tokens, but the model's "
+			"max_position_embeddings is %zu (give a smaller %s)", name, record, count, limit,
 			reader->labels == LABELS_OF_RECORDS ? "--max-length in wordpiece" : "--chunk-size in group-texts");
 	for (int i = LABELS; i < LISTS; i++)
 		if (reader->columns[i] >= 0 && reader->lists[i].count != count)
@@ -204,7 +205,8 @@ static int check_values(const struct example_reader *reader, struct failure *fai
 	for (size_t i = 0; i < lists[INPUT_IDS].count; i++) {
 		if (is_outside(lists[INPUT_IDS].values[i], reader->config->vocab_size))
 			return bad_value(reader, INPUT_IDS, i, failure);
-		if (labelled && lists[LABELS].values[i] != NO_LABEL && is_outside(lists[LABELS].values[i], reader->config->vocab_size))
+		if (labelled && lists[LABELS].values[i] != NO_LABEL
+				&& is_outside(lists[LABELS].values[i], reader->config->vocab_size))
 			return bad_value(reader, LABELS, i, failure);
 		if (typed && is_outside(lists[TOKEN_TYPE_IDS].values[i], reader->config->type_vocab_size))
 			return bad_value(reader, TOKEN_TYPE_IDS, i, failure);
@@ -222,11 +224,11 @@ static int check_class(const struct example_reader *reader, int64_t label, struc
 	const char *name = reader_name(reader->reader);
 	int64_t record = reader->record + 1;
 	if (label == -1)
-		return fail(failure, EX_DATAERR, "%s: record %" PRId64 ": label is -1, which means unlabelled (leave such records out "
-			"with select-records --label)", name, record);
+		return fail(failure, EX_DATAERR, "%s: record %" PRId64 ": label is -1, which means unlabelled (leave such "
+			"records out with select-records --label)", name, record);
 	if (label < 0 || label >= reader->classes)
-		return fail(failure, EX_DATAERR, "%s: record %" PRId64 ": label is %" PRId64 ", but the model's labels are 0 to %" PRId64
-			" (name all of them with --labels)", name, record, label, reader->classes - 1);
+		return fail(failure, EX_DATAERR, "%s: record %" PRId64 ": label is %" PRId64 ", but the model's labels are 0 "
+			"to %" PRId64 " (name all of them with --labels)", name, record, label, reader->classes - 1);
 	return 0;
 }
 
@@ -271,15 +273,15 @@ static void extend_digest(struct example_reader *reader, const int32_t *values, 
 static int append_answers(struct example_reader *reader, struct failure *failure) {
 	size_t first_row = (size_t)reader->starts.values[reader->starts.count - 1];
 	size_t first_label = (size_t)reader->label_starts.values[reader->label_starts.count - 1];
-	const struct taught_record record = { reader->batch, reader->row, reader->record, reader->labelled.count - first_label,
-		reader->input_ids.count - first_row, reader->attended + first_row };
+	const struct taught_record record = { reader->batch, reader->row, reader->record,
+		reader->labelled.count - first_label, reader->input_ids.count - first_row, reader->attended + first_row };
 	if (teacher_columns_append(reader->teacher, &record, failure) < 0)
 		return -1;
 	reader->digest = teacher_columns_digest(reader->teacher, reader->digest);
 	return 0;
 }
 
-/* Adds the record at hand to the examples. */
+/* Adds the next record to the examples. */
 static int gather(struct example_reader *reader, struct failure *failure) {
 	for (int i = 0; i < LISTS; i++)
 		if (reader->columns[i] >= 0 && get_list(reader, i, failure) < 0)
@@ -309,8 +311,9 @@ static int gather(struct example_reader *reader, struct failure *failure) {
 }
 
 static void begin_batch(struct example_reader *reader) {
-	struct int32_list *const lists[] = { &reader->starts, &reader->input_ids, &reader->positions, &reader->token_type_ids,
-		&reader->label_starts, &reader->labelled, &reader->label_values, &reader->class_values };
+	struct int32_list *const lists[] = { &reader->starts, &reader->input_ids, &reader->positions,
+		&reader->token_type_ids, &reader->label_starts, &reader->labelled, &reader->label_values,
+		&reader->class_values };
 	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
 		lists[i]->count = 0;
 	append(&reader->starts, 0);

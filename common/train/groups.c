@@ -1,4 +1,4 @@
-/* groups: which groups of parameters train at a step, and at what rate. */
+/* groups: decides which groups of parameters train at a step, and at what rate. */
 #include "train/groups.h"
 
 #include <errno.h>
@@ -16,7 +16,8 @@ int group_plan_check(struct group_plan *plan, struct failure *failure) {
 	errno = 0;
 	long long steps = strtoll(text, &end, 10);
 	if (end == text || *end != '\0' || errno != 0 || steps < 1 || steps > (long long)1e15)
-		return fail(failure, EX_USAGE, "--unfreeze-every: %s is neither a number of steps from 1 up nor the word epoch", text);
+		return fail(failure, EX_USAGE, "--unfreeze-every: %s is neither a number of steps from 1 up nor the word epoch",
+			text);
 	plan->unfreeze_steps = steps;
 	return 0;
 }

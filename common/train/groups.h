@@ -1,8 +1,9 @@
-/* groups: which groups of parameters train at a step, and at what rate.
+/* groups: decides which groups of parameters train at a step, and at what rate.
  *
- * Source: Howard & Ruder 2018, "Universal Language Model Fine-tuning for Text Classification", section 3.2, discriminative
- * fine-tuning, and section 3.3, gradual unfreezing. Groups are ranked from the head, rank 0, down over the layers from the
- * top to the embeddings. A plan is a function of the step and its epoch alone, so that a run that is resumed goes on with it. */
+ * Source: Howard & Ruder 2018, "Universal Language Model Fine-tuning for Text Classification", section 3.2
+ * (discriminative fine-tuning) and section 3.3 (gradual unfreezing). Groups are ranked from the head, rank 0, through
+ * the layers from the top down to the embeddings. A plan depends only on the step and its epoch, so that a resumed run
+ * continues it. */
 #ifndef CLOZE_TRAIN_GROUPS_H
 #define CLOZE_TRAIN_GROUPS_H
 
@@ -13,10 +14,10 @@
 #include "model/parameters.h"
 
 struct group_plan {
-	double layer_lr_decay;     /* each group's rate is that of the group above divided by it; 1: one rate */
+	double layer_lr_decay;     /* the rate of a group is that of the group above divided by this; 1: one rate */
 	const char *unfreeze_every;/* the option: NULL, a number of steps, or "epoch" */
 	int64_t unfreeze_steps;    /* rank r trains from step r * unfreeze_steps on; 0: all train */
-	bool unfreeze_epochs;      /* rank r trains from the epoch r + 1 on */
+	bool unfreeze_epochs;      /* rank r trains from epoch r + 1 on */
 };
 
 /* Fills in unfreeze_steps and unfreeze_epochs from unfreeze_every. -1: 64. */
@@ -26,10 +27,10 @@ int group_plan_check(struct group_plan *plan, struct failure *failure);
 bool group_trains(const struct group_plan *plan, const struct parameters *parameters, size_t group, int64_t step,
 	int32_t epoch);
 
-/* What the head's learning rate is multiplied by for the group. */
+/* The factor from the learning rate of the head to that of the group. */
 double group_rate(const struct group_plan *plan, const struct parameters *parameters, size_t group);
 
-/* Whether groups differ, so that metrics show the rate of each. */
+/* Whether the groups differ; the metrics then show the rate of each. */
 bool group_plan_differs(const struct group_plan *plan);
 
 #endif

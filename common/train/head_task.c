@@ -72,9 +72,10 @@ static size_t count_targets(void *context, const struct examples *examples) {
 	return examples_targets(examples);
 }
 
-/* What the loss of a micro-batch is divided by: the whole step's totals, so that every target counts alike; or, as the
- * reference has it, its own times the micro-batches of a step. */
-static struct totals totals_of(const struct training *training, const struct examples *step, const struct examples *part) {
+/* The denominators of the loss of a micro-batch: the totals of the whole step, so that every target has the same
+ * weight; or, with --reference-accumulation, those of the micro-batch times the number of micro-batches in a step. */
+static struct totals totals_of(const struct training *training, const struct examples *step,
+	const struct examples *part) {
 	struct totals totals = { { 0 } };
 	network_count(training->network, training->mean_of_means ? part : step, &totals);
 	for (size_t i = 0; i < LOSS_PARTS && training->mean_of_means; i++)

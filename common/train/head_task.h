@@ -5,15 +5,15 @@
 #include "train/evaluate.h"
 #include "train/task.h"
 
-/* What is a head's own in its run. */
+/* The properties of a head that its run needs. */
 struct head_task {
 	const struct head_class *head;
 	const void *head_options;            /* of head->create() */
-	enum label_kind labels;              /* what records must have */
+	enum label_kind labels;              /* the labels that records must have */
 	enum label_kind eval_labels;         /* what those of --eval must have */
 	int32_t top_k;                       /* of an evaluation, as in struct evaluation */
 	const char *targets, *targets_hint;  /* as in struct task */
-	/* Adds what an evaluation gives beside eval_loss to a line of metrics. */
+	/* Adds the figures of an evaluation, except eval_loss, to a line of metrics. */
 	void (*add_figures)(const struct evaluation *evaluation, json_t *line);
 };
 

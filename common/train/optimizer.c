@@ -1,7 +1,7 @@
-/* optimizer: AdamW over the tensors that train.
+/* optimizer: AdamW on the tensors that train.
  *
- * The tensors are cut into slices; the norm and the update each walk them on the pool. A slice's sum of squares is kept and
- * the sums are added in order, so that the norm does not depend on the number of threads. */
+ * The tensors are cut into slices, which the pool processes for the norm and for the update. The sums of squares of the
+ * slices are added in order, so that the norm does not depend on the number of threads. */
 #include "train/optimizer.h"
 
 #include <fnmatch.h>
@@ -20,14 +20,14 @@ struct optimizer {
 	struct optimizer_options options;
 	struct pool *pool;
 	const struct kernels *kernels;
-	bool *trains;                /* [count]: not frozen for good, once its group is thawed */
+	bool *trains;                /* [count] the tensor trains once its group is thawed */
 	bool *thawed;                /* [group_count] */
 	struct blocks *gradients;
 	struct optimizer_state state;
-	struct slice *slices;        /* of the tensors that train now, in the order of the table */
+	struct slice *slices;        /* slices of the tensors that train now, in the order of the table */
 	size_t slice_count, frozen;
 	double *squares;             /* [slice_count] */
-	struct adamw_step *steps;    /* [group_count] of the step at hand */
+	struct adamw_step *steps;    /* [group_count] the settings of the current step */
 };
 
 struct optimizer *optimizer_create(struct parameters *parameters, const struct optimizer_options *options,
@@ -137,12 +137,13 @@ static void update_slice(void *context, size_t index, int worker) {
 		slice_of(optimizer->gradients, slice), slice->count, &step);
 }
 
-/* As clip_grad_norm_: max_norm / (norm + 1e-6), never above 1. */
+/* Equals clip_grad_norm_: max_norm / (norm + 1e-6), at most 1. */
 static double clip_factor(double norm, double max_norm) {
 	return max_norm > 0 ? fmin(1, max_norm / (norm + 1e-6)) : 1;
 }
 
-static struct adamw_step group_step(const struct optimizer *optimizer, size_t group, double learning_rate, double scale) {
+static struct adamw_step group_step(const struct optimizer *optimizer, size_t group, double learning_rate,
+	double scale) {
 	const struct optimizer_options *options = &optimizer->options;
 	double t = (double)optimizer->state.steps[group];
 	return (struct adamw_step){

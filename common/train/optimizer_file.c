@@ -1,4 +1,4 @@
-/* optimizer_file: what AdamW remembers, in a safetensors file beside a checkpoint's model. */
+/* optimizer_file: saves and loads the state of AdamW, in a safetensors file beside a checkpoint's model. */
 #include "train/optimizer_file.h"
 
 #include <stdlib.h>
@@ -16,7 +16,7 @@ static const struct blocks *moment_blocks(struct optimizer *optimizer, size_t mo
 
 /* ---- saving -------------------------------------------------------------------------------------------- */
 
-/* The metadata of the file. The caller owns it. */
+/* The metadata of the file, which the caller owns. */
 static json_t *describe_steps(struct optimizer *optimizer, const struct parameters *parameters) {
 	json_t *steps = json_object(), *metadata = json_object();
 	for (size_t g = 0; g < parameters->group_count; g++)
@@ -58,7 +58,7 @@ int optimizer_save(struct optimizer *optimizer, const char *path, struct failure
 
 /* ---- loading ------------------------------------------------------------------------------------------- */
 
-/* Thaws the groups that the metadata tells. -1: 65. */
+/* Thaws the groups that the metadata names, and sets their steps. -1: 65. */
 static int load_steps(struct optimizer *optimizer, const struct safetensors *file, const char *path,
 	struct failure *failure) {
 	const struct parameters *parameters = optimizer_gradients(optimizer)->parameters;
@@ -81,8 +81,8 @@ static int load_steps(struct optimizer *optimizer, const struct safetensors *fil
 	return result;
 }
 
-static int load_moment(const struct safetensors *file, const char *path, const char *prefix, const struct blocks *blocks,
-	struct failure *failure) {
+static int load_moment(const struct safetensors *file, const char *path, const char *prefix,
+	const struct blocks *blocks, struct failure *failure) {
 	int result = 0;
 	for (size_t i = 0; i < blocks->parameters->count && result == 0; i++) {
 		if (blocks->of[i] == NULL)

@@ -1,7 +1,7 @@
-/* optimizer_file: what AdamW remembers, in a safetensors file beside a checkpoint's model.
+/* optimizer_file: saves and loads the state of AdamW, in a safetensors file beside a checkpoint's model.
  *
- * The file has a tensor exp_avg.NAME and exp_avg_sq.NAME for each parameter that trains, and the steps that each group has
- * taken in its metadata, under `cloze`: {"steps": {"head": 12, "layer.5": 4}}. */
+ * The file has two tensors, exp_avg.NAME and exp_avg_sq.NAME, for each parameter that trains. Its metadata hold the
+ * steps that each group has taken, under `cloze`: {"steps": {"head": 12, "layer.5": 4}}. */
 #ifndef CLOZE_TRAIN_OPTIMIZER_FILE_H
 #define CLOZE_TRAIN_OPTIMIZER_FILE_H
 
@@ -10,8 +10,8 @@
 /* Writes the file. -1: 73, 74. */
 int optimizer_save(struct optimizer *optimizer, const char *path, struct failure *failure);
 
-/* Thaws the groups that trained when the file was written, and gives them their moments and steps. The optimizer is a new
- * one for the same parameters and `freeze`. -1: 65, 66. */
+/* Thaws the groups that trained when the file was written, and loads their moments and steps. The optimizer must be
+ * new, with the same parameters and `freeze`. -1: 65, 66. */
 int optimizer_load(struct optimizer *optimizer, const char *path, struct failure *failure);
 
 #endif

@@ -1,5 +1,5 @@
-/* schedule: the learning rate of each step, as a factor on the peak. Most are functions of the share of the steps
- * after the warm-up that has gone by. */
+/* schedule: computes the learning rate of each step as a factor on the peak. Most schedules are functions of `done`,
+ * the share of the steps after the warm-up that have been taken. */
 #include "train/schedule.h"
 
 #include <math.h>
@@ -10,9 +10,9 @@ bool schedule_needs_total(enum schedule_type type) {
 	return type != SCHEDULE_CONSTANT && type != SCHEDULE_CONSTANT_WITH_WARMUP && type != SCHEDULE_INVERSE_SQRT;
 }
 
-/* Up to the peak in the first `cut` steps and down for the rest, from and to the peak divided by `ratio`. Where `cut`
- * is not exactly cut_fraction of the steps, the paper's formula falls below that at the end, even below 0: here it
- * stays there. */
+/* Rises to the peak in the first `cut` steps and falls in the others; the lowest rate is the peak divided by `ratio`.
+ * If rounding makes `cut` differ from cut_fraction of the steps, the formula of the paper falls below the lowest rate
+ * at the end, even below 0; here it is clamped. */
 static double slanted_triangular(const struct schedule *schedule, int64_t step) {
 	double cut = fmax(1, floor((double)schedule->total * schedule->cut_fraction)), t = (double)step;
 	double p = t < cut ? t / cut : 1 - (t - cut) / (cut * (1 / schedule->cut_fraction - 1));
@@ -38,7 +38,7 @@ static double warmup_stable_decay(const struct schedule *schedule, int64_t step)
 		: half_wave((double)(decay_steps - left) / (double)decay_steps, schedule->min_factor);
 }
 
-/* From 0, or with warmup_stable_decay from its lowest, to the peak. */
+/* Rises to the peak from 0; for warmup_stable_decay, from the lowest factor. */
 static double warm_up(const struct schedule *schedule, int64_t step) {
 	double low = schedule->type == SCHEDULE_WARMUP_STABLE_DECAY ? schedule->min_factor : 0;
 	return (double)step / (double)schedule->warmup_steps * (1 - low) + low;

@@ -1,5 +1,5 @@
-/* state: where a run stands: trainer_state.json. Doubles are written with 17 digits, which read back as the same
- * double. */
+/* state: writes and reads the state of a run, trainer_state.json. Doubles are written with 17 digits, which read back
+ * as the same double. */
 #include "train/state.h"
 
 #include <inttypes.h>
@@ -54,7 +54,7 @@ static json_t *reference_members(const struct run_state *state) {
 	return object;
 }
 
-/* The Trainer looks for its control here when it saves after it has resumed. */
+/* After resuming, the Trainer expects its control here when it saves. */
 static json_t *control_members(const struct run_state *state) {
 	return json_pack("{s:{s:b, s:b, s:b, s:b, s:b}, s:{}}", "args", "should_training_stop", (int)state->complete,
 		"should_epoch_stop", 0, "should_save", 1, "should_evaluate", 0, "should_log", 0, "attributes");
@@ -93,7 +93,7 @@ int run_state_write(const struct run_state *state, const char *folder, struct fa
 
 /* ---- reading ------------------------------------------------------------------------------------------- */
 
-/* An object being read. Only its first fault is reported. */
+/* An object that is being read. Only the first error is reported. */
 struct members { json_t *object; const char *path; struct failure *failure; bool bad; };
 
 __attribute__((format(printf, 3, 4)))
@@ -104,11 +104,12 @@ static void refuse(struct members *members, const char *name, const char *format
 	vsnprintf(why, sizeof why, format, arguments);
 	va_end(arguments);
 	if (!members->bad)
-		fail(members->failure, EX_DATAERR, "%s: %s %s (the file is damaged, or not of train-step)", members->path, name, why);
+		fail(members->failure, EX_DATAERR, "%s: %s %s (the file is damaged, or train-step did not write it)",
+			members->path, name, why);
 	members->bad = true;
 }
 
-/* NULL where there is none of that type; JSON_TRUE stands for both booleans. */
+/* The member of that name and type; JSON_TRUE stands for both booleans. NULL: there is none, which is reported. */
 static json_t *member(struct members *members, const char *name, json_type type) {
 	json_t *value = json_object_get(members->object, name);
 	if (value != NULL && (json_typeof(value) == type || (type == JSON_TRUE && json_is_false(value))))
@@ -121,7 +122,7 @@ static int64_t whole(struct members *members, const char *name, int64_t minimum,
 	const json_t *value = member(members, name, JSON_INTEGER);
 	int64_t number = json_integer_value(value);
 	if (value != NULL && (number < minimum || number > maximum))
-		refuse(members, name, "is %" PRId64 ", which cannot be", number);
+		refuse(members, name, "is %" PRId64 ", which is out of range", number);
 	return number;
 }
 
@@ -145,7 +146,7 @@ static void read_parts(struct members *members, double *parts) {
 	for (size_t i = 0; i < LOSS_PARTS; i++)
 		parts[i] = json_real_value(json_array_get(array, i));
 	if (array != NULL && json_array_size(array) != LOSS_PARTS)
-		refuse(members, "interval_parts", "has not %d numbers", LOSS_PARTS);
+		refuse(members, "interval_parts", "does not have %d numbers", LOSS_PARTS);
 }
 
 static void read_own_members(struct members *members, struct run_state *state) {
@@ -167,15 +168,15 @@ static void read_own_members(struct members *members, struct run_state *state) {
 	json_t *crc;
 	json_object_foreach(state->files, name, crc)
 		if (strchr(name, '/') != NULL || !json_is_integer(crc))
-			refuse(members, "files", "tells of no file of this folder");
+			refuse(members, "files", "has a name that is not of a file in this folder");
 }
 
-/* Compares the CRC-32: a changed digit would still be a number, and lead to another model. */
+/* Compares the CRC-32: without it, a changed digit would go unseen and lead to another model. */
 static void check_crc(struct members *members, const json_t *object) {
 	int64_t expected = whole(members, "crc32", 0, UINT32_MAX);
 	json_object_del(members->object, "crc32");
 	if (json_crc(object) != (uint32_t)expected)
-		refuse(members, "crc32", "is not that of what it holds");
+		refuse(members, "crc32", "does not match the content");
 }
 
 static void read_object(struct members *members, struct run_state *state) {

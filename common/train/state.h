@@ -1,8 +1,8 @@
-/* state: where a run stands: trainer_state.json.
+/* state: writes and reads the state of a run, trainer_state.json.
  *
- * The file has the members of transformers.TrainerState, for tools that read those. What the reference has no member
- * for is in its `stateful_callbacks`, under `cloze`, with a CRC-32 of all the rest. Paths in it are relative to the
- * run's folder. */
+ * The file has the members of transformers.TrainerState, for tools that read those. Members that the reference does not
+ * have are in `stateful_callbacks`, under `cloze`, with a CRC-32 of all the rest. Paths are relative to the run's
+ * folder. */
 #ifndef CLOZE_TRAIN_STATE_H
 #define CLOZE_TRAIN_STATE_H
 
@@ -16,41 +16,43 @@
 
 struct run_state {
 	int64_t step;            /* optimizer steps taken */
-	int64_t total;           /* the run's steps; -1: not known */
-	int32_t epoch;           /* of the last step's records */
-	int64_t records;         /* taken from the input stream */
-	uint32_t digest;         /* of those: example_reader_digest() */
+	int64_t total;           /* the number of steps of the run; -1: not known */
+	int32_t epoch;           /* the epoch of the last step's records */
+	int64_t records;         /* the number of records read from the input stream */
+	uint32_t digest;         /* example_reader_digest() of these records */
 	bool complete;           /* the run has reached its end */
-	bool stopped;            /* this was saved because the run stopped before its end */
+	bool stopped;            /* the state was saved because the run stopped before its end */
 	bool evaluation_due;     /* an evaluation after the last step is still to be done */
 
-	/* What the next line of metrics sums up: the losses of the interval's steps. */
+	/* The sums for the next line of metrics: the losses of the steps since the last line, and their number. */
 	struct loss interval;
 	int64_t interval_steps;
 
-	/* Evaluations: the best so far, how many have gone by since, and the last. Steps are 0 before the first. */
+	/* Evaluations: the best so far, the number since the best, and the last. Steps are 0 before the first
+	 * evaluation. */
 	double best_loss, last_loss;
 	int64_t best_step, last_step;
-	int64_t best_saved;      /* the last best step that there is a checkpoint of; 0: none */
+	int64_t best_saved;      /* the last best step that has a checkpoint; 0: none */
 	int64_t evaluations_since_best;
 
 	/* Written for the reference's tools, and not read back. */
 	int64_t train_batch_size, logging_steps, save_steps, eval_steps, num_train_epochs; /* eval_steps -1: none */
 
-	json_t *options;         /* an object, owned: by their names, the options that the numbers depend on */
-	json_t *log_history;     /* an array, owned: the reference's, one object a line of metrics */
-	json_t *files;           /* an object, owned: the CRC-32 of each file beside it, by name */
+	json_t *options;         /* an object, owned: the options that the results depend on, by name */
+	json_t *log_history;     /* an array, owned, as in the reference: one object for each line of metrics */
+	json_t *files;           /* an object, owned: the CRC-32 of each other file in the folder, by name */
 };
 
-/* Step 0 of a run: options, log_history and files empty. */
+/* Initializes the state of a run at step 0, with empty options, log_history and files. */
 void run_state_init(struct run_state *state);
 void run_state_clear(struct run_state *state);
 
-/* Writes FOLDER/trainer_state.json, the folder being one that is yet to appear (base/staged.h). -1: 73, 74. */
+/* Writes FOLDER/trainer_state.json, where the folder is staged (base/staged.h). -1: 73, 74. */
 int run_state_write(const struct run_state *state, const char *folder, struct failure *failure);
 
-/* Reads it into *state, which owns nothing before. A missing member, one of another type, a number out of its range, a
- * changed one is refused. The files beside it are not looked at. -1: 65, 66; *state then owns nothing. */
+/* Reads FOLDER/trainer_state.json into *state, which owns nothing before. Refuses a file with a member that is missing,
+ * of another type, out of range or changed. The other files of the folder are not read. -1: 65, 66; *state then owns
+ * nothing. */
 int run_state_read(const char *folder, struct run_state *state, struct failure *failure);
 
 #endif

@@ -121,7 +121,7 @@ status 'JSON that ends too soon' 65 fill-mask --model "$folder" --top-k 1 < <(he
 like 'names the line' "$err_text" 'standard input: line 2: '
 is 'after the answer to the first' "$(wc -l <<< "$out_text")" 1
 status 'JSON without a text' 65 fill-mask --model "$folder" < <(echo '{"review": "[MASK]"}')
-like 'names what is missing' "$err_text" 'line 1: no string "text"'
+like 'names what is missing' "$err_text" 'line 1: has no string "text"'
 head -c -8 "$scratch/lines.arrows" > "$scratch/cut.arrows"
 status 'a stream that is cut' 65 fill-mask --model "$folder" "$scratch/cut.arrows"
 echo '{"text": "nothing"}' | rec-load --type text > "$scratch/bare.arrows"
@@ -135,7 +135,7 @@ like 'names the column' "$err_text" 'text'
 status 'a target that is not in the vocabulary' 0 fill-mask --model "$folder" --top-k 9 --targets movie,Films,film \
 	<<< 'a [MASK]'
 is 'is its first piece, counted once' "$(cut -f 2 <<< "$out_text" | sort | xargs)" 'film movie'
-is 'and is told of, in one line' "$err_text" 'fill-mask: --targets: Films: not in the vocabulary, film taken for it'
+is 'and is told of, in one line' "$err_text" 'fill-mask: --targets: Films: not in the vocabulary, replaced by film'
 status 'targets that are nothing' 64 fill-mask --model "$folder" --targets ', ,' <<< 'a [MASK]'
 like 'are named' "$err_text" '--targets: none of'
 

@@ -136,7 +136,7 @@ static void refuses_what_was_changed(void **state) {
 	static const struct { bool own; const char *member, *value, *words; } cases[] = {
 		{ false, "global_step", NULL, "global_step is missing" },
 		{ false, "global_step", "7.0", "global_step is of another type" },
-		{ false, "global_step", "0", "global_step is 0, which cannot be" },
+		{ false, "global_step", "0", "global_step is 0, which is out of range" },
 		{ false, "global_step", "8", "crc32 is not that" },
 		{ false, "max_steps", "-2", "max_steps is -2" },
 		{ false, "max_steps", "31", "crc32 is not that" },
@@ -153,14 +153,14 @@ static void refuses_what_was_changed(void **state) {
 		{ true, "complete", "1", "complete is of another type" },
 		{ true, "complete", "false", "crc32 is not that" },
 		{ true, "interval_loss", "0.3", "crc32 is not that" },
-		{ true, "interval_parts", "[]", "interval_parts has not 3 numbers" },
+		{ true, "interval_parts", "[]", "interval_parts does not have 3 numbers" },
 		{ true, "interval_parts", "[0.0, 0.0, 0.0]", "crc32 is not that" },
 		{ true, "interval_steps", "8", "interval_steps is 8" },
 		{ true, "last_step", "8", "last_step is 8" },
 		{ true, "best_saved", "-1", "best_saved is -1" },
 		{ true, "options", "[]", "options is of another type" },
-		{ true, "files", "{\"../config.json\": 1}", "files tells of no file of this folder" },
-		{ true, "files", "{\"config.json\": \"x\"}", "files tells of no file of this folder" },
+		{ true, "files", "{\"../config.json\": 1}", "files has a name that is not of a file in this folder" },
+		{ true, "files", "{\"config.json\": \"x\"}", "files has a name that is not of a file in this folder" },
 		{ true, "crc32", NULL, "crc32 is missing" },
 	};
 	struct run_state wrote;
