@@ -104,7 +104,7 @@ static void refuse(struct members *members, const char *name, const char *format
 	vsnprintf(why, sizeof why, format, arguments);
 	va_end(arguments);
 	if (!members->bad)
-		fail(members->failure, EX_DATAERR, "%s: %s %s (the file is damaged, or train-step did not write it)",
+		fail(members->failure, EX_DATAERR, "%s: %s %s (the file is damaged, or another program wrote it)",
 			members->path, name, why);
 	members->bad = true;
 }
