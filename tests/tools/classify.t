@@ -113,7 +113,7 @@ status 'a classifier of another number of labels is refused' 65 \
 	classify-step --model named --out other --labels neg,pos train.arrows
 like 'with both shapes' "$err_text" '^classify-step: named: tensor classifier.weight: has shape \[3, 20\], .* \[2, 20\]'
 status 'its head has the other pooling' 0 classify-step --model bert-concat --out other --max-steps 1 train.arrows
-like 'so it gets a new one' "$err_text" 'tensors not of a classifier left aside, the first ulmfit.'
+like 'so it gets a new one' "$err_text" 'ignored 12 tensors that a classifier does not have; the first is ulmfit\.'
 first() { # OPTION...: the loss of a step
 	classify-step --model named --out once --force --dropout 0 --batch-size 32 --max-steps 1 "$@" train.arrows |
 		number loss -
