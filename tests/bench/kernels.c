@@ -1,9 +1,9 @@
-/* Where a training step goes: DistilBERT, 64 records of 128 tokens, dropout 0.1. kernels [RECORDS]
+/* kernels: measures the parts of a training step: DistilBERT, 64 records of 128 tokens, dropout 0.1. kernels [RECORDS]
  *
- * The program is linked with --wrap, so that what the library calls passes a stopwatch here on its way: the loops of
- * math/kernels.h, matrix products, attention's among them, and the embeddings. Time is the threads' own, so other
- * processes disturb it little; what no stopwatch saw is the rest. The peak is what one call makes of two large square
- * matrices, on one thread, times the threads. */
+ * The program is linked with --wrap, so that calls of the loops of math/kernels.h, of matrix products (also those of
+ * attention) and of the embeddings are timed here. Times are those of the threads, so that other processes disturb them
+ * little; time outside of these calls is printed as the rest. The peak is the speed of one product of two large square
+ * matrices on one thread, times the number of threads. */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>

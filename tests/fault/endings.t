@@ -1,5 +1,5 @@
 #!/bin/bash
-# How a tool ends when its files, descriptors or signals are not what it expects: one line, the right status, nothing left.
+# endings.t: a tool with unexpected files, descriptors or signals ends with one line, the right status, and no files left.
 . "$(dirname "$0")/../tap.sh"
 
 cd "$scratch" || exit 1

@@ -1,12 +1,12 @@
-/* faults: a library to preload (LD_PRELOAD), that lets a file operation fail.
+/* faults: a library for LD_PRELOAD that makes a file operation fail.
  *
- * What changes something at a path that begins with FAULT_PATH is counted, from 1. FAULT_LOG names a file that gets a
- * line for each: number, call, path. At operation number FAULT_AT the fault FAULT_KIND happens:
+ * Operations that change something at a path that begins with FAULT_PATH are counted from 1. The file FAULT_LOG gets a
+ * line for each: number, call, path. At operation number FAULT_AT the fault FAULT_KIND occurs:
  *
- *     kill     the process ends, as by kill -9, before it
+ *     kill     the process ends before the operation, as by kill -9
  *     between  as kill, but between two writes: no part of the write happens
- *     error    it fails with EIO; those after it do not
- *     full     it, and each after it that takes room, fails with ENOSPC
+ *     error    the operation fails with EIO; later ones do not
+ *     full     the operation, and every later one that needs disk space, fails with ENOSPC
  *     early    the power fails, before it: changes to a folder since the folder was last synced never happened, and
  *              files keep half of what was written since they were last synced
  *     mixed    as early, but the very last change to a folder has happened: a disk keeps no order
@@ -14,7 +14,8 @@
  *              were last synced is lost, to the last byte
  *
  * For the last three, every file written to is held open, and every file that loses its name is kept by a second one
- * below FAULT_GRAVE (a folder of the same file system), so that the process can bring about that state before it ends. */
+ * below FAULT_GRAVE (a folder of the same file system), so that the process can bring about that state before it
+ * ends. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 #!/bin/bash
-# memory.t: little memory, and no thread: what the libraries do there (OpenBLAS, oneDNN) ends no tool in a way of its own.
+# memory.t: with little memory or without threads, a tool ends as usual, whatever the libraries (OpenBLAS, oneDNN) do.
 . "$(dirname "$0")/../tap.sh"
 cd "$scratch" || exit 1
 model=$fixtures/train/distilbert

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Whatever happens to a file operation of train-step, or between two, its last checkpoint loads, and --resume ends with
-# the model of a run that nothing happened to. A sample of the operations; with TORTURE=1, every one (`make torture`).
+# resume.t: after a fault in any file operation of train-step, or between two, the last checkpoint loads, and --resume ends
+# with the model of an undisturbed run. A sample of the operations; with TORTURE=1, every one (`make torture`).
 . "$(dirname "$0")/../tap.sh"
 
 faults=${CLOZE_BUILD:-$top/build}/tests/fault/faults.so

@@ -1,5 +1,5 @@
 #!/bin/bash
-# streams.t: what a stage leaves behind, killed or out of disk space before any of its writes, is whole for no reader.
+# streams.t: no reader takes the output of a stage for whole that was killed or ran out of disk space before any write.
 . "$(dirname "$0")/../tap.sh"
 faults=${CLOZE_BUILD:-$top/build}/tests/fault/faults.so
 cd "$scratch" || exit

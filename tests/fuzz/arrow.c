@@ -1,4 +1,5 @@
-/* A stream from anywhere, through a stage that lets every column pass: it is refused, or what comes out can be read. */
+/* arrow: feeds any bytes as a stream to a stage that keeps every column: the stream is refused, or the output can be
+ * read. */
 #include "fuzz.h"
 
 #include "cli/cli.h"

@@ -1,4 +1,4 @@
-/* A model's config.json. */
+/* config: feeds any bytes as config.json. */
 #include "fuzz.h"
 
 #include "model/config.h"

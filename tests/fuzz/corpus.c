@@ -1,4 +1,5 @@
-/* Documents of every format: gzip or plain, told by its bytes, or taken for CSV, JSON lines, paragraphs or an archive. */
+/* corpus: feeds any bytes as documents, gzip or plain: in the format that is detected, or as CSV, JSON lines,
+ * paragraphs or an archive. */
 #include "fuzz.h"
 
 #include "corpus/source.h"

@@ -1,4 +1,4 @@
-/* fuzz: bytes of the fuzzer's as a file, for the functions that read one. */
+/* fuzz: gives the fuzzer's bytes as a file to functions that read files. */
 #ifndef CLOZE_TESTS_FUZZ_H
 #define CLOZE_TESTS_FUZZ_H
 

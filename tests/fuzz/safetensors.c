@@ -1,4 +1,4 @@
-/* A model file of a stranger's: it is refused, or all its tensors can be read. */
+/* safetensors: feeds any bytes as a model file: it is refused, or all its tensors can be read. */
 #include "fuzz.h"
 
 #include "base/memory.h"

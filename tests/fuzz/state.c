@@ -1,4 +1,4 @@
-/* A trainer_state.json: it is refused, or what is written of it is read again. */
+/* state: feeds any bytes as trainer_state.json: it is refused, or it can be written and read again. */
 #include "fuzz.h"
 
 #include <sys/stat.h>

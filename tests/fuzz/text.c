@@ -1,4 +1,4 @@
-/* Any bytes as text: the same ids at first and second sight, in whole and cut. */
+/* text: tokenizes any bytes: the ids are the same the first and the second time, whole and truncated. */
 #include "fuzz.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* A tokenizer.json: it is refused, or text can be tokenized by it and made of its ids again. */
+/* tokenizer: feeds any bytes as tokenizer.json: it is refused, or text can be tokenized with it and decoded again. */
 #include "fuzz.h"
 
 #include "text/tokenizer.h"

@@ -1,4 +1,4 @@
-/* A vocab.txt: it is refused, or each of its tokens, but an empty one, is found. */
+/* vocabulary: feeds any bytes as vocab.txt: it is refused, or each of its tokens except an empty one is found. */
 #include "fuzz.h"
 
 #include <string.h>

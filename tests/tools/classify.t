@@ -1,5 +1,5 @@
 #!/bin/bash
-# classify-step, classify and accuracy as processes: what they learn, their options, and what they refuse.
+# classify.t: classify-step, classify and accuracy: training, options, and refused input.
 . "$(dirname "$0")/../tap.sh"
 set -o pipefail
 cd "$scratch" || exit 1

@@ -1,5 +1,5 @@
 #!/bin/bash
-# every-tool.t: the habits that every program shares: help, version, statuses, manual pages, full disks, closed pipes.
+# every-tool.t: the properties of every program: help, version, statuses, manual pages, full disks, closed pipes.
 . "$(dirname "$0")/../tap.sh"
 
 tools=$(cd "$top/tools" && echo *.c | sed 's/\.c//g')

@@ -1,5 +1,5 @@
 #!/bin/bash
-# fill-mask as a process: the answers of the reference's pipeline, a line at a time, and what it refuses.
+# fill-mask.t: the predictions equal those of the reference's pipeline and come line by line; refused input.
 . "$(dirname "$0")/../tap.sh"
 
 folder=$fixtures/train/distilbert

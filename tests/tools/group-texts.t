@@ -1,5 +1,5 @@
 #!/bin/bash
-# group-texts.t: documents end to end, cut into chunks; which remainders are dropped, and what is refused.
+# group-texts.t: documents are concatenated and cut into chunks; dropped remainders, and refused input.
 . "$(dirname "$0")/../tap.sh"
 
 cat > "$scratch/tokens.jsonl" <<'END'

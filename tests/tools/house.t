@@ -1,5 +1,5 @@
 #!/bin/bash
-# house.t: the two laws of CONTRIBUTING.md, by what the files of common/ and tools/ say.
+# house.t: the files of common/ and tools/ follow the two laws of CONTRIBUTING.md.
 . "$(dirname "$0")/../tap.sh"
 cd "$top" || exit 1
 

@@ -1,5 +1,5 @@
 #!/bin/bash
-# masks.t: wwm-mask and random-mask: what is masked, how often, and that nothing but seed and record decides it.
+# masks.t: wwm-mask and random-mask: which tokens are masked, how often, and that only seed and record determine it.
 . "$(dirname "$0")/../tap.sh"
 
 mkdir "$scratch/model"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# model-init.t: a new model folder, whole or not at all.
+# model-init.t: a new model folder appears whole or not at all.
 . "$(dirname "$0")/../tap.sh"
 
 cd "$scratch" || exit 1

@@ -1,5 +1,5 @@
 #!/bin/bash
-# perplexity as a process: the reference's numbers on fixtures, whatever the batches, and what it refuses.
+# perplexity.t: the numbers equal the reference's on fixtures, for every batch size; refused input.
 . "$(dirname "$0")/../tap.sh"
 
 field() { awk -v name="$2" '{ for (i = 1; i < NF; i += 2) if ($i == name) print $(i + 1) }' <<< "$1"; }

@@ -1,6 +1,5 @@
 #!/bin/bash
-# progress.t: the line that tells how far long work has come: on a terminal, by tmux, at several widths; elsewhere only
-# where --progress asks for it.
+# progress.t: the progress line on a terminal (by tmux) of several widths; without a terminal, only with --progress.
 . "$(dirname "$0")/../tap.sh"
 
 printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' film > "$scratch/vocab.txt"

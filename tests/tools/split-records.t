@@ -1,5 +1,5 @@
 #!/bin/bash
-# split-records.t: the records that datasets picks, two whole streams or none, sizes that do not fit.
+# split-records.t: the same records as datasets selects, two whole streams or none, sizes that do not fit.
 . "$(dirname "$0")/../tap.sh"
 
 seq 0 9 | sed 's/.*/{"i": &, "name": "n&"}/' | rec-load > "$scratch/ten.arrows"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# streams.t: what every stage owes to the streams it reads and writes: the marker, the poison, columns, full disks.
+# streams.t: the properties of every stage's streams: end-of-stream marker, poison after a failure, columns, full disks.
 . "$(dirname "$0")/../tap.sh"
 cd "$scratch" || exit
 

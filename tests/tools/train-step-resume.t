@@ -1,5 +1,5 @@
 #!/bin/bash
-# train-step's checkpoints: whatever stops a run, --resume ends with the model of a run that was never stopped.
+# train-step-resume.t: checkpoints: whatever stops a run, --resume ends with the model of a run that was never stopped.
 . "$(dirname "$0")/../tap.sh"
 set -o pipefail
 

@@ -1,5 +1,5 @@
 #!/bin/bash
-# train-step as a process: the reference's numbers, its options, and what it refuses.
+# train-step.t: the numbers equal the reference's; options, and refused input.
 . "$(dirname "$0")/../tap.sh"
 set -o pipefail
 

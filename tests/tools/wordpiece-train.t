@@ -1,5 +1,5 @@
 #!/bin/bash
-# wordpiece-train.t: text records to a vocabulary that wordpiece and the reference can use.
+# wordpiece-train.t: text records become a vocabulary that wordpiece and the reference can use.
 . "$(dirname "$0")/../tap.sh"
 
 cat > "$scratch/text.jsonl" <<'END'

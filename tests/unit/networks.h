@@ -1,4 +1,4 @@
-/* networks: small models with random numbers, batches for them, and a head of the tests' own. */
+/* networks: small models with random weights, batches for them, and a head for tests. */
 #ifndef CLOZE_TESTS_UNIT_NETWORKS_H
 #define CLOZE_TESTS_UNIT_NETWORKS_H
 
@@ -169,8 +169,8 @@ static inline struct batch_arrays larger_batch(void) {
 /* ---- the probe ----------------------------------------------------------------------------------------- */
 
 /* A head whose loss is a linear function of the encoder's rows x: the mean over what it wants of the sum over c of
- * a(row, c) w[c] x[row, c], with numbers a of the row's token and position. It wants all rows, as NULL, or the first row
- * of each record. */
+ * a(row, c) w[c] x[row, c], with numbers a of the row's token and position. It wants all rows, as NULL, or the first
+ * row of each record. */
 struct probe_options { bool first_rows; };
 
 struct head {

@@ -1,5 +1,4 @@
-/* What is shown of text that comes from files: no control character, no change of direction, no byte that is not
- * UTF-8. */
+/* test_base_clean: cleaned text has no control characters, no changes of direction, and only UTF-8. */
 #include "test.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* CRC-32 beside zlib's, of every length and place, in one piece and in several. */
+/* test_base_crc: CRC-32 equals that of zlib, for every length and alignment, in one piece and in several. */
 #include "test.h"
 
 #include <zlib.h>

@@ -1,4 +1,4 @@
-/* Files that appear whole or not at all, input read under a limit, failures as one line. */
+/* test_base_files: staged files appear whole or not at all, input is read up to a limit, and failures are one line. */
 #include "test.h"
 
 #include <dirent.h>

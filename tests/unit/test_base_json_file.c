@@ -1,4 +1,5 @@
-/* What the reader of JSON files takes, what it refuses and how, and that a missing file is told from an unreadable one. */
+/* test_base_json_file: which JSON files are read, which are refused and how, and that a missing file is distinguished
+ * from an unreadable one. */
 #include "test.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* Every task runs once, whatever the number of threads, and runs follow one another. */
+/* test_base_pool: every task runs once on any number of threads, and one run ends before the next begins. */
 #include "test.h"
 
 #include <stdatomic.h>

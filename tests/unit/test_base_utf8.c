@@ -1,5 +1,5 @@
-/* UTF-8 against Python's decoder: every scalar value there and back, and invalid bytes cut as errors="replace" cuts
- * them. */
+/* test_base_utf8: every scalar value is encoded and decoded, and invalid bytes are split as by errors="replace" of
+ * Python. */
 #include "test.h"
 
 #include <string.h>

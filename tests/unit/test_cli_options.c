@@ -1,4 +1,4 @@
-/* What a command line leaves for lineages. */
+/* test_cli_options: the arguments that a command line gives to a lineage. */
 #include "test.h"
 
 #include <getopt.h>

@@ -1,4 +1,5 @@
-/* The line of progress: its parts, its width, and when it is written, by a clock that the test sets. */
+/* test_cli_progress: the parts and width of the progress line, and when it is printed, by a clock that the test
+ * sets. */
 #include "test.h"
 
 #include <pty.h>

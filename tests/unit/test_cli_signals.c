@@ -1,4 +1,5 @@
-/* Signals: what cleans up, what asks, what is left alone. Each case runs in a child of its own. */
+/* test_cli_signals: signals that clean up, that are requests, and that stay ignored. Each case runs in its own
+ * process. */
 #include "test.h"
 
 #include <fcntl.h>

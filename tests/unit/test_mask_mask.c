@@ -1,4 +1,5 @@
-/* Masking in terms of one record: what may be chosen, what becomes of it, and on what it depends. */
+/* test_mask_mask: masking of one record: which tokens may be selected, what replaces them, and what the result depends
+ * on. */
 #include "test.h"
 
 #include <stdio.h>

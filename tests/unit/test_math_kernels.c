@@ -1,5 +1,6 @@
-/* Every version of every kernel against plain loops in double precision, and every backward against central differences
- * of such a loop. Rows end where memory ends (AddressSanitizer) or where a guard stands. */
+/* test_math_kernels: every version of every kernel is compared with plain loops in double precision, and every backward
+ * kernel with central differences of such a loop. Rows end at the end of their memory (AddressSanitizer) or at a
+ * guard. */
 #include "test.h"
 
 #include <math.h>
@@ -70,7 +71,8 @@ static double slope_of(double loss(void *context), void *context, double *variab
 
 /* ---- the choice ---------------------------------------------------------------------------------------- */
 
-/* What CLOZE_KERNELS=name chooses in a process of its own: 0 when it is the version of that name, else its exit status. */
+/* What CLOZE_KERNELS=name chooses in a process of its own: 0 when it is the version of that name, else its exit
+ * status. */
 static int choice(const char *name) {
 	pid_t child = fork();
 	if (child == 0) {
@@ -143,7 +145,8 @@ static double activation_loss(void *context) {
 	return activation_of(point->activation, point->x);
 }
 
-/* The nearest of the two neighbours, the even one of two as near, found by their distance; and what has no neighbours. */
+/* The nearest of the two neighbours, the even one of two as near, found by their distance; and what has no
+ * neighbours. */
 static void test_round_to_bf16(void **state) {
 	(void)state;
 	const float specials[] = { 0, -0.0f, INFINITY, -INFINITY, NAN, -NAN, 1 + 0x1p-8f, 1 + 0x3p-8f, -1 - 0x1p-8f,
@@ -632,7 +635,8 @@ static void test_log_sum_exp(void **state) {
 	}
 }
 
-/* The teacher's and the student's logits, equal or not, wide or not; each row's losses and gradient against plain ones. */
+/* The teacher's and the student's logits, equal or not, wide or not; each row's losses and gradient against plain
+ * ones. */
 static void test_distill(void **state) {
 	(void)state;
 	const size_t vocabularies[] = { 1, 2, 17, 1000, 30522 };

@@ -1,5 +1,5 @@
-/* Products against plain loops in double precision; and cut into pieces, the same bits on any number of threads. Those of
- * bfloat16 likewise, by either way of computing them. */
+/* test_math_matrix: products are compared with plain loops in double precision, and products cut into pieces have the
+ * same bits on any number of threads; so do products in bfloat16, by both ways of computing them. */
 #include "test.h"
 
 #include <math.h>
@@ -171,7 +171,8 @@ static void run_rows(struct pool *pool, const struct product *product, enum way 
 	free(reported.times);
 }
 
-/* The product cut into rows, tiles or columns, on one thread equals the plain one, and on more threads is the same to the last bit. */
+/* The product cut into rows, tiles or columns, on one thread equals the plain one, and on more threads is the same to
+ * the last bit. */
 static void compare_threads(struct shape shape, bool transpose_a, bool transpose_b, bool rounded, enum way way) {
 	const int threads[] = { 1, 2, 3, 8, 16 };
 	struct operands first = random_operands(shape, transpose_a, transpose_b, way != SHORT, rounded);

@@ -1,4 +1,4 @@
-/* Published generators against published numbers. */
+/* test_math_random: the generators give the numbers that their authors published. */
 #include "test.h"
 
 #include <math.h>
@@ -172,7 +172,8 @@ static void permutations_are_numpys(void **state) {
 	}
 }
 
-/* default_rng(seed).choice(population, count, replace=False), numpy 2.4: its first numbers, and a sum that tells the order. */
+/* default_rng(seed).choice(population, count, replace=False), numpy 2.4: its first numbers, and a sum that tells the
+ * order. */
 static void choices_are_numpys(void **state) {
 	static const struct { int64_t population, count; uint64_t seed; int64_t first[2], weighted; } known[] = {
 		{ 5, 2, 1, { 1, 2 }, 5 }, { 3, 1, 7, { 2, -1 }, 2 }, { 200, 200, 42, { 131, 98 }, 1992723 },

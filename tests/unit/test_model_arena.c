@@ -1,4 +1,4 @@
-/* The arena: arrays that do not overlap unless they are meant to, and memory that is kept from pass to pass. */
+/* test_model_arena: arrays overlap only where memory is reused, and memory is kept from pass to pass. */
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* Blocks: which tensors have numbers, and where they lie. */
+/* test_model_blocks: which tensors have numbers in a block, and at which offsets. */
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -27,7 +27,8 @@ static size_t place(const struct parameter *parameter) {
 	return (size_t)(parameter - p->table);
 }
 
-/* Tensors lie on cache lines of their own and in order, but for those that adjoin their neighbour where both are there. */
+/* Tensors lie on cache lines of their own and in order, but for those that adjoin their neighbour where both are
+ * there. */
 static void check_layout(const struct blocks *blocks, size_t group) {
 	const float *end = blocks->groups[group];
 	for (size_t i = p->groups[group].first; i < p->groups[group].end; i++) {

@@ -1,4 +1,5 @@
-/* config.json of both families: defaults, names, refusals, and what is kept when it is written. */
+/* test_model_config: config.json of both families: defaults, names, refusals, and the keys that are kept when it is
+ * written. */
 #include "test.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* Training passes of which some tensors are frozen: what trains gets the gradient of a full pass, bit for bit, and what
- * lies below it costs neither work nor memory. */
+/* test_model_freezing: training passes with frozen tensors: the other tensors get the gradients of a full pass, bit for
+ * bit, and layers below the lowest of them cost no work and no memory. */
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>

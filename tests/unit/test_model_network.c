@@ -1,5 +1,6 @@
-/* The network against a plain one: loops in double precision that compute every row of every layer, with the same coins.
- * Each derivative is held against a central difference of the plain network's loss. */
+/* test_model_network: the network is compared with a plain network: loops in double precision that compute every row of
+ * every layer, with the same dropout. Each derivative is compared with a central difference of the plain network's
+ * loss. */
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -488,9 +489,9 @@ static const int32_t tiny_labels[] = { 6, 12, 17, 0, 18, 9 };
 static const struct examples tiny = { .B = 3, .starts = tiny_starts, .input_ids = tiny_ids, .positions = tiny_places,
 	.label_starts = tiny_label_starts, .labelled = tiny_labelled, .labels = tiny_labels };
 
-/* Records of 1, 5, 3, 7 and 1 tokens, with holes in their positions. Of the second the last two tokens have a label, but
- * are not attended to; the third has no label and begins at position 3; the fourth has labels at all but its first token,
- * which is not attended to. */
+/* Records of 1, 5, 3, 7 and 1 tokens, with holes in their positions. Of the second the last two tokens have a label,
+ * but are not attended to; the third has no label and begins at position 3; the fourth has labels at all but its first
+ * token, which is not attended to. */
 static const int32_t ragged_starts[] = { 0, 1, 6, 9, 16, 17 };
 static const int32_t ragged_ids[] = { 7, 5, 3, 8, 3, 17, 2, 7, 9, 0, 3, 1, 4, 6, 3, 18, 7 };
 static const int32_t ragged_places[] = { 0, 0, 1, 2, 4, 6, 3, 4, 5, 0, 1, 2, 3, 4, 5, 6, 2 };
@@ -1054,7 +1055,8 @@ static struct batch_arrays repeat_examples(const struct examples *once, size_t t
 	return to;
 }
 
-/* More rows than a piece has: pieces of whole records, of 2,048 rows at most, one after the other, with coins of their own. */
+/* More rows than a piece has: pieces of whole records, of 2,048 rows at most, one after the other, with coins of their
+ * own. */
 static void pieces_are_computed_one_after_the_other(void **state) {
 	(void)state;
 	struct larger larger = make_larger(2);

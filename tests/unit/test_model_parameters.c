@@ -1,5 +1,5 @@
-/* The table of parameters: its layout, roles and groups, new values, and checkpoints in the forms that transformers
- * saves, which the fixtures hold with equal values. */
+/* test_model_parameters: the layout, roles and groups of the table of parameters, new values, and checkpoints in the
+ * forms that transformers saves; the fixtures have these forms with equal values. */
 #include "test.h"
 #include "warned.h"
 

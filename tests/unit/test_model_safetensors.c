@@ -1,4 +1,4 @@
-/* safetensors files: round trips, every number of the half types, shards, and files that lie. */
+/* test_model_safetensors: round trips, every number of the 16-bit types, shards, and invalid files. */
 #include "test.h"
 
 #include <math.h>

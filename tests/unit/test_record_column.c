@@ -1,4 +1,4 @@
-/* Builders and the columns that they show, against plain arrays. */
+/* test_record_column: builders and their columns are compared with plain arrays. */
 #include "test.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* Lineages as scripts: those that the tools do not write every day, and those that a stranger might. */
+/* test_record_commands: lineages become scripts: unusual ones, and hostile ones. */
 #include "test.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* Tables written and read back, and a table damaged one byte at a time. */
+/* test_record_flatbuffer: tables are written and read back, and a table is damaged one byte at a time. */
 #include "test.h"
 
 #include <stdbool.h>

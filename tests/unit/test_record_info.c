@@ -1,4 +1,4 @@
-/* The `cloze` metadata there and back, and what it refuses. */
+/* test_record_info: the `cloze` metadata are written and read back, and invalid ones are refused. */
 #include "test.h"
 
 #include <stdlib.h>
@@ -63,7 +63,8 @@ static void lets_keys_be_missing(void **state) {
 	stream_info_clear(&info);
 }
 
-/* Epochs that do not multiply to the number of records, which a stage from elsewhere may have changed, are not known. */
+/* Epochs that do not multiply to the number of records, which a stage from elsewhere may have changed, are not
+ * known. */
 static void forgets_epochs_that_do_not_fit(void **state) {
 	(void)state;
 	static const struct { const char *text; int64_t epochs; } cases[] = {

@@ -1,4 +1,5 @@
-/* A rewritten stream: the same bytes on any number of threads, and the failure of the first record that has one. */
+/* test_record_rewrite: a rewritten stream has the same bytes on any number of threads, and the failure of the first bad
+ * record is reported. */
 #include "test.h"
 
 #include <stdlib.h>

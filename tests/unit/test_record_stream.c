@@ -1,4 +1,5 @@
-/* Streams in memory: there and back, then cut, damaged and rearranged in every way that a reader must notice. */
+/* test_record_stream: streams in memory are written and read back, and then cut, damaged and rearranged in every way
+ * that a reader must detect. */
 #include "test.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* Tables: the rows that went in, in any order, wherever they are kept. */
+/* test_record_table: rows are read from a table in any order, from memory and from its file. */
 #include "test.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* The scan: each kernel, and the places that come of it, against a byte at a time. */
+/* test_text_scan: each version of the scan, and the positions that it finds, are compared with a loop over bytes. */
 #include "test.h"
 
 #include <ctype.h>

@@ -1,5 +1,5 @@
-/* Encoding and decoding against strings that the reference encoded and decoded (tests/fixtures/text, made by its
- * make.py), and the folders that a tokenizer is read from and saved to. */
+/* test_text_tokenizer: encoding and decoding are compared with the reference's results (tests/fixtures/text, made by
+ * its make.py); and the folders that a tokenizer is read from and saved to. */
 #include "test.h"
 
 #include <dirent.h>

@@ -1,4 +1,4 @@
-/* Vocabularies that the reference's trainer gives too: words that leave it no choice. */
+/* test_text_trainer: vocabularies equal those of the reference's trainer, for words that give it no ties. */
 #include "test.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* Reading, finding and writing tokens. */
+/* test_text_vocabulary: vocabularies are read, searched and written. */
 #include "test.h"
 
 #include <fcntl.h>

@@ -1,4 +1,5 @@
-/* The folder of a run: what is saved is loaded bit for bit, damage is known, and what has to stay stays. */
+/* test_train_checkpoint: the folder of a run: a checkpoint is loaded bit for bit, damage is detected, and files that
+ * must stay are kept. */
 #include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>

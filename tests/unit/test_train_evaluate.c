@@ -1,5 +1,5 @@
-/* Evaluations: sums by record and by batch, labels among the top k against logits sorted, and the bootstrap's interval
- * against theory. */
+/* test_train_evaluate: sums by record and by batch, labels among the top k compared with sorted logits, and the
+ * interval of the bootstrap compared with theory. */
 #include "test.h"
 
 #include <math.h>

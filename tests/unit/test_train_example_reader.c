@@ -1,4 +1,5 @@
-/* Examples from a stream: ragged records, their labels, where epochs end, and the records that are refused. */
+/* test_train_example_reader: examples from a stream: records of several lengths, labels, ends of epochs, and records
+ * that are refused. */
 #include "test.h"
 
 #include <stdlib.h>
@@ -121,8 +122,8 @@ static void leaves_out_what_has_no_row(void **state) {
 	example_reader_close(reader);
 }
 
-/* Tokens that are neither attended to nor labelled are at the beginning, in the middle and at the end; those that have a
- * label alone have a row, which no other attends to. */
+/* Tokens that are neither attended to nor labelled are at the beginning, in the middle and at the end; those that have
+ * a label alone have a row, which no other attends to. */
 static void keeps_positions(void **state) {
 	(void)state;
 	static const struct record holes[] = {

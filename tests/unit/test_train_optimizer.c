@@ -1,5 +1,5 @@
-/* AdamW and clipping against torch's arithmetic written out in double precision; groups that thaw one after the other,
- * each at its own rate. */
+/* test_train_optimizer: AdamW and clipping are compared with torch's arithmetic in double precision; groups thaw one
+ * after the other, each with its own rate. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -264,8 +264,8 @@ static void thaws_once(void **state) {
 
 /* ---- single promises ----------------------------------------------------------------------------------- */
 
-/* The first step is as long as the learning rate, whatever the gradient: betas rounded to single precision would make it
- * longer by 6 millionths, every time, and lead away from the reference. */
+/* The first step is as long as the learning rate, whatever the gradient: betas rounded to single precision would make
+ * it longer by 6 millionths, every time, and lead away from the reference. */
 static void first_step_is_exact(void **state) {
 	(void)state;
 	struct optimizer_options options = defaults;

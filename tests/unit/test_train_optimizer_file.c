@@ -1,4 +1,5 @@
-/* What AdamW remembers in a file: it comes back bit for bit, for the groups that trained, and damage is told. */
+/* test_train_optimizer_file: the state of AdamW is loaded bit for bit, for the groups that trained, and damage is
+ * reported. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>

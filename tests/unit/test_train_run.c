@@ -1,5 +1,5 @@
-/* A run as a library: no process, no model of a network. The task is a stub whose loss and evaluations the tests write
- * down, so that what the run itself does can be seen: steps, metrics, evaluations, checkpoints, endings, going on. */
+/* test_train_run: a run as a library, without a process and without a network. The tests prescribe the losses and
+ * evaluations of the task, and check what the run does: steps, metrics, evaluations, checkpoints, endings, resuming. */
 #include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
@@ -402,8 +402,8 @@ static void prints_the_parts_of_the_loss(void **state) {
 	clear(&fixture);
 }
 
-/* Numbers whose sum depends on the order: ((a + b) + (c + d)) + e, in float and in double. From left to right the first four
- * gradients would come to 1. */
+/* Numbers whose sum depends on the order: ((a + b) + (c + d)) + e, in float and in double. From left to right the first
+ * four gradients would come to 1. */
 static void adds_micro_batches_along_a_tree(void **state) {
 	(void)state;
 	static const double shares[] = { 1e17, 1, -1e17, 1, 0.25 };

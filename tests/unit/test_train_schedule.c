@@ -1,4 +1,4 @@
-/* The factors that transformers.get_scheduler() gave, two steps past the end included. */
+/* test_train_schedule: the factors equal those of transformers.get_scheduler(), up to two steps past the end. */
 #include <math.h>
 
 #include "test.h"

@@ -1,4 +1,4 @@
-/* trainer_state.json: what is written comes back bit for bit, and a file that was changed is refused. */
+/* test_train_state: trainer_state.json is read back bit for bit, and a changed file is refused. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

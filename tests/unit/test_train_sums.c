@@ -1,4 +1,5 @@
-/* Sums of a step: the order of the tree, whoever computes which range of it, and its memory. */
+/* test_train_sums: the sums of a step have the order of the tree, whichever process computes which range; and their
+ * memory. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

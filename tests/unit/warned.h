@@ -1,4 +1,4 @@
-/* warned: the warnings that a function of common/ gave, as one text of lines. */
+/* warned: collects the warnings of a function of common/ into one text of lines. */
 #ifndef CLOZE_TESTS_UNIT_WARNED_H
 #define CLOZE_TESTS_UNIT_WARNED_H
 
