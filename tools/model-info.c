@@ -339,10 +339,7 @@ static const struct head_layout *layout_of(const char *folder) {
 
 static struct parameters *map_model(const char *folder) {
 	struct failure failure;
-	struct parameters *parameters = parameters_map(folder, layout_of(folder), 0, &print_warnings, &failure);
-	if (parameters == NULL)
-		die_failure(&failure);
-	return parameters;
+	return must(parameters_map(folder, layout_of(folder), 0, &print_warnings, &failure), &failure);
 }
 
 /* Returns the status for main() to return. */
@@ -388,9 +385,7 @@ int main(int argc, char **argv) {
 		return compare_models(argv[operand], argv[operand + 1]);
 	struct failure failure;
 	const struct head_layout *head = layout_of(argv[operand]);
-	struct parameters *parameters = parameters_describe(argv[operand], head, &print_warnings, &failure);
-	if (parameters == NULL)
-		die_failure(&failure);
+	struct parameters *parameters = must(parameters_describe(argv[operand], head, &print_warnings, &failure), &failure);
 	if (commands)
 		return print_commands(argv[operand], parameters);
 	json_t *description = describe(argv[operand], parameters);

@@ -411,9 +411,7 @@ static void check_required(const struct input *input, const struct schema *schem
 
 static void add_vocabulary(struct stream_info *info) {
 	struct failure failure;
-	struct tokenizer *tokenizer = tokenizer_load(model, &failure);
-	if (tokenizer == NULL)
-		die_failure(&failure);
+	struct tokenizer *tokenizer = must(tokenizer_load(model, &failure), &failure);
 	stream_info_set_vocabulary(info, tokenizer);
 	tokenizer_free(tokenizer);
 }
