@@ -245,10 +245,25 @@ static size_t add_evaluation(struct script *script, const struct part *part, cha
 	return common;
 }
 
+/* Whether the number of records is not known before they are read, so that a run needs them in a file, as it had them. */
+static bool is_uncounted(const struct part *part, size_t first) {
+	for (size_t i = first; i < part->last; i++)
+		if (strcmp(tool_of(json_array_get(part->lineage, i)), "rec-load") == 0)
+			return true;
+	return false;
+}
+
 static void add_part(struct script *script, const struct part *part, const char *out) {
 	const json_t *maker = json_array_get(part->lineage, part->last);
 	char *train, *eval;
 	size_t first = part->first + add_evaluation(script, part, &train, &eval);
+	if (is_uncounted(part, first)) {
+		char *records = new_file(script, "records");
+		add_records(script, part, part->lineage, first, part->last, train, records);
+		free(train);
+		train = records;
+		first = part->last;
+	}
 	add_pipeline(script, part, part->lineage, first, part->last, train);
 	add(script, first < part->last ? " \\\n\t| " : "");
 	add_stage(script, part, maker, part->first == part->last, eval);

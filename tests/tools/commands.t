@@ -66,6 +66,13 @@ rm -rf again
 status 'an archive on standard input' 0 bash again.sh again < "it's.tar.gz"
 ok 'to the same tensors' model-info --diff piped again
 
+imdb-read "it's.tar.gz" | wordpiece --model base | group-texts --chunk-size 16 | rec-dump > chunks.jsonl
+rec-load --type chunks --model base chunks.jsonl > chunks.arrows
+wwm-mask chunks.arrows > masked.arrows
+train-step --model base --out loaded masked.arrows > metrics.jsonl
+rm -f ./*.arrows
+again 'records that nobody counted' loaded
+
 status 'the folder to make has to be named' 1 bash again.sh
 status 'a model of elsewhere has no lineage' 65 model-info --commands "$fixtures/model/bert"
 like 'which is said' "$err_text" 'it has no lineage, so nothing tells how it was made'

@@ -49,6 +49,15 @@ static void leaves_operands_to_the_first_stage(void **state) {
 		"train-step --model m masked.arrows --out \"$out\" > /dev/null\n");
 }
 
+/* rec-load does not know how many records there will be, which a run has to know. */
+static void puts_uncounted_records_into_a_file(void **state) {
+	(void)state;
+	expect("[{\"tool\": \"rec-load\", \"arguments\": [\"--type\", \"chunks\", \"x.jsonl\"]},"
+		"{\"tool\": \"wwm-mask\", \"arguments\": []}, {\"tool\": \"train-step\", \"arguments\": [\"--model\", \"m\"]}]",
+		"rec-load --type chunks x.jsonl \\\n\t| wwm-mask > \"$work/records-1\"\n"
+		"train-step --model m < \"$work/records-1\" --out \"$out\" > /dev/null\n");
+}
+
 static void makes_the_inputs_of_a_stage(void **state) {
 	(void)state;
 	expect("[{\"tool\": \"rec-cat\", \"arguments\": [\"a\", \"b\"], \"inputs\": ["
@@ -103,6 +112,7 @@ static void refuses_what_it_cannot_tell(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(leaves_operands_to_the_first_stage),
+		cmocka_unit_test(puts_uncounted_records_into_a_file),
 		cmocka_unit_test(makes_the_inputs_of_a_stage),
 		cmocka_unit_test(goes_from_model_to_model),
 		cmocka_unit_test(evaluates_on_the_test_records),
