@@ -200,7 +200,7 @@ fuzz-all: $(fuzzers)
 	done; [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
 deps:
-	@pipelines/install-dependencies build check reference bench imdb $(if $(MPI),mpi)
+	@pipelines/install-dependencies build check reference bench imdb report $(if $(MPI),mpi)
 
 bench:
 	@pipelines/install-dependencies build bench
@@ -227,7 +227,7 @@ $(BUILD)/completions/zsh/_%: $(BIN)/% pipelines/make-completions
 
 # What is installed: a line for each file, the folder below PREFIX first.
 share_cloze = $(wildcard pipelines/*.mk) $(addprefix pipelines/,fetch fetch-model model-card push-model shard shards.sbatch)
-installed = $(tools:%=bin:%) $(foreach page,$(wildcard man/*),share/man/man$(subst .,,$(suffix $(page))):$(page)) \
+installed = $(tools:%=bin:%) bin:pipelines/run-report $(foreach page,$(wildcard man/*),share/man/man$(subst .,,$(suffix $(page))):$(page)) \
 	$(patsubst %,share/bash-completion/completions:%,$(filter $(BUILD)/completions/bash/%,$(completions))) \
 	$(patsubst %,share/zsh/site-functions:%,$(filter $(BUILD)/completions/zsh/%,$(completions))) \
 	$(share_cloze:%=share/cloze:%)

@@ -18,9 +18,11 @@ done > "$scratch/expected"
 for page in man/*.[157]; do
 	echo "./usr/share/man/man${page##*.}/$(basename "$page")"
 done >> "$scratch/expected"
-for file in pipelines/*.mk pipelines/fetch pipelines/fetch-model pipelines/model-card pipelines/push-model; do
+for file in pipelines/*.mk pipelines/fetch pipelines/fetch-model pipelines/model-card pipelines/push-model \
+	pipelines/shard pipelines/shards.sbatch; do
 	echo "./usr/share/cloze/$(basename "$file")"
 done >> "$scratch/expected"
+echo ./usr/bin/run-report >> "$scratch/expected"
 is 'installs tools, pages, completions and make fragments' "$(files)" "$(sort "$scratch/expected")"
 status 'an installed tool runs' 0 "$installed/usr/bin/rec-load" --version
 
