@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -35,9 +36,14 @@ static sigset_t mask_at_start;
 static cpu_set_t cores_at_start;
 static bool confined;
 
-static void block_all(void) {
+/* Blocks SIGUSR1 and SIGXFSZ, or `all` signals that others send. */
+static void block(bool all) {
 	sigset_t set;
-	signals_of_others(&set);
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGXFSZ);
+	if (all)
+		signals_of_others(&set);
 	sigprocmask(SIG_BLOCK, &set, &mask_at_start);
 }
 
@@ -52,13 +58,28 @@ static void confine(void) {
 	confined = sched_setaffinity(0, sizeof one, &one) == 0;
 }
 
+/* Of OpenBLAS; NULL in a program that does not link it. */
+__attribute__((weak)) void openblas_set_num_threads(int threads);
+
+/* OpenBLAS may take a buffer of this size when it is loaded, and asks for it again and again until it has it. */
+static void require_memory(void) {
+	enum { BUFFER = 136 << 20 };
+	if (openblas_set_num_threads == NULL)
+		return;
+	void *buffer = mmap(NULL, BUFFER, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (buffer == MAP_FAILED)
+		memory_exhausted();
+	munmap(buffer, BUFFER);
+}
+
 /* OpenBLAS, when it is loaded, starts a thread for each core but one. Nothing here computes in them (math/matrix.c),
  * and they do harm: where a thread cannot be had, OpenBLAS prints lines of its own and ends the program by SIGINT;
  * where memory is short, a program that ends waits for them for ever. Where there is one core, it starts none.
  * Libraries are loaded before any constructor of the program runs, but after this array's functions. */
 static void before_libraries(void) {
-	block_all(); /* a thread that a library does start must not take signals */
+	require_memory();
 	confine();
+	block(!confined); /* a thread that a library does start must not take signals */
 }
 
 __attribute__((section(".preinit_array"), used))
