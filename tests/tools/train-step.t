@@ -105,14 +105,14 @@ is 'warmup_stable_decay' "$(rates --lr-scheduler-type warmup_stable_decay --num-
 # The manual's example: the tutorial's figure.
 mkdir "$scratch/manual"
 rec-load --type masked > "$scratch/manual/masked.arrows" < <(yes "$(head -n 1 "$folder/train.jsonl")" | head -n 1600)
-sed -n '/^The learning rates of a slanted triangle/,/^\.Ed/{s/\\e$/\\/;/^\.\|^The/!p}' "$top/man/train-step.1" > "$scratch/manual/example"
+sed -n '/slanted triangle of 200 steps/,/^\.Ed/{s/\\e$/\\/;/^\.\|slanted triangle of/!p}' "$top/man/train-step.1" > "$scratch/manual/example"
 ln -s "$folder" "$scratch/manual/tiny"
 (cd "$scratch/manual" && bash -o pipefail example) > "$scratch/triangle"
 is "the manual's slanted triangle is run" "$(wc -l < "$scratch/triangle")" 200
 ok 'it rises from 0.002 to 0.01 in 20 steps and falls to 0.002' awk '
 	{ expected = NR <= 20 ? 0.002 + 0.008 * (NR - 1) / 20 : 0.01 - 0.008 * (NR - 21) / 180; off = $1 - expected }
 	off > 1e-12 || off < -1e-12 { print NR, $1, expected; bad = 1 }
-	END { exit bad }' "$scratch/triangle"
+	END { exit bad || NR != 200 }' "$scratch/triangle"
 
 # Epochs, and evaluation at the end of each.
 { sed 's/}$/, "epoch": 1}/' "$folder/train.jsonl"; sed 's/}$/, "epoch": 2}/' "$folder/train.jsonl"; } \
