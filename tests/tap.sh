@@ -13,6 +13,9 @@
 #   torch      the same Python, where it has PyTorch too; empty otherwise
 # shellcheck shell=bash disable=SC2034
 
+# A make that a test runs is not part of the one that runs the tests.
+unset MAKEFLAGS MAKELEVEL MFLAGS
+
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 

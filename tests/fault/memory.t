@@ -36,7 +36,7 @@ as=()
 [ "$(id -u)" != 0 ] || as=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 chmod 755 .
 chmod 644 eval.arrows
-if [ ${#as[@]} = 0 ] || "${as[@]}" perplexity --version > /dev/null 2>&1; then
+if [ ${#as[@]} = 0 ] || "${as[@]}" bash -c 'exec perplexity --version' > /dev/null 2>&1; then
 	for tool in "$top"/tools/*.c; do
 		tool=$(basename "$tool" .c)
 		status "$tool starts without a second thread" 0 "${as[@]}" bash -c "ulimit -u 1; exec $tool --version"

@@ -158,7 +158,7 @@ for pooling in cls concat; do
 done
 is 'frozen steps train the head alone' "$(classify-step --model "$tiny" --pooling concat --out frozen \
 	--unfreeze-every 4 --max-steps 4 --batch-size 8 train.arrows 2> /dev/null | tail -n 1 |
-	jq -c '.learning_rates | [.head > 0, .["layer.1"], .embeddings]')" \
+	jq -c '.learning_rates | [.head > 0, .["layer.1"] + 0, .embeddings + 0]')" \
 	'[true,0,0]'
 
 # The manual's example.

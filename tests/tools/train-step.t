@@ -130,7 +130,7 @@ is 'the last evaluation is of the model written' "$(tail -n 1 "$scratch/metrics"
 yes '{"input_ids": [5, 6, 7], "labels": [-100, 8, -100]}' | head -n 1000 | rec-load --type masked > "$scratch/thousand.arrows"
 is 'steps end with epochs' "$(shuffle-records --epochs 3 "$scratch/thousand.arrows" \
 	| train-step --model "$folder" --out "$scratch/epochs" --batch-size 64 --logging-steps 100 --lr 48 --adam-epsilon 1 \
-	| jq -c '[.step, .epoch, .learning_rate]' | xargs)" '[16,1,33] [32,2,17] [48,3,1]'
+	| jq -c '[.step, .epoch, .learning_rate + 0]' | xargs)" '[16,1,33] [32,2,17] [48,3,1]'
 status '--max-steps past the end' 0 train-step --model "$folder" --out "$scratch/past" --batch-size 15 --max-steps 9 \
 	"$scratch/train.arrows"
 like 'says that the input ended' "$err_text" 'train.arrows: ended after step 2, before --max-steps 9$'
