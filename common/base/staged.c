@@ -195,9 +195,16 @@ static bool is_still_at(int descriptor, const char *path) {
 static int open_beside(const struct staged *staged) {
 	if (!staged->folder)
 		return open(staged->path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
-	if (mkdir(staged->path, 0777) < 0 && errno != EEXIST)
+	bool made = mkdir(staged->path, 0777) == 0;
+	if (!made && errno != EEXIST)
 		return -1;
-	return open(staged->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int descriptor = open(staged->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (descriptor < 0 && made) {
+		int reason = errno;
+		rmdir(staged->path);
+		errno = reason;
+	}
+	return descriptor;
 }
 
 /* Creates the temporary file or folder and locks it. One that a killed program left there is emptied and used. */
