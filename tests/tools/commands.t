@@ -71,7 +71,8 @@ status 'a model of elsewhere has no lineage' 65 model-info --commands "$fixtures
 like 'which is said' "$err_text" 'it has no lineage, so nothing tells how it was made'
 status 'one thing at a time' 64 model-info --commands --json base
 cp -r base evil
-sed -i 's/model-init/model-ruin/' evil/model.safetensors
+# The digests go by other names, so that they are not missed.
+sed -i 's/model-init/model-ruin/; s/cloze_\(header\|tensors\)_crc32/other_\1_crc32/g' evil/model.safetensors
 status 'a lineage that names another program' 65 model-info --commands evil
 like 'is refused' "$err_text" '"model-ruin" is none of the tools'
 is 'and nothing is printed' "$out_text" ''
