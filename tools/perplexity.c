@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include "base/files.h"
+#include "base/json_file.h"
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "cli/progress.h"
@@ -22,7 +23,7 @@
 static const char *model;
 static int64_t batch_size = 8;
 static int64_t top_k; /* 0: not given */
-static int64_t resamples = 1000;
+static int64_t resamples = EVALUATION_RESAMPLES;
 static bool per_record;
 static bool as_json;
 static int64_t seed = 42;
@@ -49,11 +50,6 @@ static const struct usage usage = {
 	"perplexity --model distilbert-base-uncased < eval.arrows",
 };
 
-/* A number that is too large for a double is null. */
-static json_t *number_or_null(double number) {
-	return isfinite(number) ? json_real(number) : json_null();
-}
-
 static void print_object(json_t *object) {
 	json_dumpf(object, stdout, JSON_REAL_PRECISION(12));
 	putchar('\n');
@@ -65,7 +61,7 @@ static void print_records(const struct evaluation *evaluation, int64_t first) {
 	for (int64_t i = first; i < evaluation->records; i++) {
 		const struct record_loss *record = &evaluation->record_losses[i];
 		print_object(json_pack("{s:I, s:o, s:I}", "record", (json_int_t)i + 1, "loss", record->targets == 0
-			? json_null() : number_or_null(record->loss_sum / (double)record->targets),
+			? json_null() : json_number_or_null(record->loss_sum / (double)record->targets),
 			"masked_tokens", (json_int_t)record->targets));
 	}
 }
@@ -87,14 +83,14 @@ static void evaluate(struct evaluation *evaluation, struct network *network, str
 
 static void print_json(const struct evaluation *evaluation, const struct loss_interval *interval) {
 	double loss = evaluation_loss(evaluation), batch_mean_loss = evaluation_batch_mean_loss(evaluation);
-	json_t *object = json_pack("{s:o, s:o, s:I, s:I, s:o, s:o, s:I}", "loss", number_or_null(loss),
-		"perplexity", number_or_null(exp(loss)), "masked_tokens", (json_int_t)evaluation->targets,
-		"records", (json_int_t)evaluation->records, "batch_mean_loss", number_or_null(batch_mean_loss),
-		"batch_mean_perplexity", number_or_null(exp(batch_mean_loss)), "batch_size", (json_int_t)batch_size);
+	json_t *object = json_pack("{s:o, s:o, s:I, s:I, s:o, s:o, s:I}", "loss", json_number_or_null(loss),
+		"perplexity", json_number_or_null(exp(loss)), "masked_tokens", (json_int_t)evaluation->targets,
+		"records", (json_int_t)evaluation->records, "batch_mean_loss", json_number_or_null(batch_mean_loss),
+		"batch_mean_perplexity", json_number_or_null(exp(batch_mean_loss)), "batch_size", (json_int_t)batch_size);
 	if (resamples > 0)
 		json_object_update_new(object, json_pack("{s:[o, o], s:[o, o]}",
-			"loss_interval", number_or_null(interval->low), number_or_null(interval->high),
-			"perplexity_interval", number_or_null(exp(interval->low)), number_or_null(exp(interval->high))));
+			"loss_interval", json_number_or_null(interval->low), json_number_or_null(interval->high),
+			"perplexity_interval", json_number_or_null(exp(interval->low)), json_number_or_null(exp(interval->high))));
 	if (top_k > 0)
 		json_object_update_new(object, json_pack("{s:I, s:f}", "top_k", (json_int_t)top_k,
 			"top_k_accuracy", evaluation_top_k_accuracy(evaluation)));

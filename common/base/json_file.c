@@ -3,6 +3,7 @@
 #include "base/json_file.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,4 +115,8 @@ uint32_t json_crc(const json_t *value) {
 	uint32_t crc = crc32_extend(0, text, strlen(text));
 	free(text);
 	return crc;
+}
+
+json_t *json_number_or_null(double number) {
+	return isfinite(number) ? json_real(number) : json_null();
 }
