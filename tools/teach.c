@@ -295,7 +295,7 @@ int main(int argc, char **argv) {
 	int64_t total = reader_total(reader);
 	load_teacher(&stage);
 	struct tokenizer *tokenizer;
-	check(optional_tokenizer(model, &tokenizer, &failure), &failure);
+	check(tokenizer_find(model, &tokenizer, &failure), &failure);
 	stage.examples = must(batches_open(reader, &stage.parameters->config, tokenizer, LABELS_OF_TOKENS, 0, &failure),
 		&failure);
 	open_output(&stage, reader, tokenizer);
