@@ -10,6 +10,7 @@
 #include "cli/progress.h"
 #include "cli/streams.h"
 #include "model/classifier.h"
+#include "model/digests.h"
 #include "model/network.h"
 #include "model/parameters_file.h"
 #include "record/columns.h"
@@ -145,7 +146,7 @@ static struct parameters *load_classifier(const struct head_class **head, enum p
 	parameters_open *open = precision == PRECISION_BF16 ? parameters_load : parameters_map;
 	struct parameters *parameters = must(open(model, &(*head)->layout, 0, &print_warnings, &failure), &failure);
 	check(classifier_configure(NULL, model, &parameters->config, &failure), &failure);
-	check(parameters_check_finite(parameters, model, &failure), &failure);
+	check(parameters_check(parameters, model, &failure), &failure);
 	return parameters;
 }
 

@@ -21,6 +21,7 @@
 #include "corpus/json_lines.h"
 #include "corpus/lines.h"
 #include "corpus/source.h"
+#include "model/digests.h"
 #include "model/network.h"
 #include "model/parameters_file.h"
 #include "record/stream.h"
@@ -375,7 +376,7 @@ int main(int argc, char **argv) {
 	parameters_open *open = precision == PRECISION_BF16 ? parameters_load : parameters_map;
 	struct parameters *parameters = must(open(model, &masked_lm_head.layout, (uint64_t)seed, &print_warnings, &failure),
 		&failure);
-	check(parameters_check_finite(parameters, model, &failure), &failure);
+	check(parameters_check(parameters, model, &failure), &failure);
 	check_vocabulary(tokenizer, &parameters->config);
 
 	struct pool *pool = create_pool(threads);

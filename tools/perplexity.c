@@ -14,6 +14,7 @@
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/streams.h"
+#include "model/digests.h"
 #include "model/parameters_file.h"
 #include "train/batches.h"
 #include "train/evaluate.h"
@@ -111,7 +112,7 @@ int main(int argc, char **argv) {
 	parameters_open *open = precision == PRECISION_BF16 ? parameters_load : parameters_map;
 	struct parameters *parameters = must(open(model, &masked_lm_head.layout, (uint64_t)seed, &print_warnings, &failure),
 		&failure);
-	check(parameters_check_finite(parameters, model, &failure), &failure);
+	check(parameters_check(parameters, model, &failure), &failure);
 	if (top_k > (int64_t)parameters->config.vocab_size)
 		die(EX_USAGE, "--top-k-accuracy: %" PRId64 " is more than the %zu tokens of the vocabulary (give less)", top_k,
 			parameters->config.vocab_size);

@@ -14,6 +14,7 @@
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/streams.h"
+#include "model/digests.h"
 #include "model/head_distillation.h"
 #include "model/network.h"
 #include "model/parameters_file.h"
@@ -262,7 +263,7 @@ static void load_teacher(struct stage *stage) {
 	struct failure failure;
 	const struct distillation_options teacher = { .temperature = 1, .every_row = hidden_states };
 	stage->parameters = must(parameters_map(model, &distillation_head.layout, 0, &print_warnings, &failure), &failure);
-	check(parameters_check_finite(stage->parameters, model, &failure), &failure);
+	check(parameters_check(stage->parameters, model, &failure), &failure);
 	stage->pool = create_pool(threads);
 	stage->network = network_create(stage->parameters, &distillation_head, &teacher, stage->pool);
 	stage->V = stage->parameters->config.vocab_size;
