@@ -160,7 +160,7 @@ int main(int argc, char **argv) {
 	int64_t total = reader_total(reader);
 	enum precision precision = resolve_precision((enum precision)dtype);
 	struct parameters *parameters = load_classifier(&head, precision);
-	check(optional_tokenizer(model, &tokenizer, &failure), &failure);
+	check(tokenizer_find(model, &tokenizer, &failure), &failure);
 
 	struct pool *pool = create_pool(threads);
 	struct stage stage = { .network = network_create(parameters, head, NULL, pool), .K = parameters->config.num_labels,

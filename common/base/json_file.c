@@ -3,7 +3,6 @@
 #include "base/json_file.h"
 
 #include <ctype.h>
-#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,8 +114,4 @@ uint32_t json_crc(const json_t *value) {
 	uint32_t crc = crc32_extend(0, text, strlen(text));
 	free(text);
 	return crc;
-}
-
-json_t *json_number_or_null(double number) {
-	return isfinite(number) ? json_real(number) : json_null();
 }

@@ -33,7 +33,4 @@ json_t *json_object_parse(const char *text, size_t length, const char *name, str
 /* The CRC-32 of a value's compact text with sorted members, which does not depend on the layout of the file. */
 uint32_t json_crc(const json_t *value);
 
-/* A number as JSON; null in place of an infinity or what is no number, which JSON does not have. */
-json_t *json_number_or_null(double number);
-
 #endif

@@ -4,7 +4,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "base/json_file.h"
 #include "base/memory.h"
 #include "model/network.h"
 #include "model/parameters_file.h"
@@ -107,7 +106,7 @@ static void evaluate(void *context, const struct examples *examples) {
 static double end_evaluation(void *context, json_t *line) {
 	struct training *training = context;
 	double loss = evaluation_loss(&training->evaluation);
-	json_object_set_new(line, "eval_loss", json_number_or_null(loss));
+	json_object_update_new(line, json_pack("{s:o?}", "eval_loss", json_real(loss))); /* not finite: null */
 	training->kind->add_figures(&training->evaluation, line);
 	evaluation_clear(&training->evaluation);
 	return loss;
@@ -132,12 +131,12 @@ const struct task *head_task_create(const struct head_task *kind) {
 }
 
 static void add_perplexity(const struct evaluation *evaluation, json_t *line) {
-	json_object_set_new(line, "eval_perplexity", json_number_or_null(exp(evaluation_loss(evaluation))));
+	json_object_update_new(line, json_pack("{s:o?}", "eval_perplexity", json_real(exp(evaluation_loss(evaluation)))));
 	if (evaluation->targets == 0)
 		return;
 	struct loss_interval interval = evaluation_interval(evaluation, EVALUATION_RESAMPLES, 42);
-	json_object_set_new(line, "eval_perplexity_interval", json_pack("[o, o]",
-		json_number_or_null(exp(interval.low)), json_number_or_null(exp(interval.high))));
+	json_object_update_new(line, json_pack("{s:[o?, o?]}", "eval_perplexity_interval", json_real(exp(interval.low)),
+		json_real(exp(interval.high))));
 }
 
 const struct head_task masked_lm_task = {
