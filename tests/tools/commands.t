@@ -11,9 +11,9 @@ for tool in $named; do
 	# What changes nothing that is written is in no lineage.
 	is "$tool: its options without a value are known as such" "$("$tool" --help |
 		awk '/^  --[a-z0-9-]+(  .*)?$/ { print $1 }' |
-		grep -vxE -- '--(resume|force|progress|verbose|help|version)' | grep -vxF "$flags")" ''
+		grep -vxE -- '--(resume|force|progress|verbose|help|version)' | grep -vxF -e "$flags")" ''
 	is "$tool: and those with a value are not" "$("$tool" --help | grep -oE '^  --[a-z-]+ [A-Z|]' | awk '{ print $1 }' |
-		grep -xF "$flags")" ''
+		grep -xF -e "$flags")" ''
 done
 
 mkdir -p 'a b/aclImdb/train'/{pos,neg}
