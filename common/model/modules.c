@@ -5,21 +5,6 @@
 
 enum { SUM_COLUMNS = 64, WEIGHTS = 1 << 16 };
 
-struct row_blocks { size_t rows, block; rows_done *body; void *context; };
-
-static void run_block(void *context, size_t index, int worker) {
-	const struct row_blocks *blocks = context;
-	size_t first = index * blocks->block;
-	size_t left = blocks->rows - first;
-	(void)worker;
-	blocks->body(blocks->context, first, left < blocks->block ? left : blocks->block);
-}
-
-void run_rows(struct pool *pool, size_t rows, size_t block, rows_done *body, void *context) {
-	struct row_blocks blocks = { rows, block, body, context };
-	pool_run(pool, (rows + block - 1) / block, run_block, &blocks);
-}
-
 /* ---- column sums --------------------------------------------------------------------------------------- */
 
 struct column_slices {

@@ -33,10 +33,7 @@ struct compute {
 };
 
 /* A function that is called for rows of a product as soon as they are computed; `body` NULL: none. */
-struct after { rows_done *body; void *context; };
-
-/* Calls `body` for each block of `block` rows, on the pool. */
-void run_rows(struct pool *pool, size_t rows, size_t block, rows_done *body, void *context);
+struct after { row_work *body; void *context; };
 
 /* sums[c] += sum over n of x[n, c]; rows are `stride` floats apart. */
 void column_sums(const struct compute *compute, float *sums, const float *x, size_t rows, size_t columns,
