@@ -18,6 +18,10 @@ struct matrix {
 	size_t stride;
 };
 
+static inline struct matrix float_matrix(float *x, size_t stride) {
+	return (struct matrix){ .fp32 = x, .stride = stride };
+}
+
 /* The part of the matrix that begins at a row and column. */
 struct matrix matrix_at(struct matrix matrix, size_t row, size_t column);
 

@@ -91,8 +91,3 @@ struct loss classifier_loss(const struct classifier *classifier, const struct he
 		memset(logits, 0, examples->B * classifier->K * sizeof *logits);
 	return (struct loss){ sum * share, { sum * share } };
 }
-
-void add_dense_bias(const struct compute *compute, const struct dense *dense, float *x, size_t first, size_t rows) {
-	compute->kernels->add_bias(x + first * dense->outputs, parameter_values(compute->parameters, dense->bias), rows,
-		dense->outputs, dense->outputs);
-}
