@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "model/logits.h"
 
 enum { LOSS_ROWS = 4, HEAD_ROWS = 32 };
 
@@ -171,20 +172,13 @@ void masked_lm_run(struct masked_lm *lm, const struct masked_lm_pass *pass) {
 
 struct losing { const struct masked_lm *lm; const struct head_pass *pass; float gradient_scale; float *losses; };
 
-static int32_t rank_of(const float *logits, size_t V, int32_t label) {
-	int32_t before = 0;
-	for (size_t v = 0; v < V; v++)
-		before += logits[v] > logits[label] || (logits[v] >= logits[label] && (int32_t)v < label);
-	return before;
-}
-
 /* The logits become their softmax, cross-entropy and gradient in place. */
 static void lose_row(void *context, size_t m, float *logits) {
 	const struct losing *losing = context;
 	const struct masked_lm *lm = losing->lm;
 	int32_t label = losing->pass->examples->labels[m];
 	if (losing->pass->ranks != NULL)
-		losing->pass->ranks[m] = rank_of(logits, lm->V, label);
+		losing->pass->ranks[m] = logits_rank(logits, lm->V, label);
 	losing->losses[m] = lm->compute->kernels->cross_entropy(logits, lm->V, label, losing->gradient_scale);
 }
 

@@ -74,15 +74,22 @@ void round_rows(const struct compute *compute, struct matrix matrix, size_t firs
 			columns, matrix.stride);
 }
 
+struct weight { const struct compute *compute; size_t offset; };
+
 static void round_piece(void *context, size_t first, size_t count) {
-	const struct compute *compute = context;
-	compute->kernels->round_to_bf16(compute->rounded + first, compute->parameters->values + first, 1, count, count);
+	const struct weight *weight = context;
+	const struct compute *compute = weight->compute;
+	size_t at = weight->offset + first;
+	compute->kernels->round_to_bf16(compute->rounded + at, compute->parameters->values + at, 1, count, count);
 }
 
 void round_weights(const struct compute *compute) {
-	struct compute copy = *compute;
-	if (compute->rounded != NULL)
-		run_rows(compute->pool, compute->parameters->size, WEIGHTS, round_piece, &copy);
+	for (size_t i = 0; i < compute->parameters->count && compute->rounded != NULL; i++) {
+		const struct parameter *parameter = &compute->parameters->table[i];
+		struct weight weight = { compute, parameter->offset };
+		if (parameter->dimensions == 2)
+			run_rows(compute->pool, parameter->elements, WEIGHTS, round_piece, &weight);
+	}
 }
 
 float *gradient_of(const struct compute *compute, const struct parameter *parameter) {

@@ -22,7 +22,8 @@ struct compute {
 	const struct parameters *parameters;
 	struct pool *pool;
 	const struct kernels *kernels;
-	bfloat16 *rounded;              /* parameters->values in bfloat16; NULL: products are in single precision */
+	bfloat16 *rounded;              /* the weights in bfloat16, placed as in parameters->values; NULL: products are in
+	                                 * single precision */
 
 	/* The current pass. */
 	bool training;                  /* dropout is on */
