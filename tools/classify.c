@@ -153,7 +153,7 @@ int main(int argc, char **argv) {
 	struct reader *reader = open_input_stream(path);
 	int64_t total = reader_total(reader);
 	struct parameters *parameters = load_classifier(&head);
-	check(optional_tokenizer(model, &tokenizer, &failure), &failure);
+	check(tokenizer_find(model, &tokenizer, &failure), &failure);
 
 	struct pool *pool = create_pool(threads);
 	struct stage stage = { .network = network_create(parameters, head, NULL, pool), .K = parameters->config.num_labels,

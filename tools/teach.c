@@ -116,7 +116,7 @@ static void append_logits(const struct stage *stage, size_t label, size_t labels
 static void append_states(const struct stage *stage, const struct examples *record, float *states) {
 	size_t C = stage->C, attended = 0;
 	for (size_t n = 0; n < examples_rows(record); n++)
-		if (record->attended == NULL || record->attended[n])
+		if (examples_attend(record, n))
 			memmove(states + attended++ * C, states + n * C, C * sizeof *states);
 	append_floats(stage, stage->logits_column + (top_k > 0 ? 3 : 1), states, attended * C);
 }
@@ -265,7 +265,7 @@ int main(int argc, char **argv) {
 	int64_t total = reader_total(reader);
 	load_teacher(&stage);
 	struct tokenizer *tokenizer;
-	check(optional_tokenizer(model, &tokenizer, &failure), &failure);
+	check(tokenizer_find(model, &tokenizer, &failure), &failure);
 	stage.examples = must(batches_open(reader, &stage.parameters->config, tokenizer, LABELS_OF_TOKENS, 0, &failure),
 		&failure);
 	open_output(&stage, reader, tokenizer);

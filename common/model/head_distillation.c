@@ -121,7 +121,7 @@ static void compare_rows(void *context, size_t first, size_t rows) {
 	size_t C = head->lm.C;
 	for (size_t n = first; n < first + rows; n++) {
 		float *drow = pass->drows != NULL ? pass->drows + n * C : NULL;
-		bool counts = examples->attended == NULL || examples->attended[n];
+		bool counts = examples_attend(examples, n);
 		head->cosines[n] = !counts ? 0 : (float)compare_states(pass->rows.fp32 + n * pass->rows.stride,
 			examples->teacher.hidden_states + n * C, C, head->options.alpha_cos / pass->totals->of[COS], drow);
 		if (!counts && drow != NULL)

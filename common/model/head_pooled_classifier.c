@@ -146,15 +146,11 @@ static void lay_out(struct head *head, struct arena *arena, struct arena_range b
 /* The rows of record b, and how many of them are attended to. */
 struct record_rows { size_t first, end, attended, last; };
 
-static bool is_attended(const struct examples *examples, size_t row) {
-	return examples->attended == NULL || examples->attended[row] != 0;
-}
-
 static struct record_rows rows_of(const struct examples *examples, size_t b) {
 	struct record_rows rows = { (size_t)(examples->starts[b] - examples->starts[0]),
 		(size_t)(examples->starts[b + 1] - examples->starts[0]), 0, 0 };
 	for (size_t row = rows.first; row < rows.end; row++)
-		if (is_attended(examples, row)) {
+		if (examples_attend(examples, row)) {
 			rows.attended++;
 			rows.last = row;
 		}
@@ -190,7 +186,7 @@ static void pool_records(void *context, size_t first, size_t records) {
 				maxima[c] = (int32_t)rows.last;
 		}
 		for (size_t row = rows.first; row < rows.end; row++)
-			if (is_attended(examples, row))
+			if (examples_attend(examples, row))
 				pool_row(states.fp32 + row * states.stride, maximum, mean, maxima, C, row);
 		for (size_t c = 0; c < C; c++)
 			mean[c] /= (float)rows.attended;
@@ -206,7 +202,7 @@ static void pool_records_backward(void *context, size_t first, size_t records) {
 		const float *dlast = head->norm1.dx + b * 3 * C, *dmaximum = dlast + C, *dmean = dmaximum + C;
 		for (size_t row = rows.first; row < rows.end; row++)
 			for (size_t c = 0; c < C; c++)
-				head->pass->drows[row * C + c] = is_attended(examples, row) ? dmean[c] / (float)rows.attended : 0;
+				head->pass->drows[row * C + c] = examples_attend(examples, row) ? dmean[c] / (float)rows.attended : 0;
 		for (size_t c = 0; c < C; c++) {
 			head->pass->drows[rows.last * C + c] += dlast[c];
 			head->pass->drows[(size_t)head->maxima[b * C + c] * C + c] += dmaximum[c];

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "model/digests.h"
 #include "model/safetensors.h"
 
 enum { MAX_INNER_SIZE = 1 << 20 };
@@ -203,18 +204,6 @@ static int check_missing(const struct source *source, const struct parameters *p
 	return 0;
 }
 
-int parameters_check_finite(const struct parameters *parameters, const char *folder, struct failure *failure) {
-	for (size_t i = 0; i < parameters->count; i++) {
-		const struct parameter *parameter = &parameters->table[i];
-		const float *values = parameter_values(parameters, parameter);
-		size_t element = find_not_finite(values, parameter->elements);
-		if (element < parameter->elements)
-			return fail(failure, EX_DATAERR, "%s: tensor %s: element %zu is %g", folder, parameter->name, element,
-				(double)values[element]);
-	}
-	return 0;
-}
-
 /* Reads the values of a parameter, or initializes them. */
 static int read_value(const struct source *source, struct parameters *parameters, size_t index, uint64_t seed,
 	struct failure *failure) {
@@ -232,11 +221,13 @@ static int read_value(const struct source *source, struct parameters *parameters
 
 static int read_block(const struct source *source, struct parameters *parameters, uint64_t seed,
 	struct failure *failure) {
+	if (digests_verify(source->file, source->folder, failure) < 0)
+		return -1;
 	parameters->values = allocate(parameters->size, sizeof *parameters->values);
 	for (size_t i = 0; i < parameters->count; i++)
 		if (read_value(source, parameters, i, seed, failure) < 0)
 			return -1;
-	return parameters_check_finite(parameters, source->folder, failure);
+	return parameters_check(parameters, source->folder, failure);
 }
 
 /* ---- mapping ------------------------------------------------------------------------------------------- */
@@ -312,9 +303,13 @@ static void read_lineage(const struct source *source, struct parameters *paramet
 static void describe_origins(const struct source *source, struct parameters *parameters) {
 	for (size_t i = 0; i < parameters->count; i++) {
 		struct parameter *parameter = &parameters->table[i];
-		parameter->initialized = source->tensors[i] == NULL;
-		if (!parameter->initialized)
-			memcpy(parameter->dtype, source->tensors[i]->dtype, sizeof parameter->dtype);
+		const struct tensor *tensor = source->tensors[i];
+		parameter->initialized = tensor == NULL;
+		if (tensor == NULL)
+			continue;
+		memcpy(parameter->dtype, tensor->dtype, sizeof parameter->dtype);
+		parameter->has_crc = tensor->has_crc && strcmp(tensor->dtype, "F32") == 0;
+		parameter->crc = tensor->crc;
 	}
 }
 
@@ -403,7 +398,7 @@ struct parameters *parameters_map(const char *folder, const struct head_layout *
 struct parameters *parameters_open(const char *folder, const struct head_layout *head, uint64_t seed,
 	const struct warnings *warnings, struct failure *failure) {
 	struct parameters *parameters = parameters_map(folder, head, seed, warnings, failure);
-	if (parameters == NULL || parameters_check_finite(parameters, folder, failure) == 0)
+	if (parameters == NULL || parameters_check(parameters, folder, failure) == 0)
 		return parameters;
 	parameters_free(parameters);
 	return NULL;

@@ -105,7 +105,7 @@ static void evaluate(void *context, const struct examples *examples) {
 static double end_evaluation(void *context, json_t *line) {
 	struct training *training = context;
 	double loss = evaluation_loss(&training->evaluation);
-	json_object_set_new(line, "eval_loss", isfinite(loss) ? json_real(loss) : json_null());
+	json_object_update_new(line, json_pack("{s:o?}", "eval_loss", json_real(loss))); /* not finite: null */
 	training->kind->add_figures(&training->evaluation, line);
 	evaluation_clear(&training->evaluation);
 	return loss;
@@ -130,8 +130,7 @@ const struct task *head_task_create(const struct head_task *kind) {
 }
 
 static void add_perplexity(const struct evaluation *evaluation, json_t *line) {
-	double perplexity = exp(evaluation_loss(evaluation));
-	json_object_set_new(line, "eval_perplexity", isfinite(perplexity) ? json_real(perplexity) : json_null());
+	json_object_update_new(line, json_pack("{s:o?}", "eval_perplexity", json_real(exp(evaluation_loss(evaluation)))));
 }
 
 const struct head_task masked_lm_task = {

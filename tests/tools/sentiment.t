@@ -3,10 +3,9 @@
 . "$(dirname "$0")/../tap.sh"
 cd "$scratch" || exit
 
-mkdir -p 'a b/aclImdb/train'/{pos,neg,unsup}
+small_reviews 'a b/aclImdb'
+mkdir 'a b/aclImdb/train/unsup'
 for i in $(seq 60); do
-	echo "A good film, number $i. Zoe liked it, and so did I." > "a b/aclImdb/train/pos/${i}_9.txt"
-	echo "A bad film, seen $((i / 2)) times, and once too often." > "a b/aclImdb/train/neg/${i}_2.txt"
 	echo "A film." > "a b/aclImdb/train/unsup/${i}_0.txt"
 done
 imdb-read 'a b/aclImdb' | wordpiece-train --vocab-size 200 > vocab.txt
