@@ -21,7 +21,7 @@
 static const char *model;
 static int64_t batch_size = 8;
 static int64_t top_k; /* 0: not given */
-static int64_t resamples = 1000;
+static int64_t resamples = EVALUATION_RESAMPLES;
 static bool per_record;
 static bool as_json;
 static int64_t seed = 42;
