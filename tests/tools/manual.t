@@ -9,12 +9,10 @@ fi
 mkdir "$scratch/files" "$scratch/bin"
 cd "$scratch/files" || exit
 
-mkdir -p aclImdb/{train,test}/{pos,neg} aclImdb/train/unsup
-for i in $(seq 40); do
-	for split in train test; do
-		echo "A good film, number $i. Zoe liked the music, and so did I." > aclImdb/$split/pos/${i}_9.txt
-		echo "A bad film, seen $((i / 2)) times, and once too often." > aclImdb/$split/neg/${i}_2.txt
-	done
+small_reviews aclImdb
+cp -r aclImdb/train aclImdb/test
+mkdir aclImdb/train/unsup
+for i in $(seq 60); do
 	echo "A film with music, no more." > aclImdb/train/unsup/${i}_0.txt
 done
 tar -czf aclImdb_v1.tar.gz aclImdb && rm -r aclImdb

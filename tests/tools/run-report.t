@@ -32,16 +32,9 @@ status 'no gnuplot' 69 env PATH="$scratch/programs" "$BASH" "$top/pipelines/run-
 like 'is told with the package' "$err_text" '^run-report: gnuplot: not found \(Debian: .*gnuplot-nox'
 
 # Two runs of 2 and 3 epochs, the first one with evaluations and under a name that would be markup.
-mkdir -p aclImdb/train/{pos,neg}
-for i in $(seq 30); do
-	echo "A good film, number $i. Zoe liked it, and so did I." > aclImdb/train/pos/${i}_9.txt
-	echo "A bad film, seen $((i / 2)) times, and once too often." > aclImdb/train/neg/${i}_2.txt
-done
+small_reviews aclImdb
 tar -czf '<i>.tar.gz' aclImdb
-imdb-read '<i>.tar.gz' | wordpiece-train --vocab-size 150 > vocab.txt
-echo '{"model_type": "bert", "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, 
-	"intermediate_size": 32, "max_position_embeddings": 32}' > config.json
-model-init --config config.json --vocab vocab.txt --seed 4 --out base
+small_bert '<i>.tar.gz' base
 imdb-read '<i>.tar.gz' | wordpiece --model base | group-texts --chunk-size 16 |
 	split-records --train-size 32 --test-size 8 --seed 1 --test-out test.arrows > train.arrows
 wwm-mask --seed 7 < test.arrows > eval.arrows
