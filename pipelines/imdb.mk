@@ -96,8 +96,17 @@ imdb: imdb-inputs
 	@$(imdb_make) imdb-run
 
 hub push: imdb
-	@$(if $(filter push,$@),$(imdb_pushes),:)
 	@$(imdb_make) imdb-$@
+
+# What a push needs is looked for before the hours that training takes.
+ifneq ($(filter push,$(MAKECMDGOALS)),)
+imdb-inputs: imdb-repository
+endif
+imdb-repository:
+	@[ -n $(call imdb_quote,$(REPO)) ] || { \
+		echo 'make: REPO=OWNER/NAME: the repository to push to is missing' >&2; exit 1; }
+	@$(imdb_pushes)
+	@PATH=$(call imdb_quote,$(imdb_path)) push-model $(call imdb_quote,$(REPO))
 
 trainer accelerate whole-imdb own-text:
 	@$(imdb_make) imdb SETTINGS=$(call imdb_quote,$(imdb_folder)/$@.mk)
@@ -107,7 +116,7 @@ fetch:
 	@PATH=$(call imdb_quote,$(imdb_path)) HF_ENDPOINT=$(HF_ENDPOINT) \
 		fetch-model $(call imdb_quote,$(MODEL:run/downloads/%=%)) $(call imdb_quote,run/downloads/$(MODEL:run/downloads/%=%))
 
-.PHONY: imdb imdb-inputs hub push trainer accelerate whole-imdb own-text fetch imdb-run imdb-hub imdb-push
+.PHONY: imdb imdb-inputs imdb-repository hub push trainer accelerate whole-imdb own-text fetch imdb-run imdb-hub imdb-push
 
 # ---- the run itself, in a make of its own, for which the data and the model are there -------------------------------
 
@@ -253,8 +262,6 @@ imdb-hub:
 	@echo '$(run)/hub is ready for the hub'
 
 imdb-push: imdb-hub
-	@[ -n $(call imdb_quote,$(REPO)) ] || { \
-		echo 'make: REPO=OWNER/NAME: the repository to push to is missing' >&2; exit 1; }
 	@mapfile -t epochs < <($(if $(PUSH_EPOCHS),ls -dv '$(run)'/model/checkpoint-*,:)); \
 	push-model $(call imdb_quote,$(REPO)) "$${epochs[@]}" '$(run)/hub'
 

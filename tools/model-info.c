@@ -80,15 +80,15 @@ static json_int_t stored_bytes(const struct safetensors *file) {
 /* {"[PAD]": 0, ...}; null for a folder without a tokenizer, and, which is told, for one whose tokenizer is refused. */
 static json_t *special_tokens(const char *folder) {
 	struct failure failure;
-	if (!tokenizer_is_there(folder))
-		return json_null();
-	struct tokenizer *tokenizer = tokenizer_load(folder, &failure);
-	if (tokenizer == NULL) {
+	struct tokenizer *tokenizer;
+	if (tokenizer_find(folder, &tokenizer, &failure) < 0) {
 		if (failure.status != EX_DATAERR && failure.status != EX_NOINPUT)
 			die_failure(&failure);
 		note("%s", failure.text);
 		return json_null();
 	}
+	if (tokenizer == NULL)
+		return json_null();
 	struct special_ids special = tokenizer_special_ids(tokenizer);
 	const int32_t ids[] = { special.pad, special.unk, special.cls, special.sep, special.mask };
 	json_t *tokens = json_object();
@@ -252,10 +252,9 @@ static json_t *value_difference(const struct parameter *parameter, const float *
 	}
 	if (equal)
 		return NULL;
-	double mean = sum / (double)parameter->elements;
-	return json_pack("{s:s, s:o, s:o, s:o}", "name", parameter->name, "shape", shape_of(parameter),
-		"max_difference", isfinite(largest) ? json_real(largest) : json_null(),
-		"mean_difference", isfinite(mean) ? json_real(mean) : json_null());
+	/* A difference that is not finite is null: json_real() makes nothing of it. */
+	return json_pack("{s:s, s:o, s:o?, s:o?}", "name", parameter->name, "shape", shape_of(parameter), "max_difference",
+		json_real(largest), "mean_difference", json_real(sum / (double)parameter->elements));
 }
 
 /* Compares a parameter of two models, where one may be missing (NULL). Returns NULL if there is no difference. */

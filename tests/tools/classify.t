@@ -164,7 +164,9 @@ is 'frozen steps train the head alone' "$(classify-step --model "$tiny" --poolin
 mkdir manual
 ln -s "$tiny" manual/tiny
 cp train.arrows manual/labelled.arrows
-sed -n '/^As ULMFiT does it/,/^\.Ed/{s/\\e$/\\/;/^\.\|^As/!p}' "$top/man/classify-step.1" > manual/example
+awk -v RS='[.](Bd|Ed)[^\n]*\n' '/^classify-step.*--unfreeze-every/' "$top/man/classify-step.1" |
+	sed 's/\\e$/\\/' > manual/example
+ok "the manual's example is found" test -s manual/example
 status "the manual's example runs" 0 bash -c 'cd manual && bash -o pipefail example'
 is 'all groups have thawed in the end' "$(tail -n 1 <<< "$out_text" | jq '[.learning_rates[]] | all(. > 0)')" true
 
