@@ -134,8 +134,8 @@ static bool is_plain(char byte) {
 static inline const char *skip_plain(const char *at, const char *end) {
 	uint32_t point;
 	for (size_t taken;; at += taken) {
-		while (end - at >= 8 && (taken = first_not_plain(at)) > 0)
-			at += taken;
+		for (taken = 8; taken == 8 && end - at >= 8; at += taken)
+			taken = first_not_plain(at);
 		while (end - at < 8 && at < end && is_plain(*at))
 			at++;
 		if (at == end || (unsigned char)*at < 0x80)
