@@ -106,3 +106,48 @@ finish() {
 	echo "1..$count"
 	exit $((failed > 0))
 }
+
+# ---- what several tests make, and look at --------------------------------------------------------------------------
+
+# small_reviews FOLDER: 60 positive and 60 negative reviews to train on, as the IMDB archive has them below aclImdb
+small_reviews() {
+	local i
+	mkdir -p "$1"/train/{pos,neg}
+	for i in $(seq 60); do
+		echo "A good film, number $i. Zoe liked the music, and so did I." > "$1/train/pos/${i}_9.txt"
+		echo "A bad film, seen $((i / 2)) times, and once too often." > "$1/train/neg/${i}_2.txt"
+	done
+}
+
+# small_bert REVIEWS FOLDER: a model of one layer with the vocabulary of the reviews, an archive or a folder. vocab.txt and
+# config.json, of which its lineage tells, stay in the current folder.
+small_bert() {
+	imdb-read "$1" | wordpiece-train --vocab-size 200 > vocab.txt
+	echo '{"model_type": "bert", "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+		"intermediate_size": 32, "max_position_embeddings": 32}' > config.json
+	model-init --config config.json --vocab vocab.txt --seed 4 --out "$2"
+}
+
+# weights FOLDER: a checksum of a model's tensors, without the lineage beside them. Where there is no model it prints what
+# is equal to nothing else, itself at another time included.
+weights() {
+	local file=$1/model.safetensors size
+	if size=$(od -An -tu8 -N8 "$file" 2> /dev/null | grep -o '[0-9]*'); then
+		tail -c +$((size + 9)) "$file" | cksum
+	else
+		echo "$file: not there ($BASHPID)"
+	fi
+}
+
+# metrics FILE...: the lines that training printed, without the speed, which no two runs share
+metrics() { sed 's/, "tokens_per_second.*//' "$@"; }
+
+# serve PROGRAM ARGUMENT: starts a server, a Python program of tests/tools, until the test ends; sets address
+serve() {
+	export no_proxy=127.0.0.1
+	python3 "$top/tests/tools/$1" "$2" "$scratch/.port" &
+	# shellcheck disable=SC2064
+	trap "kill $!; rm -rf '$scratch'" EXIT
+	for _ in $(seq 300); do [ -e "$scratch/.port" ] && break; sleep 0.1; done
+	address=http://127.0.0.1:$(cat "$scratch/.port")
+}

@@ -127,12 +127,9 @@ static void print_figures(const struct confusion *confusion) {
 			confusion->records, interval.low, interval.high);
 		return;
 	}
-	json_t *object = json_pack("{s:f, s:f, s:I, s:o, s:f, s:f}", "accuracy", accuracy, "f1", f1, "records",
+	print_object(json_pack("{s:f, s:f, s:I, s:o, s:f, s:f}", "accuracy", accuracy, "f1", f1, "records",
 		(json_int_t)confusion->records, "confusion", confusion_json(confusion), "accuracy_low", interval.low,
-		"accuracy_high", interval.high);
-	json_dumpf(object, stdout, JSON_REAL_PRECISION(12));
-	putchar('\n');
-	json_decref(object);
+		"accuracy_high", interval.high));
 }
 
 int main(int argc, char **argv) {

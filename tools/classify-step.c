@@ -5,11 +5,9 @@
 
 #include "base/memory.h"
 #include "cli/cli.h"
-#include "cli/metrics.h"
 #include "cli/options.h"
 #include "cli/progress.h"
-#include "cli/signals.h"
-#include "cli/streams.h"
+#include "cli/run_program.h"
 #include "corpus/label.h"
 #include "model/classifier.h"
 #include "train/head_task.h"
@@ -67,33 +65,18 @@ static struct classifier_options parse_classifier_options(void) {
 	return parsed;
 }
 
-/* What a signal has asked of the run. */
-static enum run_request request(void *context) {
-	(void)context;
-	return signals_stop_asked() != 0 ? RUN_STOP : signals_save_asked() ? RUN_SAVE : RUN_GO_ON;
-}
-
 int main(int argc, char **argv) {
 	struct failure failure;
 	const char *input = parse_options_with_input(argc, argv, &usage, options);
 	const struct classifier_options classifier = parse_classifier_options();
-	struct head_task task = classifier_task;
-	task.head = pooling == POOLING_CLS ? &classifier_head : &pooled_classifier_head;
-	task.head_options = &classifier;
-	check(signals_ask(&failure), &failure);
-	struct shown_losses losses = NO_LOSSES;
-	struct lineage_entry stage = this_stage(run_settings.seed);
-	struct run_job job = { .settings = &run_settings, .options = options, .stage = &stage, .input = input,
-		.task = head_task_create(&task), .pool = create_pool(run_settings.threads),
-		.caller = { .context = &losses, .print = print_metrics, .progress = show_steps, .request = request,
-			.wake = signals_descriptor(), .warnings = &print_warnings } };
-	int end = check(run_train(&job, &failure), &failure);
-	progress_end();
-	pool_destroy(job.pool);
-	json_decref(stage.arguments);
+	struct head_task kind = classifier_task;
+	kind.head = pooling == POOLING_CLS ? &classifier_head : &pooled_classifier_head;
+	kind.head_options = &classifier;
+	struct run_program program = run_program_begin(run_settings.seed, run_settings.threads);
+	const struct run_job job = { .settings = &run_settings, .options = options, .stage = &program.stage, .input = input,
+		.task = head_task_create(&kind), .pool = program.pool, .caller = program.caller };
+	bool stopped = check(run_train(&job, &failure), &failure) == RUN_STOPPED;
 	json_decref((json_t *)classifier.labels);
 	free((float *)classifier.class_weights);
-	if (end == RUN_STOPPED)
-		signals_end(signals_stop_asked());
-	return finish_output();
+	return run_program_end(&program, stopped);
 }

@@ -1,14 +1,9 @@
 /* distill-step: masked records with a teacher's answers in, a masked language model, the student, out
  * (model/head_distillation.h). */
-#include <math.h>
-
-#include "base/files.h"
 #include "cli/cli.h"
-#include "cli/metrics.h"
 #include "cli/options.h"
 #include "cli/progress.h"
-#include "cli/signals.h"
-#include "cli/streams.h"
+#include "cli/run_program.h"
 #include "model/head_distillation.h"
 #include "train/head_task.h"
 #include "train/run.h"
@@ -33,32 +28,18 @@ static const struct usage usage = {
 	"teach --model teacher --hidden-states < masked.arrows | distill-step --model student --out distilled > metrics.jsonl",
 };
 
-static enum run_request request(void *context) {
-	(void)context;
-	return signals_stop_asked() != 0 ? RUN_STOP : signals_save_asked() ? RUN_SAVE : RUN_GO_ON;
-}
-
 int main(int argc, char **argv) {
 	struct failure failure;
 	const char *input = parse_options_with_input(argc, argv, &usage, options);
-	check(signals_ask(&failure), &failure);
 	if (distillation.alpha_ce + distillation.alpha_mlm + distillation.alpha_cos <= 0)
 		die(EX_USAGE, "--alpha-ce, --alpha-mlm and --alpha-cos are 0 (one at least has to be more)");
 	struct head_task kind = masked_lm_task;
 	kind.head = &distillation_head;
 	kind.head_options = &distillation;
 	kind.labels = distillation.alpha_cos > 0 ? LABELS_AND_STATES : LABELS_AND_LOGITS;
-	struct shown_losses losses = NO_LOSSES;
-	struct lineage_entry stage = this_stage(run_settings.seed);
-	struct run_job job = { .settings = &run_settings, .options = options, .stage = &stage, .input = input,
-		.task = head_task_create(&kind), .pool = create_pool(run_settings.threads),
-		.caller = { .context = &losses, .print = print_metrics, .progress = show_steps, .request = request,
-			.wake = signals_descriptor(), .warnings = &print_warnings } };
-	int end = check(run_train(&job, &failure), &failure);
-	progress_end();
-	pool_destroy(job.pool);
-	json_decref(stage.arguments);
-	if (end == RUN_STOPPED)
-		signals_end(signals_stop_asked());
-	return finish_output();
+	struct run_program program = run_program_begin(run_settings.seed, run_settings.threads);
+	const struct run_job job = { .settings = &run_settings, .options = options, .stage = &program.stage, .input = input,
+		.task = head_task_create(&kind), .pool = program.pool, .caller = program.caller };
+	bool stopped = check(run_train(&job, &failure), &failure) == RUN_STOPPED;
+	return run_program_end(&program, stopped);
 }

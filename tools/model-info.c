@@ -1,27 +1,33 @@
 /* model-info: prints the parameters of a model folder, or compares two folders. The folder is opened as by every other
  * tool, so that the table shows what they compute with. The weights stay in their mapped files, and are read only for a
- * comparison. */
+ * comparison, with another folder or with their digests. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clean.h"
+#include "base/files.h"
 #include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/options.h"
+#include "cli/sandbox.h"
+#include "model/digests.h"
 #include "model/head.h"
 #include "model/parameters_file.h"
 #include "model/safetensors.h"
 #include "record/commands.h"
 #include "text/tokenizer.h"
+#include "train/checkpoint.h"
 
-static bool commands, diff, json_output;
+static bool commands, diff, json_output, verify;
 
 static const struct option_entry options[] = {
 	OPTION_FLAG("commands", &commands, "print a script for bash that makes the model again, from its lineage"),
 	OPTION_FLAG("diff", &diff, "print what differs between two model folders; exit 1 when something does"),
 	OPTION_FLAG("json", &json_output, "print one JSON object"),
+	OPTION_FLAG("verify", &verify, "compare weights and files with the digests that were written with them"),
+	OPTION_SANDBOX,
 	OPTION_END
 };
 
@@ -74,15 +80,15 @@ static json_int_t stored_bytes(const struct safetensors *file) {
 /* {"[PAD]": 0, ...}; null for a folder without a tokenizer, and, which is told, for one whose tokenizer is refused. */
 static json_t *special_tokens(const char *folder) {
 	struct failure failure;
-	if (!tokenizer_is_there(folder))
-		return json_null();
-	struct tokenizer *tokenizer = tokenizer_load(folder, &failure);
-	if (tokenizer == NULL) {
+	struct tokenizer *tokenizer;
+	if (tokenizer_find(folder, &tokenizer, &failure) < 0) {
 		if (failure.status != EX_DATAERR && failure.status != EX_NOINPUT)
 			die_failure(&failure);
 		note("%s", failure.text);
 		return json_null();
 	}
+	if (tokenizer == NULL)
+		return json_null();
 	struct special_ids special = tokenizer_special_ids(tokenizer);
 	const int32_t ids[] = { special.pad, special.unk, special.cls, special.sep, special.mask };
 	json_t *tokens = json_object();
@@ -246,10 +252,9 @@ static json_t *value_difference(const struct parameter *parameter, const float *
 	}
 	if (equal)
 		return NULL;
-	double mean = sum / (double)parameter->elements;
-	return json_pack("{s:s, s:o, s:o, s:o}", "name", parameter->name, "shape", shape_of(parameter),
-		"max_difference", isfinite(largest) ? json_real(largest) : json_null(),
-		"mean_difference", isfinite(mean) ? json_real(mean) : json_null());
+	/* A difference that is not finite is null: json_real() makes nothing of it. */
+	return json_pack("{s:s, s:o, s:o?, s:o?}", "name", parameter->name, "shape", shape_of(parameter), "max_difference",
+		json_real(largest), "mean_difference", json_real(sum / (double)parameter->elements));
 }
 
 /* Compares a parameter of two models, where one may be missing (NULL). Returns NULL if there is no difference. */
@@ -372,17 +377,43 @@ static int print_commands(const char *folder, const struct parameters *parameter
 	return finish_output();
 }
 
+/* ---- comparing with the digests ------------------------------------------------------------------------ */
+
+static int verify_folder(const char *folder) {
+	struct failure failure;
+	struct safetensors *file = must(safetensors_open(folder, &failure), &failure);
+	ptrdiff_t tensors = digests_verify(file, folder, &failure);
+	check((int)tensors, &failure);
+	if (tensors == 0)
+		die(EX_DATAERR, "%s: its weights have no digests, so nothing tells whether they are as they were written (those "
+			"that cloze writes have them)", folder);
+	int files = file_exists(folder, "trainer_state.json") ? check(folder_verify(folder, &failure), &failure) : 0;
+	print_safely(folder);
+	printf(": %td tensors and %d files are as they were written\n", tensors, files);
+	safetensors_close(file);
+	return finish_output();
+}
+
+/* Ends the program if two options ask for different things to be printed. */
+static void refuse_contradictions(void) {
+	const char *first = commands ? "commands" : verify ? "verify" : NULL;
+	const char *second = diff ? "diff" : json_output ? "json" : commands && verify ? "verify" : NULL;
+	if (first != NULL && second != NULL)
+		die(EX_USAGE, "--%s and --%s: each prints something else (give one)", first, second);
+}
+
 int main(int argc, char **argv) {
 	int operand = parse_options(argc, argv, &usage, options);
-	if (commands && (diff || json_output))
-		die(EX_USAGE, "--commands and --%s: one prints a script, the other something else (give one)",
-			diff ? "diff" : "json");
+	refuse_contradictions();
 	if (argc - operand != (diff ? 2 : 1))
 		die(EX_USAGE, "%d operands: it takes one model folder, and with --diff two", argc - operand);
 	for (int i = operand; i < argc; i++)
 		check_model_folder(argv[i]);
+	sandbox_reading();
 	if (diff)
 		return compare_models(argv[operand], argv[operand + 1]);
+	if (verify)
+		return verify_folder(argv[operand]);
 	struct failure failure;
 	const struct head_layout *head = layout_of(argv[operand]);
 	struct parameters *parameters = must(parameters_describe(argv[operand], head, &print_warnings, &failure), &failure);

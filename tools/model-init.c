@@ -11,7 +11,6 @@
 #include "model/parameters_file.h"
 #include "record/info.h"
 #include "text/tokenizer.h"
-#include "train/batches.h"
 
 static const char *config_path, *vocabulary_path, *teacher, *kept, *out;
 static int64_t seed;
@@ -113,7 +112,7 @@ static struct parameters *take_layers(struct tokenizer **tokenizer) {
 	size_t *layers = read_layers(whole->config.num_hidden_layers, &count);
 	struct parameters *parameters = parameters_of_layers(whole, layers, count);
 	record_lineage(parameters, whole->lineage);
-	check(optional_tokenizer(teacher, tokenizer, &failure), &failure);
+	check(tokenizer_find(teacher, tokenizer, &failure), &failure);
 	free(layers);
 	parameters_free(whole);
 	return parameters;

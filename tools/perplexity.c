@@ -21,7 +21,7 @@
 static const char *model;
 static int64_t batch_size = 8;
 static int64_t top_k; /* 0: not given */
-static int64_t resamples = 1000;
+static int64_t resamples = EVALUATION_RESAMPLES;
 static bool per_record;
 static bool as_json;
 static int64_t seed = 42;
@@ -48,23 +48,12 @@ static const struct usage usage = {
 	"perplexity --model distilbert-base-uncased < eval.arrows",
 };
 
-/* A number that is too large for a double is null. */
-static json_t *number_or_null(double number) {
-	return isfinite(number) ? json_real(number) : json_null();
-}
-
-static void print_object(json_t *object) {
-	json_dumpf(object, stdout, JSON_REAL_PRECISION(12));
-	putchar('\n');
-	json_decref(object);
-}
-
 /* Prints the records from `first` on. */
 static void print_records(const struct evaluation *evaluation, int64_t first) {
 	for (int64_t i = first; i < evaluation->records; i++) {
 		const struct record_loss *record = &evaluation->record_losses[i];
-		print_object(json_pack("{s:I, s:o, s:I}", "record", (json_int_t)i + 1, "loss", record->targets == 0
-			? json_null() : number_or_null(record->loss_sum / (double)record->targets),
+		print_object(json_pack("{s:I, s:o?, s:I}", "record", (json_int_t)i + 1, "loss", record->targets == 0
+			? NULL : json_real(record->loss_sum / (double)record->targets),
 			"masked_tokens", (json_int_t)record->targets));
 	}
 }
@@ -84,16 +73,17 @@ static void evaluate(struct evaluation *evaluation, struct network *network, str
 	progress_end();
 }
 
+/* A number that is too large for a double is null: json_real() makes nothing of it. */
 static void print_json(const struct evaluation *evaluation, const struct loss_interval *interval) {
 	double loss = evaluation_loss(evaluation), batch_mean_loss = evaluation_batch_mean_loss(evaluation);
-	json_t *object = json_pack("{s:o, s:o, s:I, s:I, s:o, s:o, s:I}", "loss", number_or_null(loss),
-		"perplexity", number_or_null(exp(loss)), "masked_tokens", (json_int_t)evaluation->targets,
-		"records", (json_int_t)evaluation->records, "batch_mean_loss", number_or_null(batch_mean_loss),
-		"batch_mean_perplexity", number_or_null(exp(batch_mean_loss)), "batch_size", (json_int_t)batch_size);
+	json_t *object = json_pack("{s:o?, s:o?, s:I, s:I, s:o?, s:o?, s:I}", "loss", json_real(loss),
+		"perplexity", json_real(exp(loss)), "masked_tokens", (json_int_t)evaluation->targets,
+		"records", (json_int_t)evaluation->records, "batch_mean_loss", json_real(batch_mean_loss),
+		"batch_mean_perplexity", json_real(exp(batch_mean_loss)), "batch_size", (json_int_t)batch_size);
 	if (resamples > 0)
-		json_object_update_new(object, json_pack("{s:[o, o], s:[o, o]}",
-			"loss_interval", number_or_null(interval->low), number_or_null(interval->high),
-			"perplexity_interval", number_or_null(exp(interval->low)), number_or_null(exp(interval->high))));
+		json_object_update_new(object, json_pack("{s:[o?, o?], s:[o?, o?]}",
+			"loss_interval", json_real(interval->low), json_real(interval->high),
+			"perplexity_interval", json_real(exp(interval->low)), json_real(exp(interval->high))));
 	if (top_k > 0)
 		json_object_update_new(object, json_pack("{s:I, s:f}", "top_k", (json_int_t)top_k,
 			"top_k_accuracy", evaluation_top_k_accuracy(evaluation)));
@@ -117,22 +107,19 @@ int main(int argc, char **argv) {
 
 	struct reader *reader = open_input_stream(path);
 	int64_t total = reader_total(reader);
-	enum precision precision = resolve_precision((enum precision)dtype);
-	parameters_open *open = precision == PRECISION_BF16 ? parameters_load : parameters_map;
-	struct parameters *parameters = must(open(model, &masked_lm_head.layout, (uint64_t)seed, &print_warnings, &failure),
-		&failure);
-	check(parameters_check_finite(parameters, model, &failure), &failure);
+	struct parameters *parameters = must(parameters_open(model, &masked_lm_head.layout, (uint64_t)seed, &print_warnings,
+		&failure), &failure);
 	if (top_k > (int64_t)parameters->config.vocab_size)
 		die(EX_USAGE, "--top-k-accuracy: %" PRId64 " is more than the %zu tokens of the vocabulary (give less)", top_k,
 			parameters->config.vocab_size);
 	struct tokenizer *tokenizer;
-	check(optional_tokenizer(model, &tokenizer, &failure), &failure);
+	check(tokenizer_find(model, &tokenizer, &failure), &failure);
 	struct example_reader *examples = must(batches_open(reader, &parameters->config, tokenizer, LABELS_OF_TOKENS, 0,
 		&failure), &failure);
 
 	struct pool *pool = create_pool(threads);
 	struct network *network = network_create(parameters, &masked_lm_head, NULL, pool);
-	network_set_precision(network, precision);
+	network_set_precision(network, (enum precision)dtype);
 	struct evaluation evaluation = { .by_record = per_record || resamples > 0, .top_k = (int32_t)top_k };
 	evaluate(&evaluation, network, examples, total);
 	if (evaluation.targets == 0)

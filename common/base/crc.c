@@ -10,9 +10,17 @@
 uint32_t crc32_extend(uint32_t crc, const void *bytes, size_t size) {
 	return size == 0 ? crc : crc32_gzip_refl(crc, bytes, size);
 }
+
+bool crc32_is_cheap(void) {
+	return true;
+}
 #else
 uint32_t crc32_extend(uint32_t crc, const void *bytes, size_t size) {
 	return size == 0 ? crc : (uint32_t)crc32_z(crc, bytes, size);
+}
+
+bool crc32_is_cheap(void) {
+	return false;
 }
 #endif
 

@@ -2,6 +2,7 @@
 #ifndef CLOZE_BASE_CRC_H
 #define CLOZE_BASE_CRC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,5 +12,9 @@ uint32_t crc32_extend(uint32_t crc, const void *bytes, size_t size);
 
 /* The CRC-32 of two sequences joined, from the CRC-32 of each; the last one has `last_size` bytes. */
 uint32_t crc32_join(uint32_t first, uint32_t last, size_t last_size);
+
+/* Whether a CRC-32 takes little more time than reading the bytes from memory: ISA-L's does, zlib's takes four times as
+ * long. */
+bool crc32_is_cheap(void);
 
 #endif

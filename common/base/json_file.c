@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crc.h"
 #include "base/files.h"
 #include "base/memory.h"
 
@@ -106,4 +107,11 @@ int json_file_find(const char *folder, const char *file, size_t limit, json_t **
 	*object = json_file_read(path, limit, failure);
 	free(path);
 	return *object == NULL ? -1 : 0;
+}
+
+uint32_t json_crc(const json_t *value) {
+	char *text = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
+	uint32_t crc = crc32_extend(0, text, strlen(text));
+	free(text);
+	return crc;
 }

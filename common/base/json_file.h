@@ -13,6 +13,7 @@
 #define CLOZE_BASE_JSON_FILE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include <jansson.h>
 
@@ -28,5 +29,8 @@ int json_file_find(const char *folder, const char *file, size_t limit, json_t **
 
 /* Parses a text that holds an object; `name` says in messages where the text comes from. NULL: 65. */
 json_t *json_object_parse(const char *text, size_t length, const char *name, struct failure *failure);
+
+/* The CRC-32 of a value's compact text with sorted members, which does not depend on the layout of the file. */
+uint32_t json_crc(const json_t *value);
 
 #endif

@@ -127,6 +127,12 @@ void refuse_terminal(void) {
 		die(EX_USAGE, "standard output: a terminal cannot show binary records (pipe them into rec-dump, or a file)");
 }
 
+void print_object(json_t *object) {
+	json_dumpf(object, stdout, JSON_REAL_PRECISION(12));
+	putchar('\n');
+	json_decref(object);
+}
+
 int print_json_line(const json_t *json, struct failure *failure) {
 	char *text = json_dumps(json, JSON_REAL_PRECISION(12)), *line = format_text("%s\n", text);
 	int result = write_all(STDOUT_FILENO, line, strlen(line), "standard output", failure);

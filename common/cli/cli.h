@@ -56,6 +56,9 @@ int open_input(const char *path);
 /* Ends the program with 64 when standard output is a terminal: no tool writes binary records to one. */
 void refuse_terminal(void);
 
+/* Prints an object as a line of JSON on standard output, to be checked by finish_output(), and frees it. */
+void print_object(json_t *object);
+
 /* Writes a line of JSON to standard output at once, without stdio's buffer. -1: 73, 74. */
 int print_json_line(const json_t *json, struct failure *failure);
 

@@ -37,9 +37,9 @@ struct examples examples_slice(const struct examples *examples, size_t first, si
 
 size_t examples_attended(const struct examples *examples) {
 	size_t rows = examples_rows(examples), attended = 0;
-	for (size_t n = 0; n < rows && examples->attended != NULL; n++)
-		attended += examples->attended[n];
-	return examples->attended != NULL ? attended : rows;
+	for (size_t n = 0; n < rows; n++)
+		attended += examples_attend(examples, n);
+	return attended;
 }
 
 size_t examples_longest(const struct examples *examples) {

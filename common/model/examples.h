@@ -7,6 +7,7 @@
 #ifndef CLOZE_MODEL_EXAMPLES_H
 #define CLOZE_MODEL_EXAMPLES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -52,6 +53,11 @@ static inline size_t examples_rows(const struct examples *examples) {
 static inline size_t examples_labels(const struct examples *examples) {
 	const int32_t *starts = examples->label_starts;
 	return starts != NULL ? (size_t)(starts[examples->B] - starts[0]) : 0;
+}
+
+/* Whether other tokens attend to that of a row. */
+static inline bool examples_attend(const struct examples *examples, size_t row) {
+	return examples->attended == NULL || examples->attended[row] != 0;
 }
 
 /* The number of tokens that are attended to, A. */

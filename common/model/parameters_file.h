@@ -20,18 +20,20 @@ struct parameters *parameters_load(const char *folder, const struct head_layout 
 struct parameters *parameters_load_as(struct config *config, const char *folder, const struct head_layout *head,
 	uint64_t seed, const struct warnings *warnings, struct failure *failure);
 
-/* Returns 1 if the folder's files have every tensor of the head, 0 if not. -1: 65, 66. */
-int folder_has_head(const char *folder, const struct head_layout *head, struct failure *failure);
+/* Sets *found to the number of the first of `count` heads of which the folder's files have every tensor; count: none.
+ * -1: 65, 66. */
+int folder_find_head(const char *folder, const struct head_layout *const *heads, size_t count, size_t *found,
+	struct failure *failure);
 
 /* The same as parameters_load() for a model that is only read: tensors in single precision stay in the mapped file,
  * whose pages all processes share, if they are aligned and if query, key and value of a layer are adjacent, as in the
- * files that cloze writes; other tensors are copied. The values are not checked: parameters_check_finite() does that.
+ * files that cloze writes; other tensors are copied. The values are not checked: parameters_check() of model/digests.h does that.
  * The files must not be written to while they are mapped. NULL: as parameters_load(). */
 struct parameters *parameters_map(const char *folder, const struct head_layout *head, uint64_t seed,
 	const struct warnings *warnings, struct failure *failure);
 
-/* The type of parameters_load() and parameters_map(). */
-typedef struct parameters *parameters_open(const char *folder, const struct head_layout *head, uint64_t seed,
+/* The same, and checks the values. */
+struct parameters *parameters_open(const char *folder, const struct head_layout *head, uint64_t seed,
 	const struct warnings *warnings, struct failure *failure);
 
 /* The same without values (NULL): the table, the configuration, the lineage and the file's tensors. */
@@ -45,9 +47,6 @@ int parameters_read(struct parameters *parameters, const char *folder, struct fa
  * in messages. -1: 65. */
 int parameter_read(const struct safetensors *file, const char *path, const char *name,
 	const struct parameter *parameter, float *values, struct failure *failure);
-
-/* Checks that every value is finite. -1: 65; the message names the first tensor with an infinity or a NaN. */
-int parameters_check_finite(const struct parameters *parameters, const char *folder, struct failure *failure);
 
 /* Writes FOLDER/config.json and FOLDER/model.safetensors into an existing folder. A tensor that has two names in
  * transformers (the output bias of an untied BERT) is written under both. -1: 73, 74. */

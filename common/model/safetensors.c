@@ -14,6 +14,7 @@
 #include "base/files.h"
 #include "base/json_file.h"
 #include "base/memory.h"
+#include "model/digests.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-endian, and files are mapped");
 
@@ -136,7 +137,8 @@ static int read_header(struct safetensors *file, const char *path, json_t *heade
 		if (read_entry(path, entry, data, length, tensor, failure) < 0)
 			return -1;
 	}
-	return check_cover(path, file->tensors + first, file->count - first, data, length, failure);
+	return check_cover(path, file->tensors + first, file->count - first, data, length, failure) < 0
+		? -1 : digests_read(path, header, file->tensors + first, file->count - first, failure);
 }
 
 static int map_file(const char *path, struct mapped *mapped, struct failure *failure) {
@@ -436,7 +438,7 @@ void *safetensors_gather(struct safetensors *file, size_t capacity, void **behin
 
 /* ---- writing ------------------------------------------------------------------------------------------- */
 
-static size_t source_bytes(const struct tensor_source *source) {
+size_t tensor_source_bytes(const struct tensor_source *source) {
 	size_t elements = 1;
 	for (size_t i = 0; i < source->dimensions; i++)
 		elements *= source->shape[i];
@@ -455,11 +457,12 @@ static char *format_header(const struct tensor_source *tensors, size_t count, co
 		json_t *shape = json_array();
 		for (size_t d = 0; d < tensors[i].dimensions; d++)
 			json_array_append_new(shape, json_integer((json_int_t)tensors[i].shape[d]));
-		size_t end = offset + source_bytes(&tensors[i]);
+		size_t end = offset + tensor_source_bytes(&tensors[i]);
 		json_object_set_new(header, tensors[i].name, json_pack("{s:s, s:o, s:[I, I]}", "dtype", "F32", "shape", shape,
 			"data_offsets", (json_int_t)offset, (json_int_t)end));
 		offset = end;
 	}
+	digests_add(header, tensors, count);
 	char *text = json_dumps(header, JSON_COMPACT);
 	json_decref(header);
 	size_t text_length = strlen(text);
@@ -483,7 +486,7 @@ int safetensors_write(const char *path, const struct tensor_source *tensors, siz
 	int result = write_all(descriptor, header, length, path, failure);
 	free(header);
 	for (size_t i = 0; i < count && result == 0; i++)
-		result = write_all(descriptor, tensors[i].values, source_bytes(&tensors[i]), path, failure);
+		result = write_all(descriptor, tensors[i].values, tensor_source_bytes(&tensors[i]), path, failure);
 	if (result == 0)
 		return close_file(descriptor, path, failure);
 	close(descriptor);

@@ -6,6 +6,7 @@
 #ifndef CLOZE_MODEL_SAFETENSORS_H
 #define CLOZE_MODEL_SAFETENSORS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,11 +24,14 @@ struct tensor {
 	size_t elements;
 	const void *data;         /* in the map */
 	size_t bytes;
+	bool has_crc;             /* the header has a digest of the data (model/digests.h), which is `crc` */
+	uint32_t crc;
 };
 
 struct safetensors; /* an open file, or the open shards that a model.safetensors.index.json names */
 
-/* Opens FOLDER/model.safetensors, or the shards of FOLDER/model.safetensors.index.json. NULL: 66, 65. */
+/* Opens FOLDER/model.safetensors, or the shards of FOLDER/model.safetensors.index.json. A header is compared with its
+ * digest, if it has one; digests_verify() of model/digests.h does that for the data. NULL: 66, 65. */
 struct safetensors *safetensors_open(const char *folder, struct failure *failure);
 /* Opens one file. NULL: 66, 65. */
 struct safetensors *safetensors_open_file(const char *path, struct failure *failure);
@@ -54,8 +58,11 @@ void *safetensors_gather(struct safetensors *file, size_t capacity, void **behin
 /* An F32 tensor to write. */
 struct tensor_source { const char *name; size_t dimensions; size_t shape[TENSOR_MAX_DIMENSIONS]; const float *values; };
 
-/* Writes the tensors in this order, and the metadata, an object of strings or NULL; `format` is set to `pt`. -1: 73,
- * 74. */
+/* The size of the tensor's data. */
+size_t tensor_source_bytes(const struct tensor_source *source);
+
+/* Writes the tensors in this order, and the metadata, an object of strings or NULL, to which `format`, which is `pt`, and
+ * the digests of model/digests.h are added. -1: 73, 74. */
 int safetensors_write(const char *path, const struct tensor_source *tensors, size_t count, const json_t *metadata,
 	struct failure *failure);
 

@@ -439,6 +439,14 @@ struct tokenizer *tokenizer_load(const char *folder, struct failure *failure) {
 	return settings_load(folder, &settings, failure) < 0 ? NULL : create(&settings);
 }
 
+int tokenizer_find(const char *folder, struct tokenizer **tokenizer, struct failure *failure) {
+	*tokenizer = NULL;
+	if (!tokenizer_is_there(folder))
+		return 0;
+	*tokenizer = tokenizer_load(folder, failure);
+	return *tokenizer == NULL ? -1 : 0;
+}
+
 struct tokenizer *tokenizer_from_vocabulary(const char *path, bool cased, struct failure *failure) {
 	struct settings settings;
 	return settings_from_vocabulary(path, cased, &settings, failure) < 0 ? NULL : create(&settings);

@@ -16,9 +16,6 @@ struct tokenizer;
 
 struct special_ids { int32_t pad, unk, cls, sep, mask; }; /* -1: the vocabulary has no such token */
 
-/* Whether the folder has a tokenizer, readable or not: a tokenizer.json or a vocab.txt. */
-bool tokenizer_is_there(const char *folder);
-
 /* From a model folder, as AutoTokenizer of transformers 5 reads it: the class that tokenizer_config.json or
  * config.json names, or the model's type, decides. A class of BERT's (BertTokenizer, DistilBertTokenizer,
  * ElectraTokenizer and others that are the same; with Fast at the end or without) takes the pieces from
@@ -33,6 +30,10 @@ bool tokenizer_is_there(const char *folder);
  * NULL: 66 when the folder has no tokenizer; 65 for another class or a tokenizer.json that is not WordPiece (named),
  * and for a damaged file; 66, 74 for a file that is there and cannot be read. */
 struct tokenizer *tokenizer_load(const char *folder, struct failure *failure);
+
+/* The same for a folder that need not have a tokenizer: without a tokenizer.json and a vocab.txt, *tokenizer becomes NULL
+ * and the result is 0. -1: as above; *tokenizer is then NULL. */
+int tokenizer_find(const char *folder, struct tokenizer **tokenizer, struct failure *failure);
 
 /* From a vocab.txt alone, with bert-base-uncased's settings, or bert-base-cased's. NULL: 66, 74; 65 when it is damaged
  * (text/vocabulary.h) or lacks [UNK], [CLS] or [SEP]. */

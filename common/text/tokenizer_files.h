@@ -20,6 +20,9 @@ struct tokenizer_files {
 	size_t length[TOKENIZER_FILES];
 };
 
+/* Whether the folder has a tokenizer, readable or not: a tokenizer.json or a vocab.txt. */
+bool tokenizer_is_there(const char *folder);
+
 /* Reads those that the folder has. -1: 66, 74 or 65 for one that is there and cannot be read, or is larger than 256
  * MiB. */
 int tokenizer_files_read(const char *folder, struct tokenizer_files *files, struct failure *failure);

@@ -6,14 +6,6 @@
 
 #include "train/vocabulary_info.h"
 
-int optional_tokenizer(const char *folder, struct tokenizer **tokenizer, struct failure *failure) {
-	*tokenizer = NULL;
-	if (!tokenizer_is_there(folder))
-		return 0;
-	*tokenizer = tokenizer_load(folder, failure);
-	return *tokenizer == NULL ? -1 : 0;
-}
-
 static int check_stream(const struct reader *reader, const struct config *config,
 	const struct tokenizer *tokenizer, struct failure *failure) {
 	const struct stream_info *info = reader_info(reader);

@@ -5,10 +5,6 @@
 #include "text/tokenizer.h"
 #include "train/example_reader.h"
 
-/* Loads the tokenizer of a model folder into *tokenizer; NULL if the folder has none. -1: 65, 66, 71 or 74, it is damaged
- * or cannot be read. */
-int optional_tokenizer(const char *folder, struct tokenizer **tokenizer, struct failure *failure);
-
 /* Opens a stream of records for a model. Takes over the reader, and checks that the stream fits the model: the
  * fingerprint of its vocabulary equals that of the tokenizer (NULL: none), its vocabulary is not larger than the
  * model's, and its chunks are not longer than the model's positions. `labels` and `classes` as in

@@ -408,6 +408,15 @@ int checkpoint_check(const struct run_folder *folder, int64_t step, struct failu
 	return result;
 }
 
+int folder_verify(const char *folder, struct failure *failure) {
+	struct run_state state;
+	if (read_whole(folder, (const char *const[]){ model_file }, 1, &state, failure) < 0)
+		return -1;
+	int count = (int)json_object_size(state.files);
+	run_state_clear(&state);
+	return count;
+}
+
 int checkpoint_load_weights(const struct run_folder *folder, int64_t step, struct parameters *parameters,
 	struct failure *failure) {
 	char *path = checkpoint_path(folder->path, step);

@@ -55,6 +55,10 @@ int checkpoint_load_weights(const struct run_folder *folder, int64_t step, struc
  * and the best stay. -1: 73, 74; those before are then still whole. */
 int checkpoint_save(struct run_folder *folder, const struct saved_run *run, int64_t limit, struct failure *failure);
 
+/* Compares the files of a model folder or a checkpoint with the CRC-32s in its trainer_state.json. Returns how many it
+ * lists; -1: 65, 66. */
+int folder_verify(const char *folder, struct failure *failure);
+
 /* Removes the checkpoint of that step. */
 void checkpoint_remove(const struct run_folder *folder, int64_t step);
 

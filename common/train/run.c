@@ -263,6 +263,14 @@ static int check_records(const struct run *run, const struct examples *step, str
 		"(give another --batch-size, or leave a record out)", run->state.step + 1);
 }
 
+double run_update(struct run *run, const struct loss *loss) {
+	const struct task *task = run->job->task;
+	double norm = isfinite(loss->value) ? optimizer_step(run->saved.optimizer, run->rates) : NAN;
+	if (isfinite(norm) && task->end_step != NULL)
+		task->end_step(task->context);
+	return norm;
+}
+
 /* The gradients of a step by all processes of the run. */
 static int compute_step(struct run *run, const struct example_batch *batch, double rate, struct loss *loss,
 	struct failure *failure) {
@@ -288,11 +296,9 @@ static int take_step(struct run *run, const struct example_batch *batch, struct 
 		return run->stop ? 0 : result;
 	if (state->step == 0 && targets > 0)
 		warn_of_zero_gradients(run);
-	double norm = isfinite(loss.value) ? optimizer_step(run->saved.optimizer, run->rates) : NAN;
+	double norm = run_update(run, &loss);
 	if (!isfinite(norm))
 		return fail_not_finite(run, loss.value, failure);
-	if (task->end_step != NULL)
-		task->end_step(task->context);
 	count_step(run, batch, &loss);
 	run->targets += (int64_t)targets;
 	bool logged = state->step % settings->logging_steps == 0 || batch->epoch_ends || state->step == settings->max_steps;

@@ -10,36 +10,13 @@
 #ifndef CLOZE_TRAIN_RUN_H
 #define CLOZE_TRAIN_RUN_H
 
-#include <stdint.h>
-
-#include <jansson.h>
-
 #include "base/failure.h"
 #include "base/options.h"
 #include "base/pool.h"
+#include "base/run_caller.h"
 #include "record/info.h"
 #include "train/run_options.h"
 #include "train/task.h"
-
-enum run_request {
-	RUN_GO_ON,
-	RUN_SAVE,  /* save the last step, and go on */
-	RUN_STOP,  /* save it and return RUN_STOPPED */
-};
-
-/* The program around a run. */
-struct run_caller {
-	void *context; /* passed to each function */
-	/* Prints a line of metrics, an object that the run owns. -1: the run saves and returns the failure. */
-	int (*print)(void *context, const json_t *line, struct failure *failure);
-	/* Shows, after each step, how many are done; `total` is -1 where it is not known. */
-	void (*progress)(void *context, int64_t steps, int64_t total);
-	/* Is asked between micro-batches, between batches of an evaluation, and when `wake` interrupts a wait for input. A
-	 * request to save is made once. */
-	enum run_request (*request)(void *context);
-	int wake; /* a descriptor that is readable while there is a request; 0: none */
-	const struct warnings *warnings;
-};
 
 struct run_job {
 	struct run_settings *settings;       /* completed by run_settings_check() */

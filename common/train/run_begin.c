@@ -11,7 +11,6 @@
 #include "base/files.h"
 #include "base/memory.h"
 #include "record/stream.h"
-#include "train/batches.h"
 
 /* ---- evaluation ---------------------------------------------------------------------------------------- */
 
@@ -166,7 +165,7 @@ static int load_model(struct run *run, struct failure *failure) {
 		return fail(failure, EX_USAGE, "--batch-size 1: a batch norm must have 2 records at least (give more)");
 	struct parameters *parameters = task->load(task->context, settings, run->job->pool, run->job->caller.warnings,
 		failure);
-	if (parameters == NULL || optional_tokenizer(settings->model, &run->tokenizer, failure) < 0)
+	if (parameters == NULL || tokenizer_find(settings->model, &run->tokenizer, failure) < 0)
 		return -1;
 	run_set_model(run, parameters);
 	if (settings->optimizer.freeze != NULL && optimizer_frozen(run->saved.optimizer) == 0)

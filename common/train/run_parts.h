@@ -47,6 +47,10 @@ void run_plan_groups(struct run *run, int32_t epoch, double rate);
  * to stop. */
 bool run_compute_gradients(struct run *run, const struct examples *step, struct loss *loss);
 
+/* Updates the parameters by the gradients of the step, and returns their norm. Nothing is changed where that or the loss is
+ * not finite; the result is then not finite either. */
+double run_update(struct run *run, const struct loss *loss);
+
 /* Frees all that run_begin() made. */
 void run_release(struct run *run);
 

@@ -2,7 +2,6 @@
 #include "train/run_ranks.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -186,9 +185,8 @@ static int follow_step(struct run *run, const struct message *step, struct failu
 	}
 	if (result > 0 && run_ranks_sum(run, &examples, &loss, failure) < 0)
 		result = -1;
-	if (result > 0 && isfinite(loss.value) && isfinite(optimizer_step(run->saved.optimizer, run->rates))
-			&& run->job->task->end_step != NULL)
-		run->job->task->end_step(run->job->task->context);
+	if (result > 0)
+		run_update(run, &loss);
 	free(bytes);
 	return result;
 }

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/crc.h"
 #include "base/files.h"
 #include "base/json_file.h"
 #include "base/memory.h"
@@ -25,14 +24,6 @@ void run_state_clear(struct run_state *state) {
 	json_decref(state->log_history);
 	json_decref(state->files);
 	state->options = state->log_history = state->files = NULL;
-}
-
-/* The CRC-32 of the object's compact text with sorted members, which does not depend on the layout of the file. */
-static uint32_t json_crc(const json_t *object) {
-	char *text = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
-	uint32_t crc = crc32_extend(0, text, strlen(text));
-	free(text);
-	return crc;
 }
 
 static json_t *reference_members(const struct run_state *state) {

@@ -6,26 +6,19 @@ cd "$scratch" || exit
 # What the script knows of the tools' options, against what they say themselves: a flag takes no value.
 flags=$(sed -n '/^static const char \*const flags/,/NULL };/p' "$top/common/record/commands.c" | grep -oE '"--[a-z-]+"' | tr -d '"')
 named=$(sed -n '/^static const char \*const tools/,/NULL };/p' "$top/common/record/commands.c" | grep -oE '"[a-z-]+"' | tr -d '"')
+like 'the tools that it knows are found' "$named" '^train-step$'
 for tool in $named; do
-	command -v "$tool" > /dev/null || continue
 	# What changes nothing that is written is in no lineage.
 	is "$tool: its options without a value are known as such" "$("$tool" --help |
 		awk '/^  --[a-z0-9-]+(  .*)?$/ { print $1 }' |
-		grep -vxE -- '--(resume|force|progress|verbose|help|version)' | grep -vxF "$flags")" ''
-	is "$tool: and those with a value are not" "$("$tool" --help | grep -oE '^  --[a-z-]+ [A-Z|]' | awk '{ print $1 }' |
-		grep -xF "$flags")" ''
+		grep -vxE -e '--(resume|force|no-sandbox|progress|verbose|help|version)' | grep -vxF -e "$flags")" ''
+	is "$tool: and those with a value are not" "$("$tool" --help | awk '/^  --[a-z0-9-]+ [^ ]/ { print $1 }' |
+		grep -xF -e "$flags")" ''
 done
 
-mkdir -p 'a b/aclImdb/train'/{pos,neg}
-for i in $(seq 60); do
-	echo "A good film, number $i. Zoe liked it, and so did I." > "a b/aclImdb/train/pos/${i}_9.txt"
-	echo "A bad film, seen $((i / 2)) times, and once too often." > "a b/aclImdb/train/neg/${i}_2.txt"
-done
+small_reviews 'a b/aclImdb'
 tar -C 'a b' -czf "it's.tar.gz" aclImdb
-imdb-read "it's.tar.gz" | wordpiece-train --vocab-size 200 > vocab.txt
-echo '{"model_type": "bert", "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32,
-	"max_position_embeddings": 32}' > config.json
-model-init --config config.json --vocab vocab.txt --seed 4 --out base
+small_bert "it's.tar.gz" base
 cp -r base 'my model'
 
 # again NAME MODEL: prints the commands of a model, runs them, and compares.
@@ -78,7 +71,8 @@ status 'a model of elsewhere has no lineage' 65 model-info --commands "$fixtures
 like 'which is said' "$err_text" 'it has no lineage, so nothing tells how it was made'
 status 'one thing at a time' 64 model-info --commands --json base
 cp -r base evil
-sed -i 's/model-init/model-ruin/' evil/model.safetensors
+# The digests go by other names, so that they are not missed.
+sed -i 's/model-init/model-ruin/; s/cloze_\(header\|tensors\)_crc32/other_\1_crc32/g' evil/model.safetensors
 status 'a lineage that names another program' 65 model-info --commands evil
 like 'is refused' "$err_text" '"model-ruin" is none of the tools'
 is 'and nothing is printed' "$out_text" ''

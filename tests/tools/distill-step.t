@@ -43,8 +43,6 @@ distill() { # FOLDER OPTION...
 	shift
 	distill-step --model student --out "$out" --lr 1e-3 --batch-size 4 --lr-scheduler-type constant "$@"
 }
-metrics() { sed 's/, "tokens_per_second.*//' "$@"; }
-weights() { tail -c +"$(($(od -An -tu8 -N8 "$1/model.safetensors" | tr -d ' ') + 9))" "$1/model.safetensors" | cksum; }
 
 distill whole taught.arrows > whole.jsonl
 is 'the fields of a line' "$(head -n 1 whole.jsonl | grep -o '"[a-z_]*"' | tr -d '"' | xargs)" \

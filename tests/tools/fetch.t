@@ -10,11 +10,8 @@ fi
 
 cd "$scratch" || exit
 head -c 3000000 /dev/urandom > original
-python3 "$top/tests/tools/hub.py" original port &
-trap 'kill %1; rm -rf "$scratch"' EXIT
-for _ in $(seq 100); do [ -e port ] && break; sleep 0.1; done
-hub=http://127.0.0.1:$(cat port)
-export no_proxy=127.0.0.1
+serve hub.py original
+hub=$address
 
 status 'a file is fetched' 0 fetch "$hub/plain" got/file
 ok 'and is the same' cmp original got/file

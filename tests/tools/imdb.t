@@ -77,7 +77,7 @@ like 'go on with it' "$out_text" "^run/imdb/$stopped goes on where it stopped"
 make_imdb imdb "${small[@]}" LEARNING_RATE=2e-2 IMDB='who le' > log
 ok 'to the model of a run that was never stopped' \
 	model-info --diff "run/imdb/$stopped/model" 'who le/latest/model'
-later() { sed -E '/"step": 1,/d; s/, "tokens_per_second.*//' "$1"; }
+later() { metrics "$1" | sed '/"step": 1,/d'; }
 is 'and to the same metrics' "$(later "run/imdb/$stopped/metrics.jsonl")" "$(later 'who le/latest/metrics.jsonl')"
 
 status 'DATA that is not there' 2 make_imdb imdb "${small[@]}" DATA='no where'

@@ -3,22 +3,15 @@
 . "$(dirname "$0")/../tap.sh"
 cd "$scratch" || exit
 PATH=$top/pipelines:$PATH
-export no_proxy=127.0.0.1 HOME=$scratch/home HF_HOME=$scratch/hf
+export HOME=$scratch/home HF_HOME=$scratch/hf
 export GIT_CONFIG_NOSYSTEM=1 GIT_AUTHOR_NAME=A GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=A GIT_COMMITTER_EMAIL=a@b
 unset HF_TOKEN HF_TOKEN_PATH
 mkdir home hf
 
-mkdir -p aclImdb/train/{pos,neg} base
-for i in $(seq 60); do
-	echo "A good film, number $i. Zoe liked it, and so did I." > aclImdb/train/pos/${i}_9.txt
-	echo "A bad film, seen $((i / 2)) times, and once too often." > aclImdb/train/neg/${i}_2.txt
-done
+small_reviews aclImdb
 tar -czf aclImdb.tar.gz aclImdb
-imdb-read aclImdb.tar.gz | wordpiece-train --vocab-size 150 > vocab.txt
-echo '{"model_type": "bert", "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32,
-	"max_position_embeddings": 32}' > config.json
 mkdir -p run/downloads/owner
-model-init --config config.json --vocab vocab.txt --seed 4 --out run/downloads/owner/base
+small_bert aclImdb.tar.gz run/downloads/owner/base
 printf -- '---\nlicense: other\nlicense_name: odd\nlanguage:\n- en\n- de\ntags:\n- x\n---\n# Base\nlicense: no\n' \
 	> run/downloads/owner/base/README.md
 ln -s "$top/pipelines" fragments
@@ -67,8 +60,10 @@ model-card run/downloads/owner/base > card
 ok 'without a base there is no licence' bash -c '! grep -q ^license: card'
 like 'and it says so' "$(cat card)" 'did not say: look there'
 
-status 'a push without a repository' 2 make_imdb push
+runs=$(ls run/imdb)
+status 'a push without a repository' 2 make_imdb push LEARNING_RATE=1
 like 'says what is missing' "$err_text" 'REPO=OWNER/NAME: the repository to push to is missing'
+is 'before anything is trained' "$(ls run/imdb)" "$runs"
 if ! git lfs version > /dev/null 2>&1 || ! command -v python3 > /dev/null; then
 	skip 'pushing' 'no git-lfs or no python3'
 	finish
@@ -76,10 +71,8 @@ fi
 
 git init -q --bare -b main 'bare repository'
 mkdir lfs
-python3 "$top/tests/tools/lfs.py" lfs port &
-trap 'kill %1; rm -rf "$scratch"' EXIT
-for _ in $(seq 300); do [ -e port ] && break; sleep 0.1; done
-export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=lfs.url GIT_CONFIG_VALUE_0=http://127.0.0.1:$(cat port)/lfs
+serve lfs.py lfs
+export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=lfs.url GIT_CONFIG_VALUE_0=$address/lfs
 status 'make push' 0 make_imdb push REPO="$scratch/bare repository" PUSH_EPOCHS=yes
 like 'says what it did' "$out_text" '^pushed to .*/bare repository: commits: 3$'
 in_bare() { git -C 'bare repository' "$@"; }
@@ -95,12 +88,15 @@ like 'there is nothing to push' "$out_text" 'has these files already$'
 
 status 'a repository that is not there' 69 push-model "$scratch/none" run/imdb/latest/hub
 like 'says what to do' "$err_text" 'cannot be cloned \(make the repository first, at .*/new; log in by'
+status 'a push to it' 2 make_imdb push REPO="$scratch/none" LEARNING_RATE=1
+like 'says so as well' "$err_text" 'cannot be cloned \(make the repository first'
+is 'before anything is trained for it' "$(ls run/imdb)" "$runs"
 status 'a name without an owner' 64 push-model name run/imdb/latest/hub
 status 'what is no model folder' 66 push-model "$scratch/bare repository" lfs
 
 # The token goes to the hub, here by git's own question for it, and nowhere into a file.
 echo sesame > hf/token
-export HF_ENDPOINT=http://127.0.0.1:$(cat port)
+export HF_ENDPOINT=$address
 cat > git << END
 #!/bin/bash
 [ "\$1" = clone ] || exec $(command -v git) "\$@"

@@ -14,9 +14,6 @@ rec-load --type masked train.jsonl > train.arrows
 rec-load --type masked "$model/eval.jsonl" > eval.arrows
 options=(--model "$model" --batch-size 1 --gradient-accumulation-steps 8 --lr 1e-3 --warmup-steps 3 --dropout 0.2)
 
-weights() { tail -c +"$(($(od -An -tu8 -N8 "$1/model.safetensors" | tr -d ' ') + 9))" "$1/model.safetensors" | cksum; }
-metrics() { sed 's/, "tokens_per_second.*//' "$@"; }
-
 # Started by a launcher whose processes MPI does not know, or without MPI in the build.
 status 'a process that does not find the others is refused' 69 env SLURM_STEP_NUM_TASKS=2 SLURM_PROCID=0 \
 	train-step "${options[@]}" --out alone train.arrows

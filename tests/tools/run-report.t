@@ -32,16 +32,9 @@ status 'no gnuplot' 69 env PATH="$scratch/programs" "$BASH" "$top/pipelines/run-
 like 'is told with the package' "$err_text" '^run-report: gnuplot: not found \(Debian: .*gnuplot-nox'
 
 # Two runs of 2 and 3 epochs, the first one with evaluations and under a name that would be markup.
-mkdir -p aclImdb/train/{pos,neg}
-for i in $(seq 30); do
-	echo "A good film, number $i. Zoe liked it, and so did I." > aclImdb/train/pos/${i}_9.txt
-	echo "A bad film, seen $((i / 2)) times, and once too often." > aclImdb/train/neg/${i}_2.txt
-done
+small_reviews aclImdb
 tar -czf '<i>.tar.gz' aclImdb
-imdb-read '<i>.tar.gz' | wordpiece-train --vocab-size 150 > vocab.txt
-echo '{"model_type": "bert", "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, 
-	"intermediate_size": 32, "max_position_embeddings": 32}' > config.json
-model-init --config config.json --vocab vocab.txt --seed 4 --out base
+small_bert '<i>.tar.gz' base
 imdb-read '<i>.tar.gz' | wordpiece --model base | group-texts --chunk-size 16 |
 	split-records --train-size 32 --test-size 8 --seed 1 --test-out test.arrows > train.arrows
 wwm-mask --seed 7 < test.arrows > eval.arrows
@@ -54,8 +47,13 @@ shuffle-records --epochs 3 train.arrows | wwm-mask | train-step --model base --o
 
 # points PAGE TITLE RUN: how many points the line of a run has in a chart
 points() {
-	sed -n "/<figcaption[^>]*>$2 by/,/<\/figure>/p" "$1" | sed -n "/<g class=\"run$3\">/,/<\/g>/p" |
+	sed -n "/<figcaption[^>]*>$2 by/,/<\/figure>/p" "$1" | sed -n "/<g class=\"run$3 linespoints\">/,/<\/g>/p" |
 		grep -oE "[ML][0-9.]+,[0-9.]+" | wc -l
+}
+# bars PAGE RUN: how many intervals a run has in the chart of the perplexity: three strokes each
+bars() {
+	sed -n "/<figcaption[^>]*>Perplexity by/,/<\/figure>/p" "$1" | sed -n "/<g class=\"run$2 yerrorbars\">/,/<\/g>/p" |
+		grep -o 'M[0-9]' | awk 'END { print NR / 3 }'
 }
 # left PAGE: what a reader would load or run
 left() {
@@ -75,6 +73,8 @@ is 'the loss has a point a step' "$(points one.html 'Training loss' 1)" "$steps"
 is 'so has the rate' "$(points one.html 'Learning rate' 1)" "$steps"
 is 'so have the tokens a second' "$(points one.html 'Tokens a second' 1)" "$steps"
 is 'the perplexity has a point an epoch' "$(points one.html Perplexity 1)" 2
+is 'and an interval' "$(bars one.html 1)" 2
+like 'which its title tells' "$(cat one.html)" '>Perplexity by epoch, with its 95 % interval<'
 perplexity=$(jq '[.log_history[].eval_perplexity | values] | last' "$markup/trainer_state.json")
 like 'the last figure is there' "$(cat one.html)" "Perplexity</th><td>${perplexity:0:8}"
 like 'the sizes are there' "$(cat one.html)" "Parameters</th><td>$(model-info --json "$markup" | jq .total)</td>"
@@ -82,6 +82,27 @@ commands=$(sed -n '/<pre>/,/<\/pre>/p' one.html |
 	sed -E "s/<\/?pre>//; s/&lt;/</g; s/&gt;/>/g; s/&(#39|apos);/'/g; s/&quot;/\"/g; s/&amp;/\&/g")
 is 'the commands are there' "$commands" "$(model-info --commands "$markup")"
 is 'a run alone needs no legend' "$(grep -c 'class="legend"' one.html)" 0
+
+is 'of what nobody kept there is nothing' "$(grep -cE '<h2>(Data|Answers)' one.html)" 0
+cat > "${markup%/*}/report.json" <<- 'END'
+	{"data": {"chunks": 40, "train": 32, "<b>": 7, "names": ["x"]}, "perplexity_before": [150.5, 140.25, 160],
+	 "answers": {"text": "A <i> [MASK].", "before": [{"token_str": "<u>", "score": 0.25}, {"token_str": "no", "score": 0.125}],
+	  "after": [{"token_str": "film", "score": 0.5}, {"token_str": "&", "score": 0.0625}]}}
+END
+run-report "$markup" > kept.html
+like 'counts of the data that a pipeline kept are there' "$(cat kept.html)" '>Records to train on</th><td>32</td>'
+like 'one of an unknown name as well' "$(cat kept.html)" '>&lt;b&gt;</th><td>7</td>'
+like 'the perplexity before' "$(cat kept.html)" '>Perplexity before</th><td>150.5 \(95 %: 140.25 to 160\)</td>'
+like 'the text that was asked' "$(cat kept.html)" '<p>A &lt;i&gt; \[MASK\].</p>'
+is 'the answers before beside those after' "$(grep -A 9 '>Before<.*>After<' kept.html | grep -E '^<tr><td>')" \
+	'<tr><td>&lt;u&gt;</td><td>0.25</td><td>film</td><td>0.5</td></tr>
+<tr><td>no</td><td>0.125</td><td>&amp;</td><td>0.0625</td></tr>'
+for text in '[1]' '{"data": 3, "perplexity_before": "x", "answers": {"before": [1], "after": 2}}' '{'; do
+	echo "$text" > "${markup%/*}/report.json"
+	run-report "$markup" > damaged.html
+	ok "a report.json of $text changes nothing" cmp one.html damaged.html
+done
+rm "${markup%/*}/report.json"
 
 status 'two runs' 0 run-report "$markup" plain/run
 cp .out two.html
@@ -114,6 +135,7 @@ jq '.log_history = [{step: 1, epoch: 1, eval_accuracy: 0.5, "<b>\n\t$(date)`": 3
 	plain/run/trainer_state.json > bad/trainer_state.json
 status 'one evaluation, an unknown number, and no model' 0 run-report bad
 cp .out bad.html
+is 'where no interval is told there is none' "$(grep -c yerrorbars\" bad.html)" 0
 is 'the accuracy is a point' "$(points bad.html Accuracy 1)" 1
 is 'the unknown number has a chart under its name' "$(grep -c 'chart1">&lt;b&gt;  $(date)` by step' bad.html)" 1
 is 'what is no number has none' "$(grep -c '<figure>' bad.html)" 2

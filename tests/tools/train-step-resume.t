@@ -16,8 +16,6 @@ train() { # FOLDER OPTION...
 	shift
 	train-step "${options[@]}" --out "$out" "$@"
 }
-weights() { tail -c +"$(($(od -An -tu8 -N8 "$1/model.safetensors" | tr -d ' ') + 9))" "$1/model.safetensors" | cksum; }
-metrics() { sed 's/, "tokens_per_second.*//' "$@"; }
 
 # A run that is never stopped: 16 steps, 8 an epoch, of which the last is short.
 saving=(--save-steps 4 --eval eval.arrows)

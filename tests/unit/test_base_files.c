@@ -1,4 +1,5 @@
 /* test_base_files: staged files appear whole or not at all, input is read up to a limit, and failures are one line. */
+#include "scratch.h"
 #include "test.h"
 
 #include <dirent.h>
@@ -16,21 +17,6 @@
 #include "base/staged.h"
 #include "cli/cli.h"
 #include "cli/signals.h"
-
-static char folder[] = "/tmp/cloze-test.XXXXXX";
-
-static int make_folder(void **state) {
-	(void)state;
-	return mkdtemp(folder) == NULL || chdir(folder) != 0;
-}
-
-static int remove_folder(void **state) {
-	(void)state;
-	char *command = format_text("rm -rf %s", folder);
-	int result = system(command);
-	free(command);
-	return result;
-}
 
 static int entries(void) {
 	int count = 0;
@@ -421,5 +407,5 @@ int main(void) {
 		cmocka_unit_test(test_unfinished_is_removed),
 		cmocka_unit_test(test_full_disk),
 	};
-	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+	return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
 }

@@ -12,6 +12,7 @@
 #include "base/files.h"
 #include "base/memory.h"
 #include "cli/cli.h"
+#include "model/digests.h"
 #include "model/head.h"
 #include "model/parameters_file.h"
 #include "model/safetensors.h"
@@ -288,7 +289,7 @@ static struct parameters *map(const char *path) {
 	struct parameters *parameters = parameters_map(path, &masked_lm_head.layout, 7, NULL, &failure);
 	if (parameters == NULL)
 		fail_msg("%s: %s", path, failure.text);
-	assert_int_equal(parameters_check_finite(parameters, path, &failure), 0);
+	assert_int_equal(parameters_check(parameters, path, &failure), 0);
 	return parameters;
 }
 
@@ -593,7 +594,7 @@ static void refused_by_name(void **state) {
 	assert_refused("tensor vocab_transform.bias: element 3 is nan");
 	struct parameters *file = parameters_map(folder, &masked_lm_head.layout, 0, NULL, &failure);
 	assert_non_null(file);
-	assert_int_equal(parameters_check_finite(file, folder, &failure), -1);
+	assert_int_equal(parameters_check(file, folder, &failure), -1);
 	assert_int_equal(failure.status, EX_DATAERR);
 	assert_non_null(strstr(failure.text, "tensor vocab_transform.bias: element 3 is nan"));
 	parameters_free(file);

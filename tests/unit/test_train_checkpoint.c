@@ -8,34 +8,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "scratch.h"
 #include "test.h"
 #include "warned.h"
 
 #include "base/crc.h"
 #include "base/memory.h"
-#include "base/staged.h"
 #include "cli/cli.h"
 #include "math/random.h"
 #include "model/head.h"
 #include "train/checkpoint.h"
 
-static char scratch[] = "/tmp/cloze-checkpoint.XXXXXX";
 static const struct optimizer_options adamw = { 0.9, 0.999, 1e-8, 0.1, 1, false, NULL };
-
-static int make_scratch(void **state) {
-	(void)state;
-	return mkdtemp(scratch) == NULL || chdir(scratch) != 0;
-}
-
-static int remove_scratch(void **state) {
-	(void)state;
-	remove_tree(scratch);
-	return 0;
-}
-
-static int empty_scratch(void **state) {
-	return remove_scratch(state) || mkdir(scratch, 0700) != 0 || chdir(scratch) != 0;
-}
 
 /* A run of a small model, its numbers made from `seed`; seed 0: all zero, and no group trains yet. */
 struct fixture { struct saved_run run; struct run_state state; struct pool *pool; };

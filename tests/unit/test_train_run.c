@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "scratch.h"
 #include "test.h"
 #include "warned.h"
 
@@ -16,23 +17,6 @@
 #include "record/stream.h"
 #include "train/checkpoint.h"
 #include "train/run.h"
-
-static char scratch[] = "/tmp/cloze-run.XXXXXX";
-
-static int make_scratch(void **state) {
-	(void)state;
-	return mkdtemp(scratch) == NULL || chdir(scratch) != 0;
-}
-
-static int remove_scratch(void **state) {
-	(void)state;
-	remove_tree(scratch);
-	return 0;
-}
-
-static int empty_scratch(void **state) {
-	return remove_scratch(state) || mkdir(scratch, 0700) != 0 || chdir(scratch) != 0;
-}
 
 /* ---- records ------------------------------------------------------------------------------------------- */
 

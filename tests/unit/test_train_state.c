@@ -2,26 +2,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "scratch.h"
 #include "test.h"
 
-#include "base/memory.h"
-#include "base/staged.h"
 #include "train/state.h"
-
-static char folder[] = "/tmp/cloze-state.XXXXXX";
-
-static int make_folder(void **state) {
-	(void)state;
-	return mkdtemp(folder) == NULL;
-}
-
-static int remove_folder(void **state) {
-	(void)state;
-	remove_tree(folder);
-	return 0;
-}
 
 static void make_state(struct run_state *state) {
 	run_state_init(state);
@@ -50,8 +35,8 @@ static void comes_back_exactly(void **state) {
 	struct run_state wrote, read;
 	struct failure failure;
 	make_state(&wrote);
-	assert_int_equal(run_state_write(&wrote, folder, &failure), 0);
-	assert_int_equal(run_state_read(folder, &read, &failure), 0);
+	assert_int_equal(run_state_write(&wrote, ".", &failure), 0);
+	assert_int_equal(run_state_read(".", &read, &failure), 0);
 	assert_true(json_equal(wrote.options, read.options));
 	assert_true(json_equal(wrote.log_history, read.log_history));
 	assert_true(json_equal(wrote.files, read.files));
@@ -80,25 +65,21 @@ static void best_may_be_missing(void **state) {
 	struct failure failure;
 	make_state(&wrote);
 	wrote.best_step = 0;
-	assert_int_equal(run_state_write(&wrote, folder, &failure), 0);
-	assert_int_equal(run_state_read(folder, &read, &failure), 0);
+	assert_int_equal(run_state_write(&wrote, ".", &failure), 0);
+	assert_int_equal(run_state_read(".", &read, &failure), 0);
 	assert_int_equal(read.best_step, 0);
 	run_state_clear(&wrote);
 	run_state_clear(&read);
 }
 
 static json_t *read_json(void) {
-	char *path = format_text("%s/trainer_state.json", folder);
-	json_t *json = json_load_file(path, 0, NULL);
-	free(path);
+	json_t *json = json_load_file("trainer_state.json", 0, NULL);
 	assert_non_null(json);
 	return json;
 }
 
 static void write_text(const char *text) {
-	char *path = format_text("%s/trainer_state.json", folder);
-	FILE *file = fopen(path, "w");
-	free(path);
+	FILE *file = fopen("trainer_state.json", "w");
 	assert_non_null(file);
 	fputs(text, file);
 	assert_int_equal(fclose(file), 0);
@@ -107,7 +88,7 @@ static void write_text(const char *text) {
 static void expect_refused(const char *words) {
 	struct run_state read;
 	struct failure failure = { 0 };
-	assert_int_equal(run_state_read(folder, &read, &failure), -1);
+	assert_int_equal(run_state_read(".", &read, &failure), -1);
 	assert_int_equal(failure.status, EX_DATAERR);
 	assert_null(read.options);
 	if (strstr(failure.text, words) == NULL || strstr(failure.text, "trainer_state.json: ") == NULL)
@@ -120,11 +101,11 @@ static void may_be_laid_out_anew(void **state) {
 	struct run_state wrote, read;
 	struct failure failure;
 	make_state(&wrote);
-	assert_int_equal(run_state_write(&wrote, folder, &failure), 0);
+	assert_int_equal(run_state_write(&wrote, ".", &failure), 0);
 	json_t *json = read_json();
 	char *text = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(17));
 	write_text(text);
-	assert_int_equal(run_state_read(folder, &read, &failure), 0);
+	assert_int_equal(run_state_read(".", &read, &failure), 0);
 	free(text);
 	json_decref(json);
 	run_state_clear(&wrote);
@@ -167,7 +148,7 @@ static void refuses_what_was_changed(void **state) {
 	struct failure failure;
 	make_state(&wrote);
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		assert_int_equal(run_state_write(&wrote, folder, &failure), 0);
+		assert_int_equal(run_state_write(&wrote, ".", &failure), 0);
 		json_t *json = read_json(), *object = json;
 		if (cases[i].own)
 			object = json_object_get(json_object_get(json, "stateful_callbacks"), "cloze");
@@ -205,5 +186,5 @@ int main(void) {
 		cmocka_unit_test(refuses_what_was_changed),
 		cmocka_unit_test(refuses_what_is_no_object),
 	};
-	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+	return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
 }
