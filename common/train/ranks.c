@@ -210,11 +210,18 @@ static void release(struct ranks *ranks) {
 	free(ranks);
 }
 
+static int fail_apart(int processes, struct failure *failure) {
+	return fail(failure, EX_UNAVAILABLE, "started as one of %d processes, but they do not find each other by MPI (use the "
+		"mpirun of the MPI that it was built with, or srun --mpi=pmix)", processes);
+}
+
 int ranks_open(struct ranks **ranks, struct failure *failure) {
 	int processes = launched_processes(), provided;
 	*ranks = NULL;
 	if (processes == 1)
 		return 0;
+	if (!launched_together())
+		return fail_apart(processes, failure);
 	if (MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &provided) != MPI_SUCCESS)
 		return fail(failure, EX_UNAVAILABLE, "MPI does not start (is the launcher of the same MPI?)");
 	if (provided < MPI_THREAD_SERIALIZED)
@@ -227,8 +234,7 @@ int ranks_open(struct ranks **ranks, struct failure *failure) {
 	release(*ranks);
 	*ranks = NULL;
 	MPI_Finalize();
-	return fail(failure, EX_UNAVAILABLE, "started as one of %d processes, but they do not find each other by MPI (use the "
-		"mpirun of the MPI that it was built with, or srun --mpi=pmix)", processes);
+	return fail_apart(processes, failure);
 }
 
 int ranks_count(const struct ranks *ranks) {

@@ -15,9 +15,11 @@ rec-load --type masked "$model/eval.jsonl" > eval.arrows
 options=(--model "$model" --batch-size 1 --gradient-accumulation-steps 8 --lr 1e-3 --warmup-steps 3 --dropout 0.2)
 
 # Started by a launcher whose processes MPI does not know, or without MPI in the build.
-status 'a process that does not find the others is refused' 69 env SLURM_STEP_NUM_TASKS=2 SLURM_PROCID=0 \
-	train-step "${options[@]}" --out alone train.arrows
-like 'in one line that says why' "$err_text" '^train-step: started as one of 2 processes, but [^[:cntrl:]]*\)$'
+for launcher in 'OMPI_COMM_WORLD_SIZE=2 OMPI_COMM_WORLD_RANK=0' 'SLURM_STEP_NUM_TASKS=2 SLURM_PROCID=0'; do
+	status "a process that does not find the others is refused (${launcher%%=*})" 69 env ${launcher} \
+		train-step "${options[@]}" --out alone train.arrows
+	like 'in one line that says why' "$err_text" '^train-step: started as one of 2 processes, but [^[:cntrl:]]*\)$'
+done
 is 'and leaves nothing' "$(ls -d alone* .alone* 2> /dev/null)" ''
 ok 'one process of a launcher runs by itself' env SLURM_STEP_NUM_TASKS=1 SLURM_PROCID=0 \
 	train-step "${options[@]}" --out alone --max-steps 1 train.arrows
