@@ -96,8 +96,17 @@ imdb: imdb-inputs
 	@$(imdb_make) imdb-run
 
 hub push: imdb
-	@$(if $(filter push,$@),$(imdb_pushes),:)
 	@$(imdb_make) imdb-$@
+
+# What a push needs is looked for before the hours that training takes.
+ifneq ($(filter push,$(MAKECMDGOALS)),)
+imdb-inputs: imdb-repository
+endif
+imdb-repository:
+	@[ -n $(call imdb_quote,$(REPO)) ] || { \
+		echo 'make: REPO=OWNER/NAME: the repository to push to is missing' >&2; exit 1; }
+	@$(imdb_pushes)
+	@PATH=$(call imdb_quote,$(imdb_path)) push-model $(call imdb_quote,$(REPO))
 
 trainer accelerate whole-imdb own-text:
 	@$(imdb_make) imdb SETTINGS=$(call imdb_quote,$(imdb_folder)/$@.mk)
@@ -107,7 +116,7 @@ fetch:
 	@PATH=$(call imdb_quote,$(imdb_path)) HF_ENDPOINT=$(HF_ENDPOINT) \
 		fetch-model $(call imdb_quote,$(MODEL:run/downloads/%=%)) $(call imdb_quote,run/downloads/$(MODEL:run/downloads/%=%))
 
-.PHONY: imdb imdb-inputs hub push trainer accelerate whole-imdb own-text fetch imdb-run imdb-hub imdb-push
+.PHONY: imdb imdb-inputs imdb-repository hub push trainer accelerate whole-imdb own-text fetch imdb-run imdb-hub imdb-push
 
 # ---- the run itself, in a make of its own, for which the data and the model are there -------------------------------
 
@@ -154,9 +163,10 @@ imdb_masked = shuffle-records --epochs $(EPOCHS) --seed 1 < '$(train)' | $(imdb_
 # Where every model is kept, a checkpoint an epoch; where not, the newest, for a run that is stopped.
 imdb_save = $(if $(filter yes,$(KEEP_EPOCHS)),--save-steps $$((($(imdb_records) - 1) / $(BATCH_SIZE) + 1)),\
 	--save-total-limit 1)
-imdb_records = $$(rec-dump --info '$(train)' | sed -n 's/^  "records": \([0-9]*\).*/\1/p')
+imdb_count = $$(rec-dump --info '$(1)' | sed -n 's/^  "records": \([0-9]*\).*/\1/p')
+imdb_records = $(call imdb_count,$(train))
 
-imdb-run: imdb-announce $(call imdb_name,$(run)/report.txt)
+imdb-run: imdb-announce $(call imdb_name,$(run)/report.txt) $(call imdb_name,$(run)/report.json)
 	@ln -sfn "$$(basename '$(run)')" '$(IMDB)/latest'
 	@cat '$(run)/report.txt'
 
@@ -231,6 +241,22 @@ $(call imdb_name,$(run)/report.txt): $(call imdb_name,$(before)) $(call imdb_nam
 	} > '$@.part'
 	@mv '$@.part' '$@'
 
+# What run-report shows beside the metrics: counts of the data, the perplexity before, the words for the mask before and
+# after.
+imdb_ask = echo 'This is a great [MASK].' | fill-mask --json --model
+$(call imdb_name,$(run)/report.json): $(call imdb_name,$(before)) $(call imdb_name,$(run)/after.txt)
+	@{ \
+		echo '{"data": {"chunks": '"$(call imdb_count,$(chunks))"', "chunk_size": $(CHUNK_SIZE),'; \
+		echo '"train": '"$(imdb_records)"', "test": '"$(call imdb_count,$(eval))"','; \
+		awk '{ printf "\"masked_tokens\": %s},\n\"perplexity_before\": [%s, %s, %s],\n", $$6, $$2, $$10, $$12 }' '$(before)'; \
+		echo '"answers": {"text": "This is a great [MASK].", "before":'; \
+		$(imdb_ask) $(call imdb_quote,$(imdb_model)); \
+		echo ', "after":'; \
+		$(imdb_ask) '$(run)/model'; \
+		echo '}}'; \
+	} > '$@.part'
+	@mv '$@.part' '$@'
+
 # ---- for the hub -----------------------------------------------------------------------------------------------------
 
 imdb_base_model = $(or $(BASE_MODEL),$(shell name=$(call imdb_quote,$(imdb_model)); \
@@ -253,8 +279,6 @@ imdb-hub:
 	@echo '$(run)/hub is ready for the hub'
 
 imdb-push: imdb-hub
-	@[ -n $(call imdb_quote,$(REPO)) ] || { \
-		echo 'make: REPO=OWNER/NAME: the repository to push to is missing' >&2; exit 1; }
 	@mapfile -t epochs < <($(if $(PUSH_EPOCHS),ls -dv '$(run)'/model/checkpoint-*,:)); \
 	push-model $(call imdb_quote,$(REPO)) "$${epochs[@]}" '$(run)/hub'
 

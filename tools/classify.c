@@ -1,7 +1,6 @@
 /* classify: what a classifier predicts for each record, as two more columns.
  *
  * A batch of records goes through the network at a time; the other columns of its records are kept meanwhile. */
-#include <math.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -10,7 +9,7 @@
 #include "cli/progress.h"
 #include "cli/streams.h"
 #include "model/classifier.h"
-#include "model/digests.h"
+#include "model/logits.h"
 #include "model/network.h"
 #include "model/parameters_file.h"
 #include "record/columns.h"
@@ -54,19 +53,16 @@ static void keep_row(void *context, const struct batch *batch, int64_t row) {
 	stage->kept[stage->count++] = carried_keep(stage->carried, batch, row);
 }
 
-/* The softmax of z [K], and where it is largest: the first of equal ones. */
+/* The softmax of z [K], and the best label. */
 static void append_scores(struct stage *stage, const float *z) {
 	struct builder *scores = writer_column(stage->writer, SCORES);
-	size_t largest = 0;
-	double sum = 0;
-	for (size_t c = 1; c < stage->K; c++)
-		largest = z[c] > z[largest] ? c : largest;
+	const struct softmax_sum sum = logits_sum(z, stage->K);
+	int32_t best;
 	for (size_t c = 0; c < stage->K; c++)
-		sum += exp((double)z[c] - (double)z[largest]);
-	for (size_t c = 0; c < stage->K; c++)
-		builder_append_number(builder_child(scores, 0), exp((double)z[c] - (double)z[largest]) / sum);
+		builder_append_number(builder_child(scores, 0), logits_probability(sum, z[c]));
 	builder_end_row(scores);
-	builder_append_integer(writer_column(stage->writer, PREDICTION), (int64_t)largest);
+	logits_best(z, NULL, stage->K, 1, &best);
+	builder_append_integer(writer_column(stage->writer, PREDICTION), best);
 }
 
 static void write_batch(struct stage *stage, const struct example_batch *batch) {
@@ -138,15 +134,13 @@ static struct writer *open_output(const struct stage *stage, const struct reader
 
 /* ---- the model ----------------------------------------------------------------------------------------- */
 
-static struct parameters *load_classifier(const struct head_class **head, enum precision precision) {
+static struct parameters *load_classifier(const struct head_class **head) {
 	struct failure failure;
 	check(head_for_folder(model, head, &failure), &failure);
 	if (*head != &classifier_head && *head != &pooled_classifier_head)
 		die(EX_DATAERR, "%s: has no classifier of records (train one with classify-step)", model);
-	parameters_open *open = precision == PRECISION_BF16 ? parameters_load : parameters_map;
-	struct parameters *parameters = must(open(model, &(*head)->layout, 0, &print_warnings, &failure), &failure);
+	struct parameters *parameters = must(parameters_open(model, &(*head)->layout, 0, &print_warnings, &failure), &failure);
 	check(classifier_configure(NULL, model, &parameters->config, &failure), &failure);
-	check(parameters_check(parameters, model, &failure), &failure);
 	return parameters;
 }
 
@@ -158,8 +152,7 @@ int main(int argc, char **argv) {
 	refuse_terminal(); /* before the model is read */
 	struct reader *reader = open_input_stream(path);
 	int64_t total = reader_total(reader);
-	enum precision precision = resolve_precision((enum precision)dtype);
-	struct parameters *parameters = load_classifier(&head, precision);
+	struct parameters *parameters = load_classifier(&head);
 	check(tokenizer_find(model, &tokenizer, &failure), &failure);
 
 	struct pool *pool = create_pool(threads);
@@ -167,7 +160,7 @@ int main(int argc, char **argv) {
 		.carried = carried_create(reader_schema(reader), (const char *const[]){ "prediction", "scores", NULL }),
 		.kept = allocate((size_t)batch_size, sizeof *stage.kept) };
 	stage.logits = allocate((size_t)batch_size * stage.K, sizeof *stage.logits);
-	network_set_precision(stage.network, precision);
+	network_set_precision(stage.network, (enum precision)dtype);
 	struct example_reader *records = must(batches_open(reader, &parameters->config, tokenizer, NO_LABELS, 0, &failure),
 		&failure);
 	stage.writer = open_output(&stage, reader, &parameters->config);

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,10 +17,11 @@
 #include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/options.h"
+#include "cli/sandbox.h"
 #include "corpus/json_lines.h"
 #include "corpus/lines.h"
 #include "corpus/source.h"
-#include "model/digests.h"
+#include "model/logits.h"
 #include "model/network.h"
 #include "model/parameters_file.h"
 #include "record/stream.h"
@@ -44,6 +44,7 @@ static const struct option_entry options[] = {
 	OPTION_CHOICE("dtype", &dtype, PRECISIONS, "precision of matrix products; auto: the faster"),
 	OPTION_SEED(&seed),
 	OPTION_THREADS(&threads),
+	OPTION_SANDBOX,
 	OPTION_END
 };
 
@@ -148,9 +149,8 @@ static void open_lines(struct texts *texts, int descriptor) {
 	texts->json = (struct json_reader){ .input = texts->input, .name = texts->name, .limit = DOCUMENT_LIMIT };
 }
 
-static void open_texts(struct texts *texts, const char *path) {
+static void open_texts(struct texts *texts, int descriptor, const char *path) {
 	struct failure failure;
-	int descriptor = open_input(path);
 	*texts = (struct texts){ .name = input_name(path) };
 	if (!begins_a_stream(descriptor)) {
 		open_lines(texts, descriptor);
@@ -182,8 +182,6 @@ static void close_texts(struct texts *texts) {
 
 /* ---- predictions --------------------------------------------------------------------------------------- */
 
-struct prediction { int32_t token; double score; };
-
 /* The model, and memory that is kept from text to text. */
 struct filler {
 	const struct config *config;
@@ -198,7 +196,7 @@ struct filler {
 	float *logits;                   /* [masks, V] */
 	size_t masks, masks_capacity;
 	size_t count;                    /* number of predictions for each mask */
-	struct prediction *predictions;  /* [count] */
+	int32_t *predictions;            /* [count] the best first */
 	int32_t *sequence;               /* the ids of a text with one mask filled */
 };
 
@@ -276,29 +274,6 @@ static void compute(struct filler *filler, const char *text, size_t length, cons
 	network_logits(filler->network, &one, filler->logits);
 }
 
-/* Finds the most probable tokens by softmax of a row of logits; of equal logits the lower id comes first. */
-static void rank(const struct filler *filler, const float *logits) {
-	size_t V = filler->config->vocab_size, kept = 0;
-	struct prediction *best = filler->predictions;
-	double highest = -INFINITY, sum = 0;
-	for (size_t v = 0; v < V; v++)
-		highest = fmax(highest, (double)logits[v]);
-	for (size_t v = 0; v < V; v++)
-		sum += exp((double)logits[v] - highest);
-	for (size_t i = 0; i < (filler->targets != NULL ? filler->target_count : V); i++) {
-		int32_t token = filler->targets != NULL ? filler->targets[i] : (int32_t)i;
-		double score = (double)logits[token];
-		if (kept == filler->count && score <= best[kept - 1].score)
-			continue;
-		size_t at = kept < filler->count ? kept++ : kept - 1;
-		for (; at > 0 && best[at - 1].score < score; at--)
-			best[at] = best[at - 1];
-		best[at] = (struct prediction){ token, score };
-	}
-	for (size_t i = 0; i < kept; i++)
-		best[i].score = exp(best[i].score - highest) / sum;
-}
-
 /* The text with one mask filled. Special tokens are omitted if there are no other masks, as in the pipeline. free()
  * releases it. */
 static char *filled_text(struct filler *filler, size_t position, int32_t token) {
@@ -316,17 +291,21 @@ static char *filled_text(struct filler *filler, size_t position, int32_t token) 
 
 static json_t *answer_mask(struct filler *filler, size_t mask, FILE *text) {
 	size_t V = filler->config->vocab_size, position = (size_t)filler->positions[mask];
+	const float *logits = filler->logits + mask * V;
+	const struct softmax_sum sum = logits_sum(logits, V);
 	json_t *answers = json_array();
-	rank(filler, filler->logits + mask * V);
+	logits_best(logits, filler->targets, filler->targets != NULL ? filler->target_count : V, filler->count,
+		filler->predictions);
 	for (size_t i = 0; i < filler->count; i++) {
-		const struct prediction *prediction = &filler->predictions[i];
-		char *token_text = tokenizer_decode(filler->tokenizer, &prediction->token, 1, false);
-		char *sequence = filled_text(filler, position, prediction->token);
+		int32_t token = filler->predictions[i];
+		double score = logits_probability(sum, logits[token]);
+		char *token_text = tokenizer_decode(filler->tokenizer, &token, 1, false);
+		char *sequence = filled_text(filler, position, token);
 		if (as_json)
-			json_array_append_new(answers, json_pack("{s:f, s:i, s:s, s:s}", "score", prediction->score,
-				"token", (int)prediction->token, "token_str", token_text, "sequence", sequence));
+			json_array_append_new(answers, json_pack("{s:f, s:i, s:s, s:s}", "score", score, "token", (int)token,
+				"token_str", token_text, "sequence", sequence));
 		else
-			fprintf(text, "%.6f\t%s\t%s\n", prediction->score, clean(token_text), clean(sequence));
+			fprintf(text, "%.6f\t%s\t%s\n", score, clean(token_text), clean(sequence));
 		free(token_text);
 		free(sequence);
 	}
@@ -371,19 +350,18 @@ int main(int argc, char **argv) {
 	struct failure failure;
 	const char *path = parse_options_with_input(argc, argv, &usage, options);
 
+	sandbox_reading();
 	struct tokenizer *tokenizer = must(tokenizer_load(model, &failure), &failure);
-	enum precision precision = resolve_precision((enum precision)dtype);
-	parameters_open *open = precision == PRECISION_BF16 ? parameters_load : parameters_map;
-	struct parameters *parameters = must(open(model, &masked_lm_head.layout, (uint64_t)seed, &print_warnings, &failure),
-		&failure);
-	check(parameters_check(parameters, model, &failure), &failure);
+	struct parameters *parameters = must(parameters_open(model, &masked_lm_head.layout, (uint64_t)seed, &print_warnings,
+		&failure), &failure);
 	check_vocabulary(tokenizer, &parameters->config);
 
+	int input = open_last_input(path);
 	struct pool *pool = create_pool(threads);
 	struct filler filler = { .config = &parameters->config,
 		.network = network_create(parameters, &masked_lm_head, NULL, pool), .tokenizer = tokenizer,
 		.scratch = tokenizer_scratch_create(), .count = (size_t)top_k };
-	network_set_precision(filler.network, precision);
+	network_set_precision(filler.network, (enum precision)dtype);
 	if (target_words != NULL) {
 		find_targets(&filler);
 		filler.count = filler.target_count < filler.count ? filler.target_count : filler.count;
@@ -396,7 +374,7 @@ int main(int argc, char **argv) {
 	struct texts texts;
 	const char *text;
 	size_t length;
-	open_texts(&texts, path);
+	open_texts(&texts, input, path);
 	while (next_text(&texts, &text, &length)) {
 		compute(&filler, text, length, &texts);
 		answer(&filler);

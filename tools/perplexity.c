@@ -14,7 +14,6 @@
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/streams.h"
-#include "model/digests.h"
 #include "model/parameters_file.h"
 #include "train/batches.h"
 #include "train/evaluate.h"
@@ -22,7 +21,7 @@
 static const char *model;
 static int64_t batch_size = 8;
 static int64_t top_k; /* 0: not given */
-static int64_t resamples = 1000;
+static int64_t resamples = EVALUATION_RESAMPLES;
 static bool per_record;
 static bool as_json;
 static int64_t seed = 42;
@@ -108,11 +107,8 @@ int main(int argc, char **argv) {
 
 	struct reader *reader = open_input_stream(path);
 	int64_t total = reader_total(reader);
-	enum precision precision = resolve_precision((enum precision)dtype);
-	parameters_open *open = precision == PRECISION_BF16 ? parameters_load : parameters_map;
-	struct parameters *parameters = must(open(model, &masked_lm_head.layout, (uint64_t)seed, &print_warnings, &failure),
-		&failure);
-	check(parameters_check(parameters, model, &failure), &failure);
+	struct parameters *parameters = must(parameters_open(model, &masked_lm_head.layout, (uint64_t)seed, &print_warnings,
+		&failure), &failure);
 	if (top_k > (int64_t)parameters->config.vocab_size)
 		die(EX_USAGE, "--top-k-accuracy: %" PRId64 " is more than the %zu tokens of the vocabulary (give less)", top_k,
 			parameters->config.vocab_size);
@@ -123,7 +119,7 @@ int main(int argc, char **argv) {
 
 	struct pool *pool = create_pool(threads);
 	struct network *network = network_create(parameters, &masked_lm_head, NULL, pool);
-	network_set_precision(network, precision);
+	network_set_precision(network, (enum precision)dtype);
 	struct evaluation evaluation = { .by_record = per_record || resamples > 0, .top_k = (int32_t)top_k };
 	evaluate(&evaluation, network, examples, total);
 	if (evaluation.targets == 0)

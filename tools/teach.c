@@ -8,14 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/heap.h"
 #include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/streams.h"
-#include "model/digests.h"
 #include "model/head_distillation.h"
+#include "model/logits.h"
 #include "model/network.h"
 #include "model/parameters_file.h"
 #include "record/columns.h"
@@ -70,42 +69,13 @@ struct stage {
 
 /* ---- the highest logits -------------------------------------------------------------------------------- */
 
-/* Whether token a comes before token b in a row of logits: by the higher logit, of equal ones by the lower id. */
-static bool is_better(const float *logits, int32_t a, int32_t b) {
-	return logits[a] > logits[b] || (logits[a] >= logits[b] && a < b);
-}
-
-/* The worst of a heap of tokens comes first. */
-static bool is_worse(const void *logits, const void *a, const void *b) {
-	return is_better(logits, *(const int32_t *)b, *(const int32_t *)a);
-}
-
-/* The ids of the K best of V logits, the best first. */
-static void select_best(const float *logits, size_t V, size_t K, int32_t *ids) {
-	for (size_t k = 0; k < K; k++) {
-		ids[k] = (int32_t)k;
-		heap_added(ids, k + 1, sizeof *ids, is_worse, logits);
-	}
-	for (size_t v = K; v < V; v++)
-		if (is_better(logits, (int32_t)v, ids[0])) {
-			ids[0] = (int32_t)v;
-			heap_replaced(ids, K, sizeof *ids, is_worse, logits);
-		}
-	for (size_t count = K; count-- > 1;) {
-		int32_t worst = ids[0];
-		ids[0] = ids[count];
-		ids[count] = worst;
-		heap_replaced(ids, count, sizeof *ids, is_worse, logits);
-	}
-}
-
 /* One labelled token: its best logits, and what the rest adds up to at T = 1, 2, 4. Writes over the row of logits. */
 static void keep_best(void *context, size_t m, int worker) {
 	const struct stage *stage = context;
 	float *logits = stage->logits + m * stage->V, *best = stage->best + m * stage->K;
 	int32_t *ids = stage->ids + m * stage->K;
 	(void)worker;
-	select_best(logits, stage->V, stage->K, ids);
+	logits_best(logits, NULL, stage->V, stage->K, ids);
 	for (size_t k = 0; k < stage->K; k++) {
 		best[k] = logits[ids[k]];
 		logits[ids[k]] = -INFINITY;
@@ -262,8 +232,7 @@ static void open_output(struct stage *stage, const struct reader *reader, const 
 static void load_teacher(struct stage *stage) {
 	struct failure failure;
 	const struct distillation_options teacher = { .temperature = 1, .every_row = hidden_states };
-	stage->parameters = must(parameters_map(model, &distillation_head.layout, 0, &print_warnings, &failure), &failure);
-	check(parameters_check(stage->parameters, model, &failure), &failure);
+	stage->parameters = must(parameters_open(model, &distillation_head.layout, 0, &print_warnings, &failure), &failure);
 	stage->pool = create_pool(threads);
 	stage->network = network_create(stage->parameters, &distillation_head, &teacher, stage->pool);
 	stage->V = stage->parameters->config.vocab_size;

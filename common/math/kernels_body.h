@@ -530,21 +530,28 @@ static float largest_in(const float *x, size_t V) {
 	return largest_of(largest);
 }
 
-static float cross_entropy(float *logits, size_t V, int32_t label, float gradient_scale) {
-	float max = largest_in(logits, V);
-	double margin = (double)max - (double)logits[label];
-
+/* The sum over v of exp((x[v] - max) scale), each of which is also stored in e[v], unless e is NULL. Inlined, so that
+ * the loop does not ask. */
+__attribute__((always_inline))
+static inline double sum_exponentials(float *e, const float *x, size_t V, float max, float scale) {
 	double sum = 0;
 	for (size_t first = 0; first < V; first += 32 * WIDTH) {
 		floats part = { 0 };
 		for (size_t v = first; v < V && v < first + 32 * WIDTH; v += WIDTH) {
-			floats e = first_of(exponential(load(logits + v, V - v) - max), V - v);
-			part += e;
-			if (gradient_scale != 0)
-				store(logits + v, e, V - v);
+			floats y = first_of(exponential((load(x + v, V - v) - max) * scale), V - v);
+			part += y;
+			if (e != NULL)
+				store(e + v, y, V - v);
 		}
 		sum += (double)sum_of(part);
 	}
+	return sum;
+}
+
+static float cross_entropy(float *logits, size_t V, int32_t label, float gradient_scale) {
+	float max = largest_in(logits, V);
+	double margin = (double)max - (double)logits[label];
+	double sum = sum_exponentials(gradient_scale != 0 ? logits : NULL, logits, V, max, 1);
 	if (gradient_scale != 0) {
 		float factor = (float)((double)gradient_scale / sum);
 		for (size_t v = 0; v < V; v += WIDTH)
@@ -556,16 +563,9 @@ static float cross_entropy(float *logits, size_t V, int32_t label, float gradien
 
 static double log_sum_exp(const float *x, size_t V, float temperature) {
 	float max = largest_in(x, V), scale = 1 / temperature;
-	double sum = 0;
 	if (max == -(float)INFINITY)
 		return -INFINITY;
-	for (size_t first = 0; first < V; first += 32 * WIDTH) {
-		floats part = { 0 };
-		for (size_t v = first; v < V && v < first + 32 * WIDTH; v += WIDTH)
-			part += first_of(exponential((load(x + v, V - v) - max) * scale), V - v);
-		sum += (double)sum_of(part);
-	}
-	return (double)max * (double)scale + log(sum);
+	return (double)max * (double)scale + log(sum_exponentials(NULL, x, V, max, scale));
 }
 
 /* Sums over a row: of exp(t / T), exp(z / T), exp(z), each less its largest, and of exp(t / T) (t - z) / T. */

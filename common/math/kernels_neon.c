@@ -8,25 +8,8 @@
 #define WIDTH 4
 #include "math/kernels_vector.h"
 
-static inline floats load_some(const float *p, size_t n) {
-	floats x = { 0 };
-	for (size_t i = 0; i < n; i++)
-		x[i] = p[i];
-	return x;
-}
-
-static inline void store_some(float *p, floats x, size_t n) {
-	for (size_t i = 0; i < n; i++)
-		p[i] = x[i];
-}
-
 static inline floats multiply_add(floats a, floats b, floats c) {
 	return (floats)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
-}
-
-/* vmaxq_f32 would give NaN, and not b, where one of the two is NaN. */
-static inline floats maximum(floats a, floats b) {
-	return select_floats(a > b, a, b);
 }
 
 static inline floats square_root(floats x) {

@@ -5,24 +5,8 @@
 
 #include <math.h>
 
-static inline floats load_some(const float *p, size_t n) {
-	floats x = { 0 };
-	for (size_t i = 0; i < n; i++)
-		x[i] = p[i];
-	return x;
-}
-
-static inline void store_some(float *p, floats x, size_t n) {
-	for (size_t i = 0; i < n; i++)
-		p[i] = x[i];
-}
-
 static inline floats multiply_add(floats a, floats b, floats c) {
 	return a * b + c;
-}
-
-static inline floats maximum(floats a, floats b) {
-	return select_floats(a > b, a, b);
 }
 
 static inline floats square_root(floats x) {

@@ -2,12 +2,12 @@
  *
  * The operators + - * and / work on every element; a comparison gives all ones or all zeros in each element. Each
  * version of the kernels defines the other operations, after it includes this file and before it includes
- * kernels_body.h:
+ * kernels_body.h; the first three of them are at the end of this file for vectors of four floats:
  *
  *     floats load_some(const float *p, size_t n)              p[0 .. n), then zeros; n is below WIDTH
  *     void store_some(float *p, floats x, size_t n)           stores the first n elements only
- *     floats multiply_add(floats a, floats b, floats c)       a * b + c, rounded once if the processor has FMA
  *     floats maximum(floats a, floats b)                      b where either element is NaN
+ *     floats multiply_add(floats a, floats b, floats c)       a * b + c, rounded once if the processor has FMA
  *     floats square_root(floats x)
  *     longs multiply_low(longs a, uint32_t b)                 the low 32 bits of each element, times b */
 #include <stddef.h>
@@ -44,3 +44,23 @@ static inline integers lanes(void) {
 static inline integers first_lanes(size_t n) {
 	return lanes() < (int32_t)n;
 }
+
+/* Where the processor has no instruction for these. (NEON's vmaxq_f32 gives NaN, and not b, where one of the two is
+ * NaN.) */
+#if WIDTH == 4
+static inline floats load_some(const float *p, size_t n) {
+	floats x = { 0 };
+	for (size_t i = 0; i < n; i++)
+		x[i] = p[i];
+	return x;
+}
+
+static inline void store_some(float *p, floats x, size_t n) {
+	for (size_t i = 0; i < n; i++)
+		p[i] = x[i];
+}
+
+static inline floats maximum(floats a, floats b) {
+	return select_floats(a > b, a, b);
+}
+#endif

@@ -99,18 +99,32 @@ struct matrix matrix_at(struct matrix matrix, size_t row, size_t column) {
 
 /* ---- pieces -------------------------------------------------------------------------------------------- */
 
-/* Rows of C in each call of rows_done: 16 rows of 3072 floats fill a fifth of a second-level cache. */
+/* Rows of C in each call of cut.done: 16 rows of 3072 floats fill a fifth of a second-level cache. */
 enum { DONE_ROWS = 16 };
 
 struct cut {
 	const struct product *product;
 	size_t rows, columns; /* of a piece */
-	rows_done *done;
+	row_work *done;
 	void *context;
 };
 
 static size_t pieces(size_t whole, size_t piece) {
 	return (whole + piece - 1) / piece;
+}
+
+struct row_blocks { size_t rows, block; row_work *work; void *context; };
+
+static void work_on_block(void *context, size_t index, int worker) {
+	const struct row_blocks *blocks = context;
+	size_t first = index * blocks->block, left = blocks->rows - first;
+	(void)worker;
+	blocks->work(blocks->context, first, left < blocks->block ? left : blocks->block);
+}
+
+void run_rows(struct pool *pool, size_t rows, size_t block, row_work *work, void *context) {
+	struct row_blocks blocks = { rows, block, work, context };
+	pool_run(pool, pieces(rows, block), work_on_block, &blocks);
 }
 
 static void multiply_piece(void *context, size_t index, int worker) {
@@ -157,7 +171,7 @@ static size_t rows_of_piece(size_t rows, double work) {
 	return piece < least ? least : piece;
 }
 
-void multiply_rows(struct pool *pool, const struct product *product, rows_done *done, void *context) {
+void multiply_rows(struct pool *pool, const struct product *product, row_work *done, void *context) {
 	if (product->rows == 0 || product->columns == 0)
 		return;
 	double work = (double)product->rows * (double)product->columns * (double)product->inner;
@@ -199,15 +213,7 @@ static void multiply_few_columns(void *context, size_t index, int worker) {
 	kernels()->multiply_few(&piece);
 }
 
-struct finished { const struct product *product; rows_done *done; void *context; };
-
-static void finish_row(void *context, size_t row, int worker) {
-	const struct finished *finished = context;
-	(void)worker;
-	finished->done(finished->context, row, 1);
-}
-
-void multiply_short(struct pool *pool, const struct product *product, rows_done *done, void *context) {
+void multiply_short(struct pool *pool, const struct product *product, row_work *done, void *context) {
 	bool is_plain = !is_bf16(product) && !product->transpose_a && product->transpose_b && !product->add;
 	if (product->rows > SHORT_ROWS || product->rows == 0 || product->columns == 0) {
 		multiply_rows(pool, product, done, context);
@@ -221,7 +227,6 @@ void multiply_short(struct pool *pool, const struct product *product, rows_done 
 		struct cut cut = { product, product->rows, columns < 192 ? 192 : columns, NULL, NULL };
 		run_pieces(pool, &cut);
 	}
-	struct finished finished = { product, done, context };
 	if (done != NULL)
-		pool_run(pool, product->rows, finish_row, &finished);
+		run_rows(pool, product->rows, 1, done, context);
 }

@@ -18,6 +18,10 @@ struct matrix {
 	size_t stride;
 };
 
+static inline struct matrix float_matrix(float *x, size_t stride) {
+	return (struct matrix){ .fp32 = x, .stride = stride };
+}
+
 /* The part of the matrix that begins at a row and column. */
 struct matrix matrix_at(struct matrix matrix, size_t row, size_t column);
 
@@ -41,19 +45,23 @@ static inline bool is_bf16(const struct product *product) {
 /* Computes the product by one call of a library, on the calling thread. */
 void multiply(const struct product *product);
 
-/* A function that is called for rows first_row to first_row + rows - 1 of C, with all their columns, as soon as they
- * are computed, while they are in cache. Any thread of the pool may call it. */
-typedef void rows_done(void *context, size_t first_row, size_t rows);
+/* Works on rows first_row to first_row + rows - 1 of a matrix, with all their columns. Any thread of the pool may call
+ * it. */
+typedef void row_work(void *context, size_t first_row, size_t rows);
 
-/* Computes the product on the pool, cut into blocks of rows; `done` is called for each block, unless it is NULL. */
-void multiply_rows(struct pool *pool, const struct product *product, rows_done *done, void *context);
+/* Calls `work` for each block of `block` rows, on the pool. */
+void run_rows(struct pool *pool, size_t rows, size_t block, row_work *work, void *context);
+
+/* Computes the product on the pool, cut into blocks of rows. Unless it is NULL, `done` is called for rows of C as soon
+ * as they are computed, while they are in cache. */
+void multiply_rows(struct pool *pool, const struct product *product, row_work *done, void *context);
 
 enum { SHORT_ROWS = 128 };
 
 /* Computes a product of up to SHORT_ROWS rows, such as those of one sentence, cut into columns: all threads share it, and
  * each weight is read once. A product of more rows is left to multiply_rows(). The results of the two differ in the last
  * places. `done` as above. */
-void multiply_short(struct pool *pool, const struct product *product, rows_done *done, void *context);
+void multiply_short(struct pool *pool, const struct product *product, row_work *done, void *context);
 
 /* Computes the product on the pool, cut into rows and columns: for products with few rows, such as gradients of
  * weights. */

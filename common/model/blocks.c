@@ -54,17 +54,7 @@ void blocks_add_group(struct blocks *blocks, size_t group, const bool *trains) {
 	free(offsets);
 }
 
-void blocks_add_all(struct blocks *blocks) {
-	const struct parameters *parameters = blocks->parameters;
-	bool *trains = allocate(parameters->count, sizeof *trains);
-	for (size_t i = 0; i < parameters->count; i++)
-		trains[i] = !parameters->table[i].is_statistic;
-	for (size_t g = 0; g < parameters->group_count; g++)
-		blocks_add_group(blocks, g, trains);
-	free(trains);
-}
-
-enum { PIECE = 1 << 16 }; /* floats that one task sets to zero */
+enum { PIECE = 1 << 16 }; /* floats of a task */
 
 /* A group's memory, and what is added to it; NULL: the memory is set to 0. */
 struct walk { float *block; const float *addend; size_t size; };

@@ -24,9 +24,6 @@ void blocks_free(struct blocks *blocks);
  * already. */
 void blocks_add_group(struct blocks *blocks, size_t group, const bool *trains);
 
-/* Adds every group that has no memory yet, with all its tensors except running statistics. */
-void blocks_add_all(struct blocks *blocks);
-
 /* Sets every number to 0. */
 void blocks_zero(struct blocks *blocks, struct pool *pool);
 

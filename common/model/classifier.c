@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "model/logits.h"
+
 struct classifier classifier_create(const struct compute *compute, const struct classifier_options *options) {
 	return (struct classifier){ compute, compute->parameters->config.num_labels,
 		options != NULL ? *options : (struct classifier_options){ 0 } };
@@ -35,23 +37,6 @@ void classifier_count(const struct classifier *classifier, const struct examples
 		totals->of[0] += weight_of(classifier, (size_t)examples->classes[b]);
 }
 
-static int32_t rank_of(const float *logits, size_t K, int32_t label) {
-	int32_t before = 0;
-	for (size_t c = 0; c < K; c++)
-		before += logits[c] > logits[label] || (logits[c] >= logits[label] && (int32_t)c < label);
-	return before;
-}
-
-/* log of the sum over c of exp(z[c]). */
-static double log_sum(const float *z, size_t K) {
-	double largest = (double)z[0], sum = 0;
-	for (size_t c = 1; c < K; c++)
-		largest = fmax(largest, (double)z[c]);
-	for (size_t c = 0; c < K; c++)
-		sum += exp((double)z[c] - largest);
-	return largest + log(sum);
-}
-
 /* The a[c] of a record with that label. */
 static double share_of(const struct classifier *classifier, size_t c, int32_t label) {
 	double smoothing = classifier->options.label_smoothing;
@@ -60,7 +45,8 @@ static double share_of(const struct classifier *classifier, size_t c, int32_t la
 
 /* With `scale` not 0, replaces the logits by their gradient times `scale`. */
 static double record_loss(const struct classifier *classifier, float *z, int32_t label, double scale) {
-	double log_of_sum = log_sum(z, classifier->K), loss = 0, shares = 0;
+	const struct softmax_sum sum = logits_sum(z, classifier->K);
+	double log_of_sum = sum.largest + log(sum.sum), loss = 0, shares = 0;
 	for (size_t c = 0; c < classifier->K; c++) {
 		double share = share_of(classifier, c, label);
 		shares += share;
@@ -81,7 +67,7 @@ struct loss classifier_loss(const struct classifier *classifier, const struct he
 		float *z = logits + b * classifier->K;
 		int32_t label = examples->classes[b];
 		if (pass->ranks != NULL)
-			pass->ranks[b] = rank_of(z, classifier->K, label);
+			pass->ranks[b] = logits_rank(z, classifier->K, label);
 		double loss = record_loss(classifier, z, label, backward ? share : 0);
 		if (pass->losses != NULL)
 			pass->losses[b] = (float)loss;
@@ -90,9 +76,4 @@ struct loss classifier_loss(const struct classifier *classifier, const struct he
 	if (backward && share == 0)
 		memset(logits, 0, examples->B * classifier->K * sizeof *logits);
 	return (struct loss){ sum * share, { sum * share } };
-}
-
-void add_dense_bias(const struct compute *compute, const struct dense *dense, float *x, size_t first, size_t rows) {
-	compute->kernels->add_bias(x + first * dense->outputs, parameter_values(compute->parameters, dense->bias), rows,
-		dense->outputs, dense->outputs);
 }

@@ -36,7 +36,4 @@ void classifier_count(const struct classifier *classifier, const struct examples
 /* The loss of the records' logits [B, K]. In a pass with gradients they are replaced by their gradient. */
 struct loss classifier_loss(const struct classifier *classifier, const struct head_pass *pass, float *logits);
 
-/* x[n, c] += bias[c], on `rows` rows from `first` on. */
-void add_dense_bias(const struct compute *compute, const struct dense *dense, float *x, size_t first, size_t rows);
-
 #endif

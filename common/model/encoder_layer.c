@@ -2,36 +2,24 @@
  * layer norm. */
 #include "model/encoder_parts.h"
 
-#include <string.h>
-
-enum { GATHER_ROWS = 32 };
-
 static const struct after nothing;
 
 /* The arguments of the functions that follow a product: they add the bias, and then apply dropout, residual and layer
  * norm, or the activation. */
 struct product_end {
 	struct encoder *encoder;
-	struct matrix x;
-	size_t columns;
-	const struct parameter *bias;
+	const struct dense *dense;
+	struct matrix y;              /* of the product */
 	const float *residual;
 	const struct norm *norm;
 };
-
-static void add_bias_to_rows(void *context, size_t first, size_t rows) {
-	const struct product_end *end = context;
-	const struct compute *compute = end->encoder->compute;
-	compute->kernels->add_bias(end->x.fp32 + first * end->x.stride, parameter_values(compute->parameters, end->bias),
-		rows, end->columns, end->x.stride);
-}
 
 static void add_and_norm_rows(void *context, size_t first, size_t rows) {
 	const struct product_end *end = context;
 	const struct compute *compute = end->encoder->compute;
 	size_t C = end->encoder->C, at = first * C;
-	add_bias_to_rows(context, first, rows);
-	compute->kernels->dropout_add(end->x.fp32 + at, end->residual + at, rows * C, &end->norm->dropout, at);
+	dense_add_bias(end->encoder->compute, end->dense, end->y, first, rows);
+	compute->kernels->dropout_add(end->y.fp32 + at, end->residual + at, rows * C, &end->norm->dropout, at);
 	norm_rows(compute, end->norm, first, rows);
 	round_rows(compute, end->norm->y, first, rows, C);
 }
@@ -52,50 +40,32 @@ static void activate_row(const struct encoder *encoder, struct matrix y, size_t 
 
 static void activate_rows(void *context, size_t first, size_t rows) {
 	const struct product_end *end = context;
-	add_bias_to_rows(context, first, rows);
+	dense_add_bias(end->encoder->compute, end->dense, end->y, first, rows);
 	for (size_t r = first; r < first + rows; r++)
-		activate_row(end->encoder, end->encoder->activated, r, end->x.fp32 + r * end->columns);
+		activate_row(end->encoder, end->encoder->activated, r, end->y.fp32 + r * end->y.stride);
 }
 
-struct row_copy { const struct encoder *encoder; const struct layer *layer; float *dx; const float *from; };
-
-/* The index of a wanted row among all rows. */
-static size_t wanted_row(const struct row_copy *copy, size_t r) {
-	return (size_t)(copy->layer->wanted->rows[r] - copy->encoder->examples->starts[0]);
-}
-
-static void gather_rows(void *context, size_t first, size_t rows) {
-	const struct row_copy *copy = context;
-	const struct layer *layer = copy->layer;
-	size_t C = copy->encoder->C;
-	for (size_t r = first; r < first + rows; r++)
-		memcpy(layer->residual.fp32 + r * C, layer->x.fp32 + wanted_row(copy, r) * C, C * sizeof(float));
-	round_rows(copy->encoder->compute, layer->residual, first, rows, C);
-}
-
-/* Computes queries, or keys and values, or all three, by one product. */
-static void project_rows(struct encoder *encoder, const struct dense *dense, struct matrix y, struct matrix x,
-	size_t rows) {
-	struct product_end end = { .encoder = encoder, .x = y, .columns = dense->outputs, .bias = dense->bias };
-	dense_forward(encoder->compute, dense, y, x, rows, (struct after){ add_bias_to_rows, &end });
+/* The rows of a layer that are wanted, among all rows. */
+static struct selection wanted_rows(const struct encoder *encoder, const struct layer *layer) {
+	return (struct selection){ layer->wanted->rows, encoder->examples->starts[0], layer->R };
 }
 
 static void project(struct encoder *encoder, const struct layer *layer) {
 	if (layer->wanted == NULL) {
-		project_rows(encoder, &layer->projection, layer->queries, layer->x, encoder->N);
+		dense_forward_biased(encoder->compute, &layer->projection, layer->queries, layer->x, encoder->N);
 		return;
 	}
-	struct row_copy copy = { .encoder = encoder, .layer = layer };
-	run_rows(encoder->compute->pool, layer->R, GATHER_ROWS, gather_rows, &copy);
-	project_rows(encoder, &layer->query, layer->queries, layer->residual, layer->R);
-	project_rows(encoder, &layer->key_value, layer->keys, layer->x, encoder->N);
+	const struct selection wanted = wanted_rows(encoder, layer);
+	gather_rows(encoder->compute, layer->residual, layer->x, encoder->C, &wanted);
+	dense_forward_biased(encoder->compute, &layer->query, layer->queries, layer->residual, layer->R);
+	dense_forward_biased(encoder->compute, &layer->key_value, layer->keys, layer->x, encoder->N);
 }
 
 /* Computes a dense layer, dropout, residual and layer norm. */
 static void dense_and_norm(struct encoder *encoder, const struct dense *dense, const struct norm *norm, struct matrix x,
 	const float *residual, size_t rows) {
-	const struct matrix y = { .fp32 = norm->x, .stride = encoder->C };
-	struct product_end end = { encoder, y, encoder->C, dense->bias, residual, norm };
+	const struct matrix y = float_matrix(norm->x, encoder->C);
+	struct product_end end = { encoder, dense, y, residual, norm };
 	dense_forward(encoder->compute, dense, y, x, rows, (struct after){ add_and_norm_rows, &end });
 }
 
@@ -105,8 +75,8 @@ void layer_forward(struct encoder *encoder, const struct layer *layer) {
 	attention_forward(encoder, layer);
 	dense_and_norm(encoder, &layer->attention_output, &layer->attention_norm, layer->context, layer->residual.fp32, R);
 
-	const struct matrix y = { .fp32 = layer->before_activation, .stride = F };
-	struct product_end end = { .encoder = encoder, .x = y, .columns = F, .bias = layer->intermediate.bias };
+	const struct matrix y = float_matrix(layer->before_activation, F);
+	struct product_end end = { .encoder = encoder, .dense = &layer->intermediate, .y = y };
 	dense_forward(encoder->compute, &layer->intermediate, y, layer->attention_norm.y, R,
 		(struct after){ activate_rows, &end });
 	dense_and_norm(encoder, &layer->output, &layer->output_norm, encoder->activated, layer->attention_norm.y.fp32, R);
@@ -143,21 +113,10 @@ static void feed_forward_backward(struct encoder *encoder, const struct layer *l
 	dense_backward_input(compute, &layer->output, wide, branch, R, (struct after){ activate_rows_backward, &gradient });
 	dense_backward_parameters(compute, &layer->output, branch, gradient.y, R);
 
-	const struct matrix sum = { .fp32 = dy, .stride = encoder->C };
+	const struct matrix sum = float_matrix(dy, encoder->C);
 	dense_backward_input_add(compute, &layer->intermediate, sum, wide, R);
 	norm_again(compute, &layer->attention_norm, R);
 	dense_backward_parameters(compute, &layer->intermediate, wide, layer->attention_norm.y, R);
-}
-
-static void scatter_rows(void *context, size_t first, size_t rows) {
-	const struct row_copy *copy = context;
-	size_t C = copy->encoder->C;
-	for (size_t r = first; r < first + rows; r++) {
-		float *to = copy->dx + wanted_row(copy, r) * C;
-		const float *from = copy->from + r * C;
-		for (size_t c = 0; c < C; c++)
-			to[c] += from[c];
-	}
 }
 
 /* Computes the gradient of x from the gradients of queries, keys and values. `residual` holds the gradient that reaches
@@ -165,16 +124,16 @@ static void scatter_rows(void *context, size_t first, size_t rows) {
 static void project_backward(struct encoder *encoder, const struct layer *layer,
 	const struct attention_gradients *gradients, float *residual, float *dx) {
 	const struct compute *compute = encoder->compute;
-	const struct matrix to_residual = { .fp32 = residual, .stride = encoder->C };
+	const struct matrix to_residual = float_matrix(residual, encoder->C);
 	if (layer->wanted == NULL) {
 		dense_backward_input_add(compute, &layer->projection, to_residual, gradients->dqueries, encoder->N);
 		return;
 	}
-	struct row_copy copy = { encoder, layer, dx, residual };
+	const struct selection wanted = wanted_rows(encoder, layer);
 	dense_backward_input_add(compute, &layer->query, to_residual, gradients->dqueries, layer->R);
-	dense_backward_input(compute, &layer->key_value, (struct matrix){ .fp32 = dx, .stride = encoder->C },
+	dense_backward_input(compute, &layer->key_value, float_matrix(dx, encoder->C),
 		gradients->dkeys, encoder->N, nothing);
-	run_rows(compute->pool, layer->R, GATHER_ROWS, scatter_rows, &copy);
+	gather_rows_backward(compute, float_matrix(dx, encoder->C), to_residual, encoder->C, &wanted);
 }
 
 static void projection_parameters(struct encoder *encoder, const struct layer *layer,
@@ -219,7 +178,7 @@ void layer_backward(struct encoder *encoder, size_t index, float *dy, float *dx,
 	dense_backward_parameters(compute, &layer->attention_output, branch, layer->context, R);
 	if (!below && !projection_trains(encoder, layer))
 		return;
-	const struct matrix dcontext = { .fp32 = other, .stride = encoder->C };
+	const struct matrix dcontext = float_matrix(other, encoder->C);
 	const struct attention_gradients gradients = place_gradients(encoder, layer);
 	dense_backward_input(compute, &layer->attention_output, dcontext, branch, R, nothing);
 	attention_backward(encoder, layer, dcontext, &gradients);

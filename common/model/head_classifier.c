@@ -92,16 +92,12 @@ static void lay_out(struct head *head, struct arena *arena, struct arena_range b
 		head->dpooled = arena_take(arena, head->B * head->C);
 }
 
-static struct matrix floats(float *x, size_t stride) {
-	return (struct matrix){ .fp32 = x, .stride = stride };
-}
-
 static void pool_rows(void *context, size_t first, size_t rows) {
 	struct head *head = context;
 	const struct compute *compute = head->compute;
 	size_t at = first * head->C, count = rows * head->C;
 	float *y = head->pooled + at;
-	add_dense_bias(compute, &head->pooler, head->pooled, first, rows);
+	dense_add_bias(compute, &head->pooler, float_matrix(head->pooled, head->C), first, rows);
 	for (size_t i = 0; i < count; i++)
 		y[i] = compute->parameters->config.model_type == MODEL_BERT ? tanhf(y[i]) : fmaxf(y[i], 0);
 	const struct dropout dropout = head_dropout(compute, 0);
@@ -109,20 +105,12 @@ static void pool_rows(void *context, size_t first, size_t rows) {
 	compute->kernels->dropout_add(head->dropped + at, NULL, count, &dropout, at);
 }
 
-struct output { const struct head *head; float *logits; };
-
-static void add_output_bias(void *context, size_t first, size_t rows) {
-	const struct output *output = context;
-	add_dense_bias(output->head->compute, &output->head->output, output->logits, first, rows);
-}
-
 static void write_logits(struct head *head, const struct head_pass *pass, float *logits) {
-	const struct matrix states = floats(pass->rows.fp32, pass->rows.stride);
-	struct output output = { head, logits };
-	dense_forward(head->compute, &head->pooler, floats(head->pooled, head->C), states, head->B,
+	const struct matrix states = float_matrix(pass->rows.fp32, pass->rows.stride);
+	dense_forward(head->compute, &head->pooler, float_matrix(head->pooled, head->C), states, head->B,
 		(struct after){ pool_rows, head });
-	dense_forward(head->compute, &head->output, floats(logits, head->K), floats(head->dropped, head->C), head->B,
-		(struct after){ add_output_bias, &output });
+	dense_forward_biased(head->compute, &head->output, float_matrix(logits, head->K),
+		float_matrix(head->dropped, head->C), head->B);
 }
 
 /* From the gradient of the dropout's output to that of the activation's input: tanh' = 1 - tanh^2; ReLU' = 1 above 0.
@@ -141,12 +129,12 @@ static void pool_rows_backward(void *context, size_t first, size_t rows) {
 
 static void backward(struct head *head, const struct head_pass *pass) {
 	const struct compute *compute = head->compute;
-	const struct matrix dlogits = floats(head->logits, head->K), dpooled = floats(head->dpooled, head->C);
-	dense_backward_parameters(compute, &head->output, dlogits, floats(head->dropped, head->C), head->B);
+	const struct matrix dlogits = float_matrix(head->logits, head->K), dpooled = float_matrix(head->dpooled, head->C);
+	dense_backward_parameters(compute, &head->output, dlogits, float_matrix(head->dropped, head->C), head->B);
 	dense_backward_input(compute, &head->output, dpooled, dlogits, head->B, (struct after){ pool_rows_backward, head });
-	dense_backward_parameters(compute, &head->pooler, dpooled, floats(pass->rows.fp32, pass->rows.stride), head->B);
+	dense_backward_parameters(compute, &head->pooler, dpooled, float_matrix(pass->rows.fp32, pass->rows.stride), head->B);
 	if (pass->drows != NULL)
-		dense_backward_input(compute, &head->pooler, floats(pass->drows, head->C), dpooled, head->B,
+		dense_backward_input(compute, &head->pooler, float_matrix(pass->drows, head->C), dpooled, head->B,
 			(struct after){ 0 });
 }
 

@@ -73,32 +73,24 @@ static void lay_out(struct head *head, struct arena *arena, struct arena_range b
 
 /* ---- the labelled rows --------------------------------------------------------------------------------- */
 
-static size_t labelled_row(const struct head *head, size_t m) {
-	return (size_t)(head->examples->labelled[m] - head->examples->starts[0]);
+static struct selection labelled(const struct head *head) {
+	return (struct selection){ head->examples->labelled, head->examples->starts[0], head->M };
 }
 
 /* The rows with a label, out of those that are there. */
-static struct matrix labelled_rows(struct head *head, struct matrix rows) {
-	size_t C = head->lm.C;
+static struct matrix labelled_rows(const struct head *head, struct matrix rows) {
+	const struct selection selection = labelled(head);
 	if (!head->every_row)
 		return rows;
-	for (size_t m = 0; m < head->M; m++) {
-		size_t from = labelled_row(head, m) * rows.stride, to = m * head->gathered.stride;
-		memcpy(head->gathered.fp32 + to, rows.fp32 + from, C * sizeof(float));
-		if (head->gathered.bf16 != NULL)
-			memcpy(head->gathered.bf16 + to, rows.bf16 + from, C * sizeof(bfloat16));
-	}
+	gather_rows(head->lm.compute, head->gathered, rows, head->lm.C, &selection);
 	return head->gathered;
 }
 
 /* Adds the gradient of the labelled rows to that of every row. */
 static void scatter_gradient(const struct head *head, float *drows) {
-	size_t C = head->lm.C;
-	for (size_t m = 0; m < head->M; m++) {
-		float *to = drows + labelled_row(head, m) * C;
-		for (size_t c = 0; c < C; c++)
-			to[c] += head->dgathered[m * C + c];
-	}
+	const struct selection selection = labelled(head);
+	gather_rows_backward(head->lm.compute, float_matrix(drows, head->lm.C), float_matrix(head->dgathered, head->lm.C),
+		head->lm.C, &selection);
 }
 
 /* ---- hidden states ------------------------------------------------------------------------------------- */
@@ -217,7 +209,7 @@ static struct loss distill_labelled(struct head *head, const struct head_pass *p
 		.hard_scale = (float)(options->alpha_mlm / totals->of[MLM]) }, losses };
 	float *drows = pass->drows == NULL ? NULL : head->every_row ? head->dgathered : pass->drows;
 	masked_lm_run(&head->lm,
-		&(struct masked_lm_pass){ labelled_rows(head, pass->rows), drows, true, distill_row, &losing });
+		&(struct masked_lm_pass){ labelled_rows(head, pass->rows), drows, distill_row, &losing });
 	struct loss loss = { 0 };
 	for (size_t m = 0; m < head->M; m++) {
 		loss.parts[CE] += T * T * (double)losses[m].divergence / totals->of[CE];

@@ -3,17 +3,15 @@
 #include "model/parameters_file.h"
 
 static const struct head_class *const heads[] = { &masked_lm_head, &classifier_head, &pooled_classifier_head };
+enum { HEADS = sizeof heads / sizeof *heads };
 
 int head_for_folder(const char *folder, const struct head_class **head, struct failure *failure) {
-	*head = NULL;
-	for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
-		int found = folder_has_head(folder, &heads[i]->layout, failure);
-		if (found < 0)
-			return -1;
-		if (found > 0) {
-			*head = heads[i];
-			return 0;
-		}
-	}
+	const struct head_layout *layouts[HEADS];
+	size_t found;
+	for (size_t i = 0; i < HEADS; i++)
+		layouts[i] = &heads[i]->layout;
+	if (folder_find_head(folder, layouts, HEADS, &found, failure) < 0)
+		return -1;
+	*head = found < HEADS ? heads[found] : NULL;
 	return 0;
 }

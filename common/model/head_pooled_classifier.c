@@ -141,10 +141,6 @@ static void lay_out(struct head *head, struct arena *arena, struct arena_range b
 		head->maxima = (int32_t *)(void *)arena_take(arena, head->B * head->C);
 }
 
-static struct matrix floats(float *x, size_t stride) {
-	return (struct matrix){ .fp32 = x, .stride = stride };
-}
-
 /* ---- pooling ------------------------------------------------------------------------------------------- */
 
 /* The rows of record b, and how many of them are attended to. */
@@ -340,7 +336,7 @@ static void end_step(struct head *head) {
 static void rectify_rows(void *context, size_t first, size_t rows) {
 	const struct head *head = context;
 	size_t columns = head->linear1.outputs;
-	add_dense_bias(head->compute, &head->linear1, head->norm2.x, first, rows);
+	dense_add_bias(head->compute, &head->linear1, float_matrix(head->norm2.x, head->norm2.columns), first, rows);
 	for (size_t i = first * columns; i < (first + rows) * columns; i++)
 		head->norm2.x[i] = fmaxf(head->norm2.x[i], 0);
 }
@@ -352,36 +348,27 @@ static void rectify_rows_backward(void *context, size_t first, size_t rows) {
 		head->norm2.dx[i] = head->norm2.x[i] > 0 ? head->norm2.dx[i] : 0;
 }
 
-struct output { const struct head *head; float *logits; };
-
-static void add_output_bias(void *context, size_t first, size_t rows) {
-	const struct output *output = context;
-	add_dense_bias(output->head->compute, &output->head->linear2, output->logits, first, rows);
-}
-
 static void write_logits(struct head *head, const struct head_pass *pass, float *logits) {
 	const struct compute *compute = head->compute;
 	size_t P = head->norm1.columns, I = head->norm2.columns;
-	struct output output = { head, logits };
 	head->pass = pass;
 	run_rows(compute->pool, head->B, POOL_RECORDS, pool_records, head);
 	batch_norm_forward(&head->norm1);
-	dense_forward(compute, &head->linear1, floats(head->norm2.x, I), floats(head->norm1.y, P), head->B,
+	dense_forward(compute, &head->linear1, float_matrix(head->norm2.x, I), float_matrix(head->norm1.y, P), head->B,
 		(struct after){ rectify_rows, head });
 	batch_norm_forward(&head->norm2);
-	dense_forward(compute, &head->linear2, floats(logits, head->K), floats(head->norm2.y, I), head->B,
-		(struct after){ add_output_bias, &output });
+	dense_forward_biased(compute, &head->linear2, float_matrix(logits, head->K), float_matrix(head->norm2.y, I), head->B);
 }
 
 static void backward(struct head *head, const struct head_pass *pass) {
 	const struct compute *compute = head->compute;
-	const struct matrix dlogits = floats(head->logits, head->K), d1 = floats(head->norm1.dx, head->norm1.columns),
-		d2 = floats(head->norm2.dx, head->norm2.columns);
-	dense_backward_parameters(compute, &head->linear2, dlogits, floats(head->norm2.y, d2.stride), head->B);
+	const struct matrix dlogits = float_matrix(head->logits, head->K), d1 = float_matrix(head->norm1.dx, head->norm1.columns),
+		d2 = float_matrix(head->norm2.dx, head->norm2.columns);
+	dense_backward_parameters(compute, &head->linear2, dlogits, float_matrix(head->norm2.y, d2.stride), head->B);
 	dense_backward_input(compute, &head->linear2, d2, dlogits, head->B, (struct after){ 0 });
 	batch_norm_backward(&head->norm2);
 	run_rows(compute->pool, head->B, 1, rectify_rows_backward, head);
-	dense_backward_parameters(compute, &head->linear1, d2, floats(head->norm1.y, d1.stride), head->B);
+	dense_backward_parameters(compute, &head->linear1, d2, float_matrix(head->norm1.y, d1.stride), head->B);
 	dense_backward_input(compute, &head->linear1, d1, d2, head->B, (struct after){ 0 });
 	batch_norm_backward(&head->norm1);
 	if (pass->drows != NULL)

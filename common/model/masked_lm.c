@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "model/logits.h"
 
 enum { LOSS_ROWS = 4, HEAD_ROWS = 32 };
 
@@ -75,8 +76,7 @@ static void activate_rows(void *context, size_t first, size_t rows) {
 	struct masked_lm *lm = context;
 	const struct compute *compute = lm->compute;
 	size_t C = lm->C, at = first * C;
-	compute->kernels->add_bias(lm->before_activation + at, parameter_values(compute->parameters, lm->transform.bias),
-		rows, C, C);
+	dense_add_bias(compute, &lm->transform, float_matrix(lm->before_activation, C), first, rows);
 	compute->kernels->activate(compute->parameters->config.hidden_act, lm->norm.x + at, lm->before_activation + at,
 		rows * C);
 	norm_rows(compute, &lm->norm, first, rows);
@@ -85,7 +85,7 @@ static void activate_rows(void *context, size_t first, size_t rows) {
 
 /* From the encoder's rows to those that the decoder takes. */
 static void transform(struct masked_lm *lm, struct matrix rows) {
-	const struct matrix y = { .fp32 = lm->before_activation, .stride = lm->C };
+	const struct matrix y = float_matrix(lm->before_activation, lm->C);
 	dense_forward(lm->compute, &lm->transform, y, rows, lm->M, (struct after){ activate_rows, lm });
 }
 
@@ -108,7 +108,7 @@ static void transform_backward(struct masked_lm *lm, const struct masked_lm_pass
 		norm_backward(compute, &lm->norm, &lm->norm_scratch, lm->dnorm, lm->dnorm, lm->M) };
 	run_rows(compute->pool, lm->M, HEAD_ROWS, activate_rows_backward, &gradient);
 	if (pass->drows != NULL)
-		dense_backward_input(compute, &lm->transform, (struct matrix){ .fp32 = pass->drows, .stride = lm->C },
+		dense_backward_input(compute, &lm->transform, float_matrix(pass->drows, lm->C),
 			gradient.dx, lm->M, (struct after){ 0 });
 	dense_backward_parameters(compute, &lm->transform, gradient.dx, pass->rows, lm->M);
 }
@@ -146,24 +146,25 @@ static void lose_rows(void *context, size_t first, size_t rows) {
 	const struct compute *compute = lm->compute;
 	size_t V = lm->V;
 	float *logits = lm->logits.fp32 + first * V;
-	compute->kernels->add_bias(logits, parameter_values(compute->parameters, lm->decoder.bias), rows, V, V);
+	dense_add_bias(compute, &lm->decoder, lm->logits, first, rows);
 	for (size_t r = 0; r < rows; r++)
 		block->pass->lose(block->pass->context, block->first + first + r, logits + r * V);
-	if (block->pass->backward)
+	if (compute->gradients != NULL)
 		round_rows(compute, lm->logits, first, rows, V);
 }
 
 void masked_lm_run(struct masked_lm *lm, const struct masked_lm_pass *pass) {
+	const bool backward = lm->compute->gradients != NULL;
 	transform(lm, pass->rows);
 	for (size_t first = 0; first < lm->M; first += LOGIT_ROWS) {
 		size_t rows = lm->M - first < LOGIT_ROWS ? lm->M - first : LOGIT_ROWS;
 		struct block block = { lm, pass, first };
 		decode(lm, first, rows, lm->logits.fp32);
 		run_rows(lm->compute->pool, rows, LOSS_ROWS, lose_rows, &block);
-		if (pass->backward)
+		if (backward)
 			decode_backward(lm, first, rows);
 	}
-	if (pass->backward)
+	if (backward)
 		transform_backward(lm, pass);
 }
 
@@ -171,20 +172,13 @@ void masked_lm_run(struct masked_lm *lm, const struct masked_lm_pass *pass) {
 
 struct losing { const struct masked_lm *lm; const struct head_pass *pass; float gradient_scale; float *losses; };
 
-static int32_t rank_of(const float *logits, size_t V, int32_t label) {
-	int32_t before = 0;
-	for (size_t v = 0; v < V; v++)
-		before += logits[v] > logits[label] || (logits[v] >= logits[label] && (int32_t)v < label);
-	return before;
-}
-
 /* The logits become their softmax, cross-entropy and gradient in place. */
 static void lose_row(void *context, size_t m, float *logits) {
 	const struct losing *losing = context;
 	const struct masked_lm *lm = losing->lm;
 	int32_t label = losing->pass->examples->labels[m];
 	if (losing->pass->ranks != NULL)
-		losing->pass->ranks[m] = rank_of(logits, lm->V, label);
+		losing->pass->ranks[m] = logits_rank(logits, lm->V, label);
 	losing->losses[m] = lm->compute->kernels->cross_entropy(logits, lm->V, label, losing->gradient_scale);
 }
 
@@ -192,7 +186,7 @@ double masked_lm_cross_entropy(struct masked_lm *lm, const struct head_pass *pas
 	bool backward = lm->compute->gradients != NULL;
 	float *losses = pass->losses != NULL ? pass->losses : allocate(lm->M, sizeof *losses);
 	struct losing losing = { lm, pass, backward ? (float)(1 / pass->totals->of[0]) : 0, losses };
-	masked_lm_run(lm, &(struct masked_lm_pass){ pass->rows, pass->drows, backward, lose_row, &losing });
+	masked_lm_run(lm, &(struct masked_lm_pass){ pass->rows, pass->drows, lose_row, &losing });
 	double sum = 0;
 	for (size_t m = 0; m < lm->M; m++)
 		sum += (double)losses[m];
@@ -208,8 +202,7 @@ struct biased { const struct masked_lm *lm; float *logits; };
 static void add_decoder_bias(void *context, size_t first, size_t rows) {
 	const struct biased *biased = context;
 	const struct masked_lm *lm = biased->lm;
-	lm->compute->kernels->add_bias(biased->logits + first * lm->V,
-		parameter_values(lm->compute->parameters, lm->decoder.bias), rows, lm->V, lm->V);
+	dense_add_bias(lm->compute, &lm->decoder, float_matrix(biased->logits, lm->V), first, rows);
 }
 
 void masked_lm_logits(struct masked_lm *lm, struct matrix rows, float *logits) {

@@ -48,14 +48,14 @@ void masked_lm_lay_out(struct masked_lm *lm, struct arena *arena, struct arena_r
 struct masked_lm_pass {
 	struct matrix rows;      /* [M, C] */
 	float *drows;            /* [M, C] where the gradient of the rows goes; NULL: it is not needed */
-	bool backward;           /* `lose` turns logits into their gradient */
-	/* Takes the loss of row m, whose logits [V] it may write over. Any thread calls it, for the rows in any order. */
+	/* Takes the loss of row m, whose logits [V] it may write over; where compute->gradients is not NULL, it replaces them
+	 * by their gradient. Any thread calls it, for the rows in any order. */
 	void (*lose)(void *context, size_t m, float *logits);
 	void *context;
 };
 
-/* Computes the logits of every row and hands them to pass->lose(); then, where pass->backward, adds to the gradients of
- * the parameters and writes drows. */
+/* Computes the logits of every row and hands them to pass->lose(); then, where compute->gradients is not NULL, adds to
+ * the gradients of the parameters and writes drows. */
 void masked_lm_run(struct masked_lm *lm, const struct masked_lm_pass *pass);
 
 /* The sum of the cross-entropies of the labelled tokens, whose rows pass->rows are; fills pass->losses and pass->ranks.

@@ -5,21 +5,6 @@
 
 enum { SUM_COLUMNS = 64, WEIGHTS = 1 << 16 };
 
-struct row_blocks { size_t rows, block; rows_done *body; void *context; };
-
-static void run_block(void *context, size_t index, int worker) {
-	const struct row_blocks *blocks = context;
-	size_t first = index * blocks->block;
-	size_t left = blocks->rows - first;
-	(void)worker;
-	blocks->body(blocks->context, first, left < blocks->block ? left : blocks->block);
-}
-
-void run_rows(struct pool *pool, size_t rows, size_t block, rows_done *body, void *context) {
-	struct row_blocks blocks = { rows, block, body, context };
-	pool_run(pool, (rows + block - 1) / block, run_block, &blocks);
-}
-
 /* ---- column sums --------------------------------------------------------------------------------------- */
 
 struct column_slices {
@@ -40,6 +25,47 @@ void column_sums(const struct compute *compute, float *sums, const float *x, siz
 	run_rows(compute->pool, columns, SUM_COLUMNS, sum_columns, &slices);
 }
 
+/* ---- selected rows ------------------------------------------------------------------------------------- */
+
+enum { GATHER_ROWS = 32 };
+
+struct row_copy { struct matrix to, from; size_t C; const struct selection *selection; };
+
+static size_t selected_row(const struct selection *selection, size_t row) {
+	return (size_t)(selection->rows[row] - selection->base);
+}
+
+static void copy_rows(void *context, size_t first, size_t rows) {
+	const struct row_copy *copy = context;
+	for (size_t r = first; r < first + rows; r++) {
+		const struct matrix to = matrix_at(copy->to, r, 0);
+		const struct matrix from = matrix_at(copy->from, selected_row(copy->selection, r), 0);
+		memcpy(to.fp32, from.fp32, copy->C * sizeof *to.fp32);
+		if (to.bf16 != NULL)
+			memcpy(to.bf16, from.bf16, copy->C * sizeof *to.bf16);
+	}
+}
+
+void gather_rows(const struct compute *compute, struct matrix to, struct matrix from, size_t C,
+	const struct selection *selection) {
+	run_rows(compute->pool, selection->count, GATHER_ROWS, copy_rows, &(struct row_copy){ to, from, C, selection });
+}
+
+static void add_rows(void *context, size_t first, size_t rows) {
+	const struct row_copy *copy = context;
+	for (size_t r = first; r < first + rows; r++) {
+		float *to = matrix_at(copy->to, selected_row(copy->selection, r), 0).fp32;
+		const float *from = matrix_at(copy->from, r, 0).fp32;
+		for (size_t c = 0; c < copy->C; c++)
+			to[c] += from[c];
+	}
+}
+
+void gather_rows_backward(const struct compute *compute, struct matrix dx, struct matrix dy, size_t C,
+	const struct selection *selection) {
+	run_rows(compute->pool, selection->count, GATHER_ROWS, add_rows, &(struct row_copy){ dx, dy, C, selection });
+}
+
 /* ---- rounding ------------------------------------------------------------------------------------------ */
 
 void round_rows(const struct compute *compute, struct matrix matrix, size_t first, size_t rows, size_t columns) {
@@ -48,15 +74,22 @@ void round_rows(const struct compute *compute, struct matrix matrix, size_t firs
 			columns, matrix.stride);
 }
 
+struct weight { const struct compute *compute; size_t offset; };
+
 static void round_piece(void *context, size_t first, size_t count) {
-	const struct compute *compute = context;
-	compute->kernels->round_to_bf16(compute->rounded + first, compute->parameters->values + first, 1, count, count);
+	const struct weight *weight = context;
+	const struct compute *compute = weight->compute;
+	size_t at = weight->offset + first;
+	compute->kernels->round_to_bf16(compute->rounded + at, compute->parameters->values + at, 1, count, count);
 }
 
 void round_weights(const struct compute *compute) {
-	struct compute copy = *compute;
-	if (compute->rounded != NULL)
-		run_rows(compute->pool, compute->parameters->size, WEIGHTS, round_piece, &copy);
+	for (size_t i = 0; i < compute->parameters->count && compute->rounded != NULL; i++) {
+		const struct parameter *parameter = &compute->parameters->table[i];
+		struct weight weight = { compute, parameter->offset };
+		if (parameter->dimensions == 2)
+			run_rows(compute->pool, parameter->elements, WEIGHTS, round_piece, &weight);
+	}
 }
 
 void tell_complete(const struct compute *compute, size_t group) {
@@ -79,6 +112,12 @@ struct matrix dense_weight(const struct compute *compute, const struct dense *de
 		dense->weight->offset);
 }
 
+void dense_add_bias(const struct compute *compute, const struct dense *dense, struct matrix y, size_t first,
+	size_t rows) {
+	compute->kernels->add_bias(y.fp32 + first * y.stride, parameter_values(compute->parameters, dense->bias), rows,
+		dense->outputs, y.stride);
+}
+
 void dense_forward(const struct compute *compute, const struct dense *dense, struct matrix y, struct matrix x,
 	size_t rows, struct after after) {
 	const struct product product = { rows, dense->outputs, dense->inputs, .a = x, .b = dense_weight(compute, dense),
@@ -87,6 +126,19 @@ void dense_forward(const struct compute *compute, const struct dense *dense, str
 		multiply_short(compute->pool, &product, after.body, after.context);
 	else
 		multiply_rows(compute->pool, &product, after.body, after.context);
+}
+
+struct biased { const struct compute *compute; const struct dense *dense; struct matrix y; };
+
+static void add_bias_to_rows(void *context, size_t first, size_t rows) {
+	const struct biased *biased = context;
+	dense_add_bias(biased->compute, biased->dense, biased->y, first, rows);
+}
+
+void dense_forward_biased(const struct compute *compute, const struct dense *dense, struct matrix y, struct matrix x,
+	size_t rows) {
+	struct biased biased = { compute, dense, y };
+	dense_forward(compute, dense, y, x, rows, (struct after){ add_bias_to_rows, &biased });
 }
 
 static struct product input_product(const struct compute *compute, const struct dense *dense, struct matrix dx,

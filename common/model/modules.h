@@ -25,7 +25,8 @@ struct compute {
 	const struct parameters *parameters;
 	struct pool *pool;
 	const struct kernels *kernels;
-	bfloat16 *rounded;              /* parameters->values in bfloat16; NULL: products are in single precision */
+	bfloat16 *rounded;              /* the weights in bfloat16, placed as in parameters->values; NULL: products are in
+	                                 * single precision */
 
 	/* The current pass. */
 	bool training;                  /* dropout is on */
@@ -37,10 +38,7 @@ struct compute {
 };
 
 /* A function that is called for rows of a product as soon as they are computed; `body` NULL: none. */
-struct after { rows_done *body; void *context; };
-
-/* Calls `body` for each block of `block` rows, on the pool. */
-void run_rows(struct pool *pool, size_t rows, size_t block, rows_done *body, void *context);
+struct after { row_work *body; void *context; };
 
 /* sums[c] += sum over n of x[n, c]; rows are `stride` floats apart. */
 void column_sums(const struct compute *compute, float *sums, const float *x, size_t rows, size_t columns,
@@ -48,6 +46,16 @@ void column_sums(const struct compute *compute, float *sums, const float *x, siz
 
 /* Rounds rows first to first + rows - 1 from fp32 to bf16, if the matrix has bf16. */
 void round_rows(const struct compute *compute, struct matrix matrix, size_t first, size_t rows, size_t columns);
+
+/* Some rows of a larger matrix: row i of the smaller one is row rows[i] - base of the larger one. */
+struct selection { const int32_t *rows; int32_t base; size_t count; };
+
+/* Copies the rows of `from` that are selected to `to`, of C columns; also the rounded ones, if `to` has them. */
+void gather_rows(const struct compute *compute, struct matrix to, struct matrix from, size_t C,
+	const struct selection *selection);
+/* Adds the rows of dy to those of dx that are selected. */
+void gather_rows_backward(const struct compute *compute, struct matrix dx, struct matrix dy, size_t C,
+	const struct selection *selection);
 
 /* Rounds all weights if products are in bfloat16. To be called before a pass when weights have changed. */
 void round_weights(const struct compute *compute);
@@ -72,9 +80,15 @@ struct dense dense_layer(const struct parameter *weight, const struct parameter 
 
 /* The weight, [outputs, inputs]; also rounded if products are in bfloat16. */
 struct matrix dense_weight(const struct compute *compute, const struct dense *dense);
+/* Adds the bias to rows first to first + rows - 1 of y [N, outputs]. */
+void dense_add_bias(const struct compute *compute, const struct dense *dense, struct matrix y, size_t first,
+	size_t rows);
 /* y[rows, outputs] = x[rows, inputs] weight^T; `after` has to add the bias. */
 void dense_forward(const struct compute *compute, const struct dense *dense, struct matrix y, struct matrix x,
 	size_t rows, struct after after);
+/* y[rows, outputs] = x[rows, inputs] weight^T + bias. */
+void dense_forward_biased(const struct compute *compute, const struct dense *dense, struct matrix y, struct matrix x,
+	size_t rows);
 /* dx[rows, inputs] = dy[rows, outputs] weight. */
 void dense_backward_input(const struct compute *compute, const struct dense *dense, struct matrix dx, struct matrix dy,
 	size_t rows, struct after after);

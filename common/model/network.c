@@ -52,10 +52,16 @@ enum precision resolve_precision(enum precision precision) {
 }
 
 void network_set_precision(struct network *network, enum precision precision) {
+	const struct parameters *parameters = network->compute.parameters;
+	size_t end = 0;
+	for (size_t i = 0; i < parameters->count; i++) {
+		const struct parameter *parameter = &parameters->table[i];
+		end = parameter->offset + parameter->elements > end ? parameter->offset + parameter->elements : end;
+	}
 	network->rounded = false;
 	free(network->compute.rounded);
-	network->compute.rounded = precision == PRECISION_BF16
-		? allocate(network->compute.parameters->size, sizeof *network->compute.rounded) : NULL;
+	network->compute.rounded = resolve_precision(precision) == PRECISION_BF16
+		? allocate(end, sizeof *network->compute.rounded) : NULL;
 }
 
 /* Rounds the weights if products are in bfloat16 and the weights may have changed since the last time. */

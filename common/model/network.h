@@ -31,8 +31,7 @@ enum precision { PRECISION_FP32, PRECISION_BF16, PRECISION_AUTO };
 /* Replaces PRECISION_AUTO by the faster precision on this processor; returns the others unchanged. */
 enum precision resolve_precision(enum precision precision);
 
-/* Sets the precision, which must not be PRECISION_AUTO. For bfloat16 the parameters must be a block, not mapped
- * files. */
+/* Sets the precision. */
 void network_set_precision(struct network *network, enum precision precision);
 
 /* Adds the share of the examples to the totals of their step (model/head.h). */

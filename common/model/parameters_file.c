@@ -99,15 +99,13 @@ static int settle_inner_size(struct source *source, struct config *config, struc
 	return 0;
 }
 
-/* Finds the tensor of one parameter, under its name or its alias. */
-static int find_parameter(struct source *source, const struct parameters *parameters, size_t index,
-	struct failure *failure) {
-	const struct parameter *parameter = &parameters->table[index];
-	const struct tensor **found = &source->tensors[index], *other = NULL;
-	if (find(source, parameter->name, found, failure) < 0)
+/* Finds a tensor under its name or its alias (NULL: none). Where both are there, the alias counts if `alias_first`. */
+static int find_named(struct source *source, const char *name, const char *alias, bool alias_first,
+	const struct tensor **found, struct failure *failure) {
+	const struct tensor *other = NULL;
+	if (find(source, name, found, failure) < 0)
 		return -1;
-	if (parameter->alias != NULL && (parameter->alias_first || *found == NULL)
-		&& find(source, parameter->alias, &other, failure) < 0)
+	if (alias != NULL && (alias_first || *found == NULL) && find(source, alias, &other, failure) < 0)
 		return -1;
 	if (other != NULL)
 		*found = other;
@@ -330,9 +328,10 @@ static struct parameters *load(struct source *source, struct config *config, uin
 	source->tensors = allocate(parameters->count, sizeof(struct tensor *));
 	int result = 0;
 	for (size_t i = 0; i < parameters->count && result == 0; i++) {
-		result = find_parameter(source, parameters, i, failure);
+		const struct parameter *parameter = &parameters->table[i];
+		result = find_named(source, parameter->name, parameter->alias, parameter->alias_first, &source->tensors[i], failure);
 		if (result == 0 && source->tensors[i] != NULL)
-			result = check_shape(source, &parameters->table[i], source->tensors[i], failure);
+			result = check_shape(source, parameter, source->tensors[i], failure);
 	}
 	if (result == 0)
 		result = check_missing(source, parameters, seed, failure);
@@ -396,6 +395,15 @@ struct parameters *parameters_map(const char *folder, const struct head_layout *
 	return open_folder((struct source){ .folder = folder, .head = head, .warnings = warnings }, seed, IN_FILE, failure);
 }
 
+struct parameters *parameters_open(const char *folder, const struct head_layout *head, uint64_t seed,
+	const struct warnings *warnings, struct failure *failure) {
+	struct parameters *parameters = parameters_map(folder, head, seed, warnings, failure);
+	if (parameters == NULL || parameters_check(parameters, folder, failure) == 0)
+		return parameters;
+	parameters_free(parameters);
+	return NULL;
+}
+
 struct parameters *parameters_describe(const char *folder, const struct head_layout *head,
 	const struct warnings *warnings, struct failure *failure) {
 	return open_folder((struct source){ .folder = folder, .head = head, .warnings = warnings }, 0, NO_VALUES, failure);
@@ -406,34 +414,36 @@ static int has_head(struct source *source, const struct config *config, struct f
 	struct head_tensor tensors[MAX_HEAD_TENSORS] = { { 0 } };
 	size_t count = source->head->tensors(config, tensors);
 	for (size_t i = 0; i < count; i++) {
-		const struct tensor *found = NULL, *other = NULL;
-		if (tensors[i].rows == 0)
-			continue;
-		if (find(source, tensors[i].name, &found, failure) < 0
-				|| (tensors[i].alias != NULL && find(source, tensors[i].alias, &other, failure) < 0))
+		const struct tensor *found = NULL;
+		if (tensors[i].rows > 0 && find_named(source, tensors[i].name, tensors[i].alias, false, &found, failure) < 0)
 			return -1;
-		if (found == NULL && other == NULL)
+		if (tensors[i].rows > 0 && found == NULL)
 			return 0;
 	}
 	return 1;
 }
 
-int folder_has_head(const char *folder, const struct head_layout *head, struct failure *failure) {
-	struct source source = { .folder = folder, .head = head };
+int folder_find_head(const char *folder, const struct head_layout *const *heads, size_t count, size_t *found,
+	struct failure *failure) {
+	struct source source = { .folder = folder };
 	struct config config;
 	if (config_read_folder(folder, &config, failure) < 0)
 		return -1;
 	source.prefix = model_type_prefix(config.model_type);
 	source.file = safetensors_open(folder, failure);
-	int result = -1;
-	if (source.file != NULL) {
+	int result = source.file == NULL ? -1 : 0;
+	if (result == 0)
 		source.used = allocate(safetensors_count(source.file), sizeof *source.used);
+	for (*found = 0; result == 0 && *found < count; ++*found) {
+		source.head = heads[*found];
 		result = has_head(&source, &config, failure);
-		free(source.used);
+		if (result > 0)
+			break;
 	}
+	free(source.used);
 	safetensors_close(source.file);
 	config_clear(&config);
-	return result;
+	return result < 0 ? -1 : 0;
 }
 
 /* ---- values for a table that is there ------------------------------------------------------------------ */

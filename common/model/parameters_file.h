@@ -20,8 +20,10 @@ struct parameters *parameters_load(const char *folder, const struct head_layout 
 struct parameters *parameters_load_as(struct config *config, const char *folder, const struct head_layout *head,
 	uint64_t seed, const struct warnings *warnings, struct failure *failure);
 
-/* Returns 1 if the folder's files have every tensor of the head, 0 if not. -1: 65, 66. */
-int folder_has_head(const char *folder, const struct head_layout *head, struct failure *failure);
+/* Sets *found to the number of the first of `count` heads of which the folder's files have every tensor; count: none.
+ * -1: 65, 66. */
+int folder_find_head(const char *folder, const struct head_layout *const *heads, size_t count, size_t *found,
+	struct failure *failure);
 
 /* The same as parameters_load() for a model that is only read: tensors in single precision stay in the mapped file,
  * whose pages all processes share, if they are aligned and if query, key and value of a layer are adjacent, as in the
@@ -30,8 +32,8 @@ int folder_has_head(const char *folder, const struct head_layout *head, struct f
 struct parameters *parameters_map(const char *folder, const struct head_layout *head, uint64_t seed,
 	const struct warnings *warnings, struct failure *failure);
 
-/* The type of parameters_load() and parameters_map(). */
-typedef struct parameters *parameters_open(const char *folder, const struct head_layout *head, uint64_t seed,
+/* The same, and checks the values. */
+struct parameters *parameters_open(const char *folder, const struct head_layout *head, uint64_t seed,
 	const struct warnings *warnings, struct failure *failure);
 
 /* The same without values (NULL): the table, the configuration, the lineage and the file's tensors. */

@@ -42,6 +42,9 @@ double evaluation_top_k_accuracy(const struct evaluation *evaluation);
 
 struct loss_interval { double low, high; };
 
+/* How many samples the interval is taken from, where nobody says otherwise. */
+enum { EVALUATION_RESAMPLES = 1000 };
+
 /* The 95 % interval of the loss: the percentile interval of the bootstrap (Efron and Tibshirani 1993, An Introduction
  * to the Bootstrap, chapter 13), from `resamples` samples with replacement. Random numbers are those of numpy's PCG64
  * with this seed; percentiles are interpolated as in numpy. Needs by_record and a target. */

@@ -99,6 +99,7 @@ static void end_step(void *context) {
 
 static void evaluate(void *context, const struct examples *examples) {
 	struct training *training = context;
+	training->evaluation.by_record = training->kind->by_record;
 	training->evaluation.top_k = training->kind->top_k;
 	evaluation_add(&training->evaluation, training->network, examples);
 }
@@ -132,12 +133,18 @@ const struct task *head_task_create(const struct head_task *kind) {
 
 static void add_perplexity(const struct evaluation *evaluation, json_t *line) {
 	json_object_update_new(line, json_pack("{s:o?}", "eval_perplexity", json_real(exp(evaluation_loss(evaluation)))));
+	if (evaluation->targets == 0)
+		return;
+	struct loss_interval interval = evaluation_interval(evaluation, EVALUATION_RESAMPLES, 42);
+	json_object_update_new(line, json_pack("{s:[o?, o?]}", "eval_perplexity_interval", json_real(exp(interval.low)),
+		json_real(exp(interval.high))));
 }
 
 const struct head_task masked_lm_task = {
 	.head = &masked_lm_head,
 	.labels = LABELS_OF_TOKENS,
 	.eval_labels = LABELS_OF_TOKENS,
+	.by_record = true,
 	.targets = "masked tokens",
 	.targets_hint = "mask the records with wwm-mask or random-mask",
 	.add_figures = add_perplexity,

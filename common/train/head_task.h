@@ -11,13 +11,15 @@ struct head_task {
 	const void *head_options;            /* of head->create() */
 	enum label_kind labels;              /* the labels that records must have */
 	enum label_kind eval_labels;         /* what those of --eval must have */
-	int32_t top_k;                       /* of an evaluation, as in struct evaluation */
+	bool by_record;                      /* of an evaluation, as in struct evaluation */
+	int32_t top_k;                       /* the same */
 	const char *targets, *targets_hint;  /* as in struct task */
 	/* Adds the figures of an evaluation, except eval_loss, to a line of metrics. */
 	void (*add_figures)(const struct evaluation *evaluation, json_t *line);
 };
 
-/* A masked language model: the mean cross-entropy over the masked tokens of a step; eval_perplexity. */
+/* A masked language model: the mean cross-entropy over the masked tokens of a step; eval_perplexity, and
+ * eval_perplexity_interval, [low, high], from as many samples as perplexity takes, and its seed. */
 extern const struct head_task masked_lm_task;
 
 /* A classifier of records: the mean cross-entropy over the records of a step; eval_accuracy. Its head and that head's

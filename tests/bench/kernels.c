@@ -145,10 +145,20 @@ static double sum_of_squares(const float *x, size_t n) {
 	return sum;
 }
 
+/* Sums of products are counted as those of the libraries are. */
+static void multiply_few(const struct few_rows *product) {
+	long long started = start();
+	__real_kernels()->multiply_few(product);
+	count(started, (double)product->rows, (double)product->outputs, (double)product->inputs);
+}
+
 const struct kernels *__wrap_kernels(void) {
-	static const struct kernels timed = { "timed", add_bias, add_bias_backward, round_to_bf16, activate,
-		activate_backward, layer_norm, layer_norm_backward, dropout_add, dropout_backward, softmax, softmax_backward,
-		cross_entropy, log_sum_exp, distill, sum_of_squares, adamw };
+	static const struct kernels timed = { .name = "timed", .add_bias = add_bias, .add_bias_backward = add_bias_backward,
+		.round_to_bf16 = round_to_bf16, .multiply_few = multiply_few, .activate = activate,
+		.activate_backward = activate_backward, .layer_norm = layer_norm, .layer_norm_backward = layer_norm_backward,
+		.dropout_add = dropout_add, .dropout_backward = dropout_backward, .softmax = softmax,
+		.softmax_backward = softmax_backward, .cross_entropy = cross_entropy, .log_sum_exp = log_sum_exp,
+		.distill = distill, .sum_of_squares = sum_of_squares, .adamw = adamw };
 	return &timed;
 }
 

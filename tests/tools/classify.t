@@ -164,7 +164,9 @@ is 'frozen steps train the head alone' "$(classify-step --model "$tiny" --poolin
 mkdir manual
 ln -s "$tiny" manual/tiny
 cp train.arrows manual/labelled.arrows
-sed -n '/^As ULMFiT does it/,/^\.Ed/{s/\\e$/\\/;/^\.\|^As/!p}' "$top/man/classify-step.1" > manual/example
+awk -v RS='[.](Bd|Ed)[^\n]*\n' '/^classify-step.*--unfreeze-every/' "$top/man/classify-step.1" |
+	sed 's/\\e$/\\/' > manual/example
+ok "the manual's example is found" test -s manual/example
 status "the manual's example runs" 0 bash -c 'cd manual && bash -o pipefail example'
 is 'all groups have thawed in the end' "$(tail -n 1 <<< "$out_text" | jq '[.learning_rates[]] | all(. > 0)')" true
 
@@ -221,6 +223,28 @@ status 'a text without a label is refused' 65 learn --lr-scheduler-type constant
 like 'with a hint' "$err_text" 'record 25: label is -1, .*select-records --label'
 status 'and left out by select-records' 0 learn --lr-scheduler-type constant \
 	< <(texts texts.jsonl | select-records --label 0,1)
+
+# A line that somebody types is answered before the next one is typed.
+if script -qec true /dev/null < /dev/null > /dev/null 2>&1; then
+	mkfifo typed
+	script -qec "imdb-read --format lines | wordpiece --model of-texts | classify --model of-texts | rec-dump" \
+		/dev/null < typed > shown &
+	exec 3> typed
+	for line in 'a film' 'so bad'; do
+		echo "$line" >&3
+		answers=$((answers + 1))
+		for _ in {1..600}; do
+			[ "$(grep -c '"prediction"' shown)" -lt $answers ] || break
+			sleep 0.1
+		done
+		is "a typed line is answered at once: $line" "$(grep -c '"prediction"' shown)" $answers
+	done
+	printf '\004' >&3 # the end of what is typed
+	exec 3>&-
+	wait
+else
+	skip 'a typed line is answered at once' 'needs script and a pseudo-terminal'
+fi
 
 # accuracy.
 cat > counted.jsonl <<- 'END'

@@ -60,8 +60,10 @@ model-card run/downloads/owner/base > card
 ok 'without a base there is no licence' bash -c '! grep -q ^license: card'
 like 'and it says so' "$(cat card)" 'did not say: look there'
 
-status 'a push without a repository' 2 make_imdb push
+runs=$(ls run/imdb)
+status 'a push without a repository' 2 make_imdb push LEARNING_RATE=1
 like 'says what is missing' "$err_text" 'REPO=OWNER/NAME: the repository to push to is missing'
+is 'before anything is trained' "$(ls run/imdb)" "$runs"
 if ! git lfs version > /dev/null 2>&1 || ! command -v python3 > /dev/null; then
 	skip 'pushing' 'no git-lfs or no python3'
 	finish
@@ -86,6 +88,9 @@ like 'there is nothing to push' "$out_text" 'has these files already$'
 
 status 'a repository that is not there' 69 push-model "$scratch/none" run/imdb/latest/hub
 like 'says what to do' "$err_text" 'cannot be cloned \(make the repository first, at .*/new; log in by'
+status 'a push to it' 2 make_imdb push REPO="$scratch/none" LEARNING_RATE=1
+like 'says so as well' "$err_text" 'cannot be cloned \(make the repository first'
+is 'before anything is trained for it' "$(ls run/imdb)" "$runs"
 status 'a name without an owner' 64 push-model name run/imdb/latest/hub
 status 'what is no model folder' 66 push-model "$scratch/bare repository" lfs
 

@@ -28,6 +28,27 @@ is 'a classifier alone is one that was made by hand' "$(
 	wordpiece --model 'ba se' --max-length 128 < "$(echo run/se\ nt/text-*/train.arrows)" | shuffle-records --epochs 3 --seed 1 |
 		classify-step --model 'ba se' --out hand --lr 1e-2 --batch-size 32 --labels neg,pos --seed 3 2> /dev/null > metrics.jsonl
 	model-info --diff hand run/se\ nt/alone-*/model)" ''
+classifier=$(echo run/se\ nt/tuned-*/model)
+"$top/pipelines/model-card" --base 'ba se' --dataset stanfordnlp/imdb --metric accuracy=0.9 "$classifier" > card
+like 'the card of a classifier tells the hub its task' "$(cat card)" '^pipeline_tag: text-classification$'
+if [ -n "$torch" ]; then
+	rec-dump run/se\ nt/text-*/test.arrows > texts.jsonl
+	wordpiece --model "$classifier" --max-length 30 run/se\ nt/text-*/test.arrows | classify --model "$classifier" |
+		rec-dump > classified.jsonl
+	is 'pipeline("text-classification") opens its folder, and says the same' "$("$torch" - "$classifier" 2> /dev/null <<- 'END'
+		import json, sys
+		from transformers import pipeline
+		ask = pipeline("text-classification", model=sys.argv[1])
+		answers = ask([json.loads(line)["text"] for line in open("texts.jsonl")], truncation=True, max_length=30)
+		ours = [json.loads(line) for line in open("classified.jsonl")]
+		print(len(ours), all(answer["label"] == ["neg", "pos"][our["prediction"]]
+		                     and abs(answer["score"] - max(our["scores"])) < 1e-5
+		                     for answer, our in zip(answers, ours, strict=True)))
+	END
+	)" '40 True'
+else
+	skip 'pipeline("text-classification") opens its folder' 'no Python with PyTorch and transformers'
+fi
 status 'a second time there is nothing to do' 0 make_imdb "${sentiment[@]}" SENTIMENT='run/se nt'
 is 'but to show the report' "$out_text" "$(grep -A 9 '^80 reviews' <<< "$first")"
 make_imdb "${sentiment[@]}" SENTIMENT='run/se nt' CLASSIFIER_EPOCHS=1 > log 2>&1

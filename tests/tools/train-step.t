@@ -123,6 +123,8 @@ is 'an evaluation an epoch' "$(grep eval_loss "$scratch/metrics" | sed 's/, "eva
 {"step": 4, "epoch": 2, '
 is 'the last evaluation is of the model written' "$(tail -n 1 "$scratch/metrics" | number eval_loss - | xargs printf %.6f)" \
 	"$(perplexity --model "$scratch/eval" "$scratch/eval.arrows" | cut -d' ' -f4)"
+is 'with its interval' "$(tail -n 1 "$scratch/metrics" | grep -o '"eval_perplexity_interval.*' | grep -oE '[0-9.]+' |
+	xargs printf '%.6g ')" "$(perplexity --model "$scratch/eval" "$scratch/eval.arrows" | cut -d' ' -f10,12) "
 
 # A batch never crosses an epoch: 1,000 records, 3 epochs, batches of 64 are 48 steps, known from the start.
 yes '{"input_ids": [5, 6, 7], "labels": [-100, 8, -100]}' | head -n 1000 | rec-load --type masked > "$scratch/thousand.arrows"

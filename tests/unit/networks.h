@@ -33,6 +33,17 @@ static inline struct parameters *random_model(struct config config, const struct
 	return p;
 }
 
+/* Adds every group that has no memory yet, with all its tensors except running statistics. */
+static inline void blocks_add_all(struct blocks *blocks) {
+	const struct parameters *parameters = blocks->parameters;
+	bool *trains = allocate(parameters->count, sizeof *trains);
+	for (size_t i = 0; i < parameters->count; i++)
+		trains[i] = !parameters->table[i].is_statistic;
+	for (size_t g = 0; g < parameters->group_count; g++)
+		blocks_add_group(blocks, g, trains);
+	free(trains);
+}
+
 /* A network, and gradients of every tensor. */
 struct trained {
 	struct parameters *p;

@@ -162,7 +162,7 @@ static void double_rows(void *context, size_t first_row, size_t rows) {
 
 enum way { ROWS, TILES, SHORT };
 
-static void run_rows(struct pool *pool, const struct product *product, enum way way) {
+static void multiply_by(struct pool *pool, const struct product *product, enum way way) {
 	struct reported reported = { product, calloc(product->rows + 1, sizeof *reported.times) };
 	assert_non_null(reported.times);
 	(way == SHORT ? multiply_short : multiply_rows)(pool, product, double_rows, &reported);
@@ -182,7 +182,7 @@ static void compare_threads(struct shape shape, bool transpose_a, bool transpose
 		if (way == TILES)
 			multiply_tiles(pool, t == 0 ? &first.product : &o.product);
 		else
-			run_rows(pool, t == 0 ? &first.product : &o.product, way);
+			multiply_by(pool, t == 0 ? &first.product : &o.product, way);
 		if (t == 0)
 			compare_with_plain(&first, way == TILES ? 1 : 2);
 		else
