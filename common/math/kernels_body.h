@@ -91,7 +91,10 @@ static void round_to_bf16(bfloat16 *y, const float *x, size_t N, size_t C, size_
 	for (size_t n = 0; n < N; n++, x += stride, y += stride)
 		for (size_t c = 0; c < C; c += WIDTH) {
 			halves upper = upper_halves(load(x + c, C - c));
-			memcpy(y + c, &upper, (C - c < WIDTH ? C - c : WIDTH) * sizeof *y);
+			if (C - c < WIDTH)
+				memcpy(y + c, &upper, (C - c) * sizeof *y);
+			else
+				memcpy(y + c, &upper, sizeof upper);
 		}
 }
 

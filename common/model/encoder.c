@@ -54,13 +54,6 @@ void encoder_free(struct encoder *encoder) {
 
 /* ---- the arrays ---------------------------------------------------------------------------------------- */
 
-/* Rows whose stride is a multiple of 4 KB share a few sets of the cache. The gradients of weights, which are sums down
- * the columns, run 8 % faster with other strides. (The forward pass would be slower with oneDNN, unless the rows of the
- * weights had other strides as well.) */
-static size_t spread(size_t columns) {
-	return columns % 1024 == 0 ? columns + 16 : columns;
-}
-
 static void take_norm(struct arena *arena, struct norm *norm, size_t rows, struct matrix y) {
 	norm->x = arena_take(arena, rows * norm->weight->elements);
 	norm->mean = arena_take(arena, rows);
@@ -90,13 +83,13 @@ static void take_layer(struct encoder *encoder, struct arena *arena, struct laye
 	layer->values = matrix_at(layer->keys, 0, C);
 	layer->context = arena_take_matrix(arena, R, C, rounded);
 	take_norm(arena, &layer->attention_norm, R, encoder->attended);
-	layer->before_activation = arena_take(arena, R * encoder->F);
+	layer->before_activation = arena_take_matrix(arena, R, fast_stride(encoder->F), false);
 	take_norm(arena, &layer->output_norm, R, y);
 }
 
 /* Takes the arrays for the activated rows and, in a training pass, for the gradient of the intermediate layer. */
 static struct arena_range take_wide(struct encoder *encoder, struct arena *arena) {
-	size_t C = encoder->C, N = encoder->N, F = spread(encoder->F), columns = F > 3 * C ? F : 3 * C;
+	size_t C = encoder->C, N = encoder->N, F = fast_stride(encoder->F), columns = F > 3 * C ? F : 3 * C;
 	bool rounded = encoder->compute->rounded != NULL;
 	struct arena_range between = { .start = arena->used };
 	encoder->activated = (struct matrix){ .stride = encoder->F };

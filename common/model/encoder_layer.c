@@ -70,14 +70,13 @@ static void dense_and_norm(struct encoder *encoder, const struct dense *dense, c
 }
 
 void layer_forward(struct encoder *encoder, const struct layer *layer) {
-	size_t R = layer->R, F = encoder->F;
+	size_t R = layer->R;
 	project(encoder, layer);
 	attention_forward(encoder, layer);
 	dense_and_norm(encoder, &layer->attention_output, &layer->attention_norm, layer->context, layer->residual.fp32, R);
 
-	const struct matrix y = float_matrix(layer->before_activation, F);
-	struct product_end end = { .encoder = encoder, .dense = &layer->intermediate, .y = y };
-	dense_forward(encoder->compute, &layer->intermediate, y, layer->attention_norm.y, R,
+	struct product_end end = { .encoder = encoder, .dense = &layer->intermediate, .y = layer->before_activation };
+	dense_forward(encoder->compute, &layer->intermediate, layer->before_activation, layer->attention_norm.y, R,
 		(struct after){ activate_rows, &end });
 	dense_and_norm(encoder, &layer->output, &layer->output_norm, encoder->activated, layer->attention_norm.y.fp32, R);
 }
@@ -85,7 +84,7 @@ void layer_forward(struct encoder *encoder, const struct layer *layer) {
 /* ---- backward ------------------------------------------------------------------------------------------ */
 
 /* The backward pass of y = activation(x). It also recomputes y, which the gradient of the output weight needs. */
-struct activation_gradient { struct encoder *encoder; const float *x; struct matrix y, dx; };
+struct activation_gradient { struct encoder *encoder; struct matrix x, y, dx; };
 
 /* Replaces the gradient of y, in dx, by the gradient of x. */
 static void activate_rows_backward(void *context, size_t first, size_t rows) {
@@ -93,7 +92,7 @@ static void activate_rows_backward(void *context, size_t first, size_t rows) {
 	struct encoder *encoder = gradient->encoder;
 	size_t F = encoder->F;
 	for (size_t r = first; r < first + rows; r++) {
-		const float *x = gradient->x + r * F;
+		const float *x = gradient->x.fp32 + r * gradient->x.stride;
 		float *dx = gradient->dx.fp32 + r * gradient->dx.stride;
 		activate_row(encoder, gradient->y, r, x);
 		encoder->compute->kernels->activate_backward(encoder->config->hidden_act, dx, dx, x, F);

@@ -21,7 +21,7 @@ struct layer {
 	struct matrix queries, keys, values; /* [R, C], [N, C], [N, C], parts of wider rows; fp32 only */
 	struct matrix context;           /* [R, C] */
 	struct norm attention_norm;      /* [R, C]; its y is the encoder's `attended` */
-	float *before_activation;        /* [R, F] */
+	struct matrix before_activation; /* [R, F] */
 	struct norm output_norm;         /* [R, C]; its y is the next layer's x */
 };
 
@@ -46,7 +46,7 @@ struct encoder {
 
 	float *gradients[2];             /* [N, C] each: the gradients of a layer's output and input */
 	struct norm_scratch norm_scratch;/* for N rows */
-	struct matrix wide;              /* [N, F], stride spread(F): the gradient of the intermediate layer; later those of
+	struct matrix wide;              /* [N, F], stride fast_stride(F): the gradient of the intermediate layer; later those of
 	                                  * queries, keys and values, [N, 3 C] */
 };
 

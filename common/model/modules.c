@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { SUM_COLUMNS = 64, WEIGHTS = 1 << 16 };
+enum { SUM_COLUMNS = 256, WEIGHTS = 1 << 16 };
 
 /* ---- column sums --------------------------------------------------------------------------------------- */
 
