@@ -153,6 +153,13 @@ static bool projection_trains(const struct encoder *encoder, const struct layer 
 	return false;
 }
 
+struct gradient_end { const struct encoder *encoder; struct matrix gradient; };
+
+static void round_gradient_rows(void *context, size_t first, size_t rows) {
+	const struct gradient_end *end = context;
+	round_rows(end->encoder->compute, end->gradient, first, rows, end->encoder->C);
+}
+
 /* Places the gradients in `wide` in the layout of queries, keys and values: [N, 3 C]; or [R, C], then [N, 2 C]. */
 static struct attention_gradients place_gradients(const struct encoder *encoder, const struct layer *layer) {
 	struct attention_gradients gradients = { .dqueries = encoder->wide };
@@ -177,9 +184,12 @@ void layer_backward(struct encoder *encoder, size_t index, float *dy, float *dx,
 	dense_backward_parameters(compute, &layer->attention_output, branch, layer->context, R);
 	if (!below && !projection_trains(encoder, layer))
 		return;
-	const struct matrix dcontext = float_matrix(other, encoder->C);
+	/* The activated rows, of which the backward pass above was the last use, make room for the rounded gradient. */
+	const struct matrix dcontext = { other, encoder->activated.bf16, encoder->C };
+	struct gradient_end end = { encoder, dcontext };
 	const struct attention_gradients gradients = place_gradients(encoder, layer);
-	dense_backward_input(compute, &layer->attention_output, dcontext, branch, R, nothing);
+	dense_backward_input(compute, &layer->attention_output, dcontext, branch, R,
+		(struct after){ round_gradient_rows, &end });
 	attention_backward(encoder, layer, dcontext, &gradients);
 	projection_parameters(encoder, layer, &gradients);
 	if (below)
