@@ -172,7 +172,7 @@ check:
 roots:
 	@tests/roots
 
-preloaded = $(BUILD)/tests/fault/faults.so $(BUILD)/tests/fault/calls.so
+preloaded = $(patsubst tests/fault/%.c,$(BUILD)/tests/fault/%.so,$(wildcard tests/fault/*.c))
 tests: $(unit_tests) $(preloaded)
 	@:
 

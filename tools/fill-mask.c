@@ -17,6 +17,7 @@
 #include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/options.h"
+#include "cli/sandbox.h"
 #include "corpus/json_lines.h"
 #include "corpus/lines.h"
 #include "corpus/source.h"
@@ -43,6 +44,7 @@ static const struct option_entry options[] = {
 	OPTION_CHOICE("dtype", &dtype, PRECISIONS, "precision of matrix products; auto: the faster"),
 	OPTION_SEED(&seed),
 	OPTION_THREADS(&threads),
+	OPTION_SANDBOX,
 	OPTION_END
 };
 
@@ -147,9 +149,8 @@ static void open_lines(struct texts *texts, int descriptor) {
 	texts->json = (struct json_reader){ .input = texts->input, .name = texts->name, .limit = DOCUMENT_LIMIT };
 }
 
-static void open_texts(struct texts *texts, const char *path) {
+static void open_texts(struct texts *texts, int descriptor, const char *path) {
 	struct failure failure;
-	int descriptor = open_input(path);
 	*texts = (struct texts){ .name = input_name(path) };
 	if (!begins_a_stream(descriptor)) {
 		open_lines(texts, descriptor);
@@ -349,11 +350,13 @@ int main(int argc, char **argv) {
 	struct failure failure;
 	const char *path = parse_options_with_input(argc, argv, &usage, options);
 
+	sandbox_reading();
 	struct tokenizer *tokenizer = must(tokenizer_load(model, &failure), &failure);
 	struct parameters *parameters = must(parameters_open(model, &masked_lm_head.layout, (uint64_t)seed, &print_warnings,
 		&failure), &failure);
 	check_vocabulary(tokenizer, &parameters->config);
 
+	int input = open_last_input(path);
 	struct pool *pool = create_pool(threads);
 	struct filler filler = { .config = &parameters->config,
 		.network = network_create(parameters, &masked_lm_head, NULL, pool), .tokenizer = tokenizer,
@@ -371,7 +374,7 @@ int main(int argc, char **argv) {
 	struct texts texts;
 	const char *text;
 	size_t length;
-	open_texts(&texts, path);
+	open_texts(&texts, input, path);
 	while (next_text(&texts, &text, &length)) {
 		compute(&filler, text, length, &texts);
 		answer(&filler);

@@ -21,6 +21,7 @@
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "cli/sandbox.h"
 #include "cli/streams.h"
 #include "corpus/source.h"
 #include "record/columns.h"
@@ -54,6 +55,7 @@ static const struct option_entry options[] = {
 		"of csv and tsv: the first line names the columns, or they are 1, 2, ... (else yes)"),
 	OPTION_INTEGER("limit", &limit, 1, INT64_C(1) << 53, "N", "only the first N documents"),
 	OPTION_PROGRESS,
+	OPTION_SANDBOX,
 	OPTION_END
 };
 
@@ -269,6 +271,7 @@ struct input {
 	enum kind kind;
 	int format;                     /* what it turned out to be when it was opened */
 	int descriptor;                 /* of a file or shard */
+	bool last;                      /* no file is opened after it */
 	struct inflate_reader *inflate; /* of a file or shard */
 	struct source *source;
 };
@@ -321,11 +324,12 @@ static struct inputs find_inputs(char **operands, const struct splits *splits) {
 
 static void open_file_input(struct input *input, const struct splits *splits) {
 	struct failure failure;
-	input->descriptor = open_input(input->path);
+	input->descriptor = input->last ? open_last_input(input->path) : open_input(input->path);
 	if (isatty(input->descriptor) && (format == FORMAT_AUTO || format == FORMAT_IMDB || format == FORMAT_ARROW))
 		die(EX_USAGE, "%s: a terminal (name a file, or give --format lines to type documents)",
 			input_name(input->path));
-	input->inflate = must(inflate_open(input->descriptor, input_name(input->path), &failure), &failure);
+	input->inflate = must((isatty(input->descriptor) ? inflate_open_prompt : inflate_open)(input->descriptor,
+		input_name(input->path), &failure), &failure);
 	input->format = format;
 	if (format == FORMAT_AUTO)
 		input->format = check(find_format(input->inflate, input->path, &reading, &failure), &failure);
@@ -650,6 +654,7 @@ static void read_input(struct input *input, const struct splits *splits, struct 
 		check_schema(out, input);
 	if (only && input->format == FORMAT_ARROW)
 		stream_info_copy(&out->info, reader_info(arrow_source(input->source)->reader));
+	out->info.interactive |= is_file(input) && isatty(input->descriptor);
 	if (!only && input->format == FORMAT_ARROW && !is_regular(input))
 		die(EX_USAGE, "%s: one of several Arrow streams has to be a file (rec-cat joins streams from pipes)",
 			input_name(input->path));
@@ -683,10 +688,12 @@ int main(int argc, char **argv) {
 	check(splits_parse(split_list, &splits, &failure), &failure);
 	set_reading();
 	refuse_terminal();
+	sandbox_reading();
 	stream_info_init(&out.info);
 	struct inputs inputs = find_inputs(argv + first, &splits);
 	if (inputs.count > 1)
 		join_streams(&inputs, &splits, &out);
+	inputs.items[inputs.count - 1].last = true;
 	for (size_t i = 0; i < inputs.count && !is_full(&out); i++)
 		read_input(&inputs.items[i], &splits, &out, inputs.count == 1);
 	struct writer *writer = out.writer;

@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/options.h"
+#include "cli/sandbox.h"
 #include "model/digests.h"
 #include "model/head.h"
 #include "model/parameters_file.h"
@@ -26,6 +27,7 @@ static const struct option_entry options[] = {
 	OPTION_FLAG("diff", &diff, "print what differs between two model folders; exit 1 when something does"),
 	OPTION_FLAG("json", &json_output, "print one JSON object"),
 	OPTION_FLAG("verify", &verify, "compare weights and files with the digests that were written with them"),
+	OPTION_SANDBOX,
 	OPTION_END
 };
 
@@ -407,6 +409,7 @@ int main(int argc, char **argv) {
 		die(EX_USAGE, "%d operands: it takes one model folder, and with --diff two", argc - operand);
 	for (int i = operand; i < argc; i++)
 		check_model_folder(argv[i]);
+	sandbox_reading();
 	if (diff)
 		return compare_models(argv[operand], argv[operand + 1]);
 	if (verify)

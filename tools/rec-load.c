@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/options.h"
+#include "cli/sandbox.h"
 #include "cli/streams.h"
 #include "corpus/json_lines.h"
 #include "record/stream.h"
@@ -25,6 +26,7 @@ static const char *model;
 static const struct option_entry options[] = {
 	OPTION_CHOICE("type", &type, "text|tokens|chunks|masked", "the record type, which fixes columns and their types"),
 	OPTION_MODEL(&model, "put the vocabulary of this model folder into the stream's metadata"),
+	OPTION_SANDBOX,
 	OPTION_END
 };
 
@@ -48,7 +50,7 @@ struct input {
 
 static void open_records(struct input *input, const char *path) {
 	struct failure failure;
-	int descriptor = open_input(path);
+	int descriptor = open_last_input(path);
 	/* no record of a stream has more bytes than this limit */
 	*input = (struct input){ .reader = { .name = input_name(path), .limit = INT32_MAX } };
 	input->reader.input = must(inflate_open_prompt(descriptor, input_name(path), &failure), &failure);
@@ -424,6 +426,7 @@ int main(int argc, char **argv) {
 	struct failure failure;
 	const struct json_record *record;
 
+	sandbox_reading();
 	stream_info_init(&info);
 	info.type = (enum record_type)(type + 1);
 	if (model != NULL)

@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "cli/sandbox.h"
 #include "cli/streams.h"
 #include "record/stream.h"
 #include "text/tokenizer.h"
@@ -23,6 +24,7 @@ static const struct option_entry options[] = {
 		"included; 0: none is cut"),
 	OPTION_FLAG("cased", &cased, "with --vocab: bert-base-cased's rules, which keep case and accents"),
 	OPTION_THREADS(&threads),
+	OPTION_SANDBOX,
 	OPTION_PROGRESS,
 	OPTION_END
 };
@@ -111,8 +113,9 @@ static void end_workers(struct worker *workers, int count, const char *input) {
 
 int main(int argc, char **argv) {
 	const char *input = parse_options_with_input(argc, argv, &usage, options);
+	sandbox_reading();
 	struct tokenizer *tokenizer = load();
-	struct reader *reader = open_input_stream(input);
+	struct reader *reader = open_stream(open_last_input(input), input);
 	struct failure failure;
 	struct stream_info info;
 	struct stage stage = { .tokenizer = tokenizer };

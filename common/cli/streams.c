@@ -41,13 +41,16 @@ struct writer *open_untold_output_stream(const struct schema *schema, const stru
 	return writer;
 }
 
-struct reader *open_input_stream(const char *path) {
+struct reader *open_stream(int descriptor, const char *path) {
 	struct failure failure;
-	int descriptor = open_input(path);
 	if (isatty(descriptor))
 		die(EX_USAGE, "%s: a terminal gives no binary records (pipe them in from another stage, or name a file; "
 			"rec-load reads JSON lines, and imdb-read text)", input_name(path));
 	return must(reader_open(descriptor, input_name(path), &failure), &failure);
+}
+
+struct reader *open_input_stream(const char *path) {
+	return open_stream(open_input(path), path);
 }
 
 struct table *open_input_table(const char *path, const char *memory, struct reader **reader) {

@@ -32,6 +32,9 @@ struct writer *open_untold_output_stream(const struct schema *schema, const stru
  * input is a terminal. */
 struct reader *open_input_stream(const char *path);
 
+/* The same on an open descriptor; `path` is its path, for messages. */
+struct reader *open_stream(int descriptor, const char *path);
+
 /* Reads a filter's whole input into a table: open_input_stream(), then table_read() with the limit of --memory. Refuses
  * a terminal as standard output before it reads. Ends the program when it fails. */
 struct table *open_input_table(const char *path, const char *memory, struct reader **reader);

@@ -31,7 +31,8 @@
 	if (real_##name == NULL) \
 		*(void **)&real_##name = dlsym(RTLD_NEXT, #name)
 
-static const char *call, *log_name;
+static const char *call;
+static int log_descriptor = -1;
 static long at;
 static bool on;
 static atomic_long calls;
@@ -39,21 +40,20 @@ static atomic_long calls;
 __attribute__((constructor))
 static void begin(void) {
 	const char *number = getenv("FAULT_AT");
+	/* Opened at once: a program in a sandbox (common/cli/sandbox.h) opens no file at its end. */
+	if (getenv("FAULT_LOG") != NULL)
+		log_descriptor = open(getenv("FAULT_LOG"), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	call = getenv("FAULT_CALL");
-	log_name = getenv("FAULT_LOG");
 	at = number == NULL ? 0 : atol(number);
 	on = getenv("FAULT_ON") != NULL;
 }
 
 __attribute__((destructor))
 static void end(void) {
-	FILE *log = log_name == NULL ? NULL : fopen(log_name, "we");
 	long total = calls;
 	call = NULL;
-	if (log != NULL) {
-		fprintf(log, "%ld\n", total);
-		fclose(log);
-	}
+	if (log_descriptor >= 0)
+		dprintf(log_descriptor, "%ld\n", total);
 }
 
 /* For a debugger to stop at. */

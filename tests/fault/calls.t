@@ -132,7 +132,8 @@ while read -r -a words; do
 	for kind in malloc read write open mmap fsync rename thread; do
 		run $kind 0 '' "${words[@]}"
 		total=$(cat count)
-		for number in $(samples $kind "$total"); do
+		[ -n "$total" ] || found+="$kind: calls were not counted "
+		for number in $(samples $kind "${total:-0}"); do
 			try $kind "$number" ''
 			if [ $kind = malloc ] && [ "${TORTURE:-0}" != 0 ]; then try $kind "$number" on; fi
 		done

@@ -11,7 +11,7 @@ for tool in $named; do
 	# What changes nothing that is written is in no lineage.
 	is "$tool: its options without a value are known as such" "$("$tool" --help |
 		awk '/^  --[a-z0-9-]+(  .*)?$/ { print $1 }' |
-		grep -vxE -e '--(resume|force|progress|verbose|help|version)' | grep -vxF -e "$flags")" ''
+		grep -vxE -e '--(resume|force|no-sandbox|progress|verbose|help|version)' | grep -vxF -e "$flags")" ''
 	is "$tool: and those with a value are not" "$("$tool" --help | awk '/^  --[a-z0-9-]+ [^ ]/ { print $1 }' |
 		grep -xF -e "$flags")" ''
 done
