@@ -29,4 +29,7 @@ int json_file_find(const char *folder, const char *file, size_t limit, json_t **
 /* Parses a text that holds an object; `name` says in messages where the text comes from. NULL: 65. */
 json_t *json_object_parse(const char *text, size_t length, const char *name, struct failure *failure);
 
+/* The length of the string that a text begins with, both quotes included; of the whole text if the string has no end. */
+size_t json_quoted_length(const char *text, size_t length);
+
 #endif

@@ -9,6 +9,7 @@
 
 #include "base/json_file.h"
 #include "base/memory.h"
+#include "base/words.h"
 #include "text/added.h"
 #include "text/special_tokens.h"
 #include "text/vocabulary_json.h"
@@ -25,28 +26,20 @@ struct sources {
 	bool named, bert;             /* a class is named; it is BERT's */
 };
 
-static bool is_one_of(const char *word, const char *const *words, size_t count) {
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(word, words[i]) == 0)
-			return true;
-	return false;
-}
-#define IS_ONE_OF(word, words) is_one_of(word, words, sizeof words / sizeof *words)
-
 /* ---- the class ------------------------------------------------------------------------------------------- */
 
 /* Tokenizers that are BERT's under another name; each has had a twin with Fast at the end. */
 static const char *const bert_classes[] = { "BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer",
 	"MobileBertTokenizer", "LayoutLMTokenizer", "LxmertTokenizer", "SqueezeBertTokenizer", "ConvBertTokenizer",
-	"DPRContextEncoderTokenizer", "DPRQuestionEncoderTokenizer", "DPRReaderTokenizer" };
+	"DPRContextEncoderTokenizer", "DPRQuestionEncoderTokenizer", "DPRReaderTokenizer", NULL };
 
 /* Those that are whatever a tokenizer.json says. */
-static const char *const generic_classes[] = { "PreTrainedTokenizer", "TokenizersBackend", "PythonBackend" };
+static const char *const generic_classes[] = { "PreTrainedTokenizer", "TokenizersBackend", "PythonBackend", NULL };
 
 /* Models whose tokenizer is BERT's where no class is named (TOKENIZER_MAPPING_NAMES). */
 static const char *const bert_models[] = { "bert", "distilbert", "electra", "mobilebert", "layoutlm", "lxmert",
 	"squeezebert", "convbert", "dpr", "ernie", "megatron-bert", "nezha", "nomic_bert", "qdqbert", "realm", "retribert",
-	"visual_bert" };
+	"visual_bert", NULL };
 
 static const char *text_of(const json_t *object, const char *key) {
 	return json_string_value(json_object_get(object, key));
@@ -69,11 +62,11 @@ static int choose_class(struct sources *sources, struct failure *failure) {
 	char *class = class_name(sources);
 	int result = 0;
 	sources->named = class != NULL;
-	sources->bert = class ? IS_ONE_OF(class, bert_classes) : model || sources->tokens.tokenizer == NULL;
-	if (class != NULL && !sources->bert && !IS_ONE_OF(class, generic_classes))
+	sources->bert = class ? is_listed(class, bert_classes) : model || sources->tokens.tokenizer == NULL;
+	if (class != NULL && !sources->bert && !is_listed(class, generic_classes))
 		result = fail(failure, EX_DATAERR, "%s: its tokenizer is %s, not BERT's (only the WordPiece tokenizers of BERT and "
 			"its like are read)", sources->folder, class);
-	else if (class == NULL && model != NULL && !IS_ONE_OF(model, bert_models))
+	else if (class == NULL && model != NULL && !is_listed(model, bert_models))
 		result = fail(failure, EX_DATAERR, "%s: a model of type %s has another tokenizer than BERT's (if it does have "
 			"BERT's, name it in tokenizer_config.json: \"tokenizer_class\": \"BertTokenizer\")", sources->folder, model);
 	else if (!sources->bert && sources->tokens.tokenizer == NULL)
