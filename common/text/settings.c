@@ -239,15 +239,13 @@ static int read_decoder(json_t *root, const char *path, struct settings *setting
 /* ---- the two classes ------------------------------------------------------------------------------------- */
 
 /* The id of a special token by its name, where the vocabulary has it; -1 elsewhere. */
-static int32_t named_id(const struct sources *sources, const struct settings *settings, const char *key,
-	const char *fallback) {
-	const char *name = special_tokens_name(&sources->special, key, fallback);
+static int32_t named_id(const struct sources *sources, const struct settings *settings, const char *key) {
+	const char *name = special_tokens_name(&sources->special, key);
 	return name == NULL ? -1 : vocabulary_id(settings->vocabulary, name, strlen(name));
 }
 
-static int need_token(const struct sources *sources, int32_t id, const char *key, const char *fallback,
-	struct failure *failure) {
-	const char *name = special_tokens_name(&sources->special, key, fallback);
+static int need_token(const struct sources *sources, int32_t id, const char *key, struct failure *failure) {
+	const char *name = special_tokens_name(&sources->special, key);
 	return id >= 0 ? 0 : fail(failure, EX_DATAERR, "%s: no token %s (encoding needs it)", sources->folder,
 		name ? name : key);
 }
@@ -267,18 +265,18 @@ static int apply_bert(struct sources *sources, struct settings *settings, struct
 	if (read_switches(sources, &switches, failure) < 0)
 		return -1;
 	settings->normalization = decide(&switches);
-	ids->unk = named_id(sources, settings, "unk_token", "[UNK]"); /* has to be a piece, not an added token */
+	ids->unk = named_id(sources, settings, "unk_token"); /* has to be a piece, not an added token */
 	if (special_tokens_add(&sources->special, &sources->tokens, true, settings, failure) < 0)
 		return -1;
 	added_finish(settings);
-	ids->pad = named_id(sources, settings, "pad_token", "[PAD]");
-	ids->cls = named_id(sources, settings, "cls_token", "[CLS]");
-	ids->sep = named_id(sources, settings, "sep_token", "[SEP]");
-	ids->mask = named_id(sources, settings, "mask_token", "[MASK]");
+	ids->pad = named_id(sources, settings, "pad_token");
+	ids->cls = named_id(sources, settings, "cls_token");
+	ids->sep = named_id(sources, settings, "sep_token");
+	ids->mask = named_id(sources, settings, "mask_token");
 	settings->joins = settings->cleanup = true;
-	return need_token(sources, ids->unk, "unk_token", "[UNK]", failure) < 0
-		|| need_token(sources, ids->cls, "cls_token", "[CLS]", failure) < 0
-		|| need_token(sources, ids->sep, "sep_token", "[SEP]", failure) < 0 ? -1 : 0;
+	return need_token(sources, ids->unk, "unk_token", failure) < 0
+		|| need_token(sources, ids->cls, "cls_token", failure) < 0
+		|| need_token(sources, ids->sep, "sep_token", failure) < 0 ? -1 : 0;
 }
 
 /* A class that goes by the tokenizer.json: TokenizersBackend.__init__(). Where no class is named, a
@@ -302,8 +300,8 @@ static int apply_generic(struct sources *sources, struct settings *settings, str
 	if (special_tokens_add(&sources->special, &sources->tokens, false, settings, failure) < 0)
 		return -1;
 	added_finish(settings);
-	ids->pad = named_id(sources, settings, "pad_token", "[PAD]");
-	ids->mask = named_id(sources, settings, "mask_token", "[MASK]");
+	ids->pad = named_id(sources, settings, "pad_token");
+	ids->mask = named_id(sources, settings, "mask_token");
 	if (ids->unk < 0)
 		return fail(failure, EX_DATAERR, "%s: no token %s (encoding needs it)", path, unknown);
 	return need_processor(root, path, settings, failure);
