@@ -129,8 +129,9 @@ static uint64_t padded(uint64_t size) {
 static char *header_name(const struct header *header) {
 	int prefix = memcmp(header->magic, "ustar", sizeof header->magic) == 0
 		? (int)strnlen(header->prefix, sizeof header->prefix) : 0;
-	return format_text("%.*s%s%.*s", prefix, header->prefix, prefix > 0 ? "/" : "",
-		(int)strnlen(header->name, sizeof header->name), header->name);
+	size_t length = strnlen(header->name, sizeof header->name);
+	return prefix == 0 ? copy_bytes(header->name, length)
+		: format_text("%.*s/%.*s", prefix, header->prefix, (int)length, header->name);
 }
 
 static void set_name(char **name, char *value) {
