@@ -86,19 +86,22 @@ static bool read_number(const char *field, size_t width, uint64_t *number) {
 	return i == width || bytes[i] == ' ' || bytes[i] == '\0';
 }
 
-/* The sum of the block's bytes, its own field read as spaces; some old archives summed signed bytes. */
+/* The sum of the block's bytes, its own field read as spaces. */
+static inline int64_t sum_bytes(const struct header *header, bool with_sign) {
+	const unsigned char *bytes = (const unsigned char *)header, *field = (const unsigned char *)header->checksum;
+	int sum = ' ' * (int)sizeof header->checksum;
+	for (size_t i = 0; i < BLOCK; i++)
+		sum += with_sign ? (signed char)bytes[i] : bytes[i];
+	for (size_t i = 0; i < sizeof header->checksum; i++)
+		sum -= with_sign ? (signed char)field[i] : field[i];
+	return sum;
+}
+
+/* Some old archives summed signed bytes. */
 static bool checksum_holds(const struct header *header) {
-	struct header summed = *header;
-	const unsigned char *bytes = (const unsigned char *)&summed;
-	int plain = 0, with_sign = 0;
 	uint64_t stored;
-	memset(summed.checksum, ' ', sizeof summed.checksum);
-	for (size_t i = 0; i < BLOCK; i++) {
-		plain += bytes[i];
-		with_sign += (signed char)bytes[i];
-	}
 	return read_number(header->checksum, sizeof header->checksum, &stored)
-		&& ((int64_t)stored == plain || (int64_t)stored == with_sign);
+		&& ((int64_t)stored == sum_bytes(header, false) || (int64_t)stored == sum_bytes(header, true));
 }
 
 static bool is_zero(const char *bytes, size_t length) {
