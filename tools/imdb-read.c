@@ -328,7 +328,8 @@ static void open_file_input(struct input *input, const struct splits *splits) {
 	if (isatty(input->descriptor) && (format == FORMAT_AUTO || format == FORMAT_IMDB || format == FORMAT_ARROW))
 		die(EX_USAGE, "%s: a terminal (name a file, or give --format lines to type documents)",
 			input_name(input->path));
-	input->inflate = must(inflate_open(input->descriptor, input_name(input->path), &failure), &failure);
+	input->inflate = must((isatty(input->descriptor) ? inflate_open_prompt : inflate_open)(input->descriptor,
+		input_name(input->path), &failure), &failure);
 	input->format = format;
 	if (format == FORMAT_AUTO)
 		input->format = check(find_format(input->inflate, input->path, &reading, &failure), &failure);
@@ -653,6 +654,7 @@ static void read_input(struct input *input, const struct splits *splits, struct 
 		check_schema(out, input);
 	if (only && input->format == FORMAT_ARROW)
 		stream_info_copy(&out->info, reader_info(arrow_source(input->source)->reader));
+	out->info.interactive |= is_file(input) && isatty(input->descriptor);
 	if (!only && input->format == FORMAT_ARROW && !is_regular(input))
 		die(EX_USAGE, "%s: one of several Arrow streams has to be a file (rec-cat joins streams from pipes)",
 			input_name(input->path));

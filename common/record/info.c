@@ -2,7 +2,6 @@
 #include "record/info.h"
 
 #include <inttypes.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -118,6 +117,8 @@ char *stream_info_format(const struct stream_info *info) {
 		json_object_set_new(json, "all_special_ids", all_ids(info));
 	set_integer(json, "chunk_size", info->chunk_size);
 	set_integer(json, "teacher_vocab_size", info->teacher_vocab_size);
+	if (info->interactive)
+		json_object_set_new(json, "interactive", json_true());
 	if (info->labels != NULL)
 		json_object_set(json, "labels", info->labels);
 	if (info->lineage != NULL)
@@ -217,6 +218,7 @@ static int get_all(json_t *json, struct stream_info *info, struct failure *failu
 			|| get_id(ids, "mask", &info->mask_id, failure) < 0 || get_special_ids(json, info, failure) < 0)
 		return -1;
 	check_epochs(info);
+	info->interactive = json_is_true(json_object_get(json, "interactive"));
 	json_t *labels = json_object_get(json, "labels"), *lineage = json_object_get(json, "lineage");
 	if (labels != NULL && !json_is_array(labels))
 		return fail(failure, EX_DATAERR, "metadata `cloze`: \"labels\" is not an array");

@@ -10,6 +10,7 @@
 #ifndef CLOZE_RECORD_INFO_H
 #define CLOZE_RECORD_INFO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,7 @@ struct stream_info {
 	size_t special_count;
 	int64_t chunk_size;         /* -1: not known */
 	int64_t teacher_vocab_size; /* of the teacher whose answers the records have; -1: not known */
+	bool interactive;           /* somebody types the records and waits for each: no stage holds one back */
 	json_t *labels;             /* an array of strings, the names of the labels 0, 1, ..., owned; NULL: not known */
 	json_t *lineage;            /* an array, owned; NULL: empty */
 };

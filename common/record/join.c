@@ -96,6 +96,7 @@ static bool join_vocabularies(struct stream_info *info, const struct stream_info
 	if (info->special_count != other->special_count
 		|| (bytes > 0 && memcmp(info->all_special_ids, other->all_special_ids, bytes) != 0))
 		stream_info_set_special_ids(info, NULL, 0);
+	/* Each is joined, whether or not those before it are the same. */
 	bool same = equal || !known;
 	same = join_number(&info->vocab_size, other->vocab_size) && same;
 	same = join_number(&info->teacher_vocab_size, other->teacher_vocab_size) && same;

@@ -1,5 +1,6 @@
 /* rewrite: windows of shares. While the threads make the lists of one window, task 0 of the same round writes the
- * window before, and task 1 reads the batch after. */
+ * window before, and task 1 reads the batch after. In an interactive stream a batch is read only when the one before is
+ * written. */
 #include "record/rewrite.h"
 
 #include <stdlib.h>
@@ -37,6 +38,7 @@ struct rewriter {
 	struct schema schema;             /* of the output */
 	struct carried *carried;
 	struct window current, before;    /* of 0 shares: none */
+	int64_t taken;                    /* rows of the batches that windows were taken of */
 	bool started;
 	struct batch *next;               /* the batch after the current window's; NULL: not read yet, or none */
 	bool reads;                       /* this round reads it */
@@ -151,13 +153,14 @@ static bool take_window(struct rewriter *rewriter, struct window *window) {
 	const struct window *last = &rewriter->current;
 	bool continues = last->count > 0 && !ends_batch(last);
 	window->batch = continues ? last->batch : rewriter->next;
-	window->ordinal = continues ? last->ordinal : last->count > 0 ? last->ordinal + last->batch->rows : 0;
+	window->ordinal = continues ? last->ordinal : rewriter->taken;
 	window->past = continues ? last->past : 0;
 	window->count = 0;
 	if (!continues)
 		rewriter->next = NULL;
 	if (window->batch == NULL)
 		return false;
+	rewriter->taken += continues ? 0 : window->batch->rows;
 	while (window->count < window->capacity && !ends_batch(window))
 		take_share(rewriter, window, &window->shares[window->count++]);
 	return true;
@@ -201,9 +204,17 @@ int rewriter_step(struct rewriter *rewriter, struct writer *writer, struct pool 
 	struct window before = rewriter->current;
 	rewriter->current = rewriter->before;
 	rewriter->before = before;
-	rewriter->reads = ends_batch(&rewriter->current) && rewriter->read_result > 0;
+	bool ends = ends_batch(&rewriter->current) && rewriter->read_result > 0;
+	bool waits = ends && reader_info(rewriter->reader)->interactive;
+	rewriter->reads = ends && !waits;
 	pool_run(pool, 2 + rewriter->current.count, run_task, rewriter);
 	const struct failure *found = find_failure(rewriter);
+	if (waits && found == NULL) {
+		/* The next record may not be typed before this one is answered. */
+		rewriter->write_result = write_window(rewriter, &rewriter->current);
+		rewriter->read_result = reader_next(rewriter->reader, &rewriter->next, &rewriter->read_failure);
+		found = find_failure(rewriter);
+	}
 	if (found == NULL)
 		return 1;
 	*failure = *found;

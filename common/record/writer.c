@@ -30,6 +30,7 @@ struct writer {
 	struct builder **builders;
 	int64_t records, batches;
 	int64_t rows;  /* in the builders */
+	int64_t most;  /* rows of a batch; one where the records are typed, so that each goes on at once */
 	uint32_t crc;  /* of the messages so far, the digits of their checksums taken as 0 */
 	size_t end;    /* of the last message, counted from the start of the stream */
 	bool broken;   /* a write failed: no message can be begun any more */
@@ -110,7 +111,7 @@ struct writer *writer_open(int descriptor, const char *name, const struct schema
 	const struct stream_info *info, struct failure *failure) {
 	struct writer *writer = allocate(1, sizeof *writer);
 	*writer = (struct writer){ .descriptor = descriptor, .name = copy_text(name),
-		.builders = allocate(schema->count, sizeof *writer->builders) };
+		.builders = allocate(schema->count, sizeof *writer->builders), .most = info->interactive ? 1 : BATCH_ROWS };
 	schema_copy(&writer->schema, schema);
 	for (size_t i = 0; i < schema->count; i++)
 		writer->builders[i] = builder_create(&writer->schema.fields[i]);
@@ -231,7 +232,7 @@ int writer_end_row(struct writer *writer, struct failure *failure) {
 	if (size > INT32_MAX)
 		return fail(failure, EX_DATAERR, "%s: record %" PRId64 " is larger than 2 GiB (make smaller records)",
 			writer->name, writer_records(writer));
-	return writer->rows == BATCH_ROWS || size >= BATCH_BYTES ? write_batch(writer, false, failure) : 0;
+	return writer->rows == writer->most || size >= BATCH_BYTES ? write_batch(writer, false, failure) : 0;
 }
 
 int writer_flush(struct writer *writer, struct failure *failure) {

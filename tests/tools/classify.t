@@ -224,6 +224,28 @@ like 'with a hint' "$err_text" 'record 25: label is -1, .*select-records --label
 status 'and left out by select-records' 0 learn --lr-scheduler-type constant \
 	< <(texts texts.jsonl | select-records --label 0,1)
 
+# A line that somebody types is answered before the next one is typed.
+if script -qec true /dev/null < /dev/null > /dev/null 2>&1; then
+	mkfifo typed
+	script -qec "imdb-read --format lines | wordpiece --model of-texts | classify --model of-texts | rec-dump" \
+		/dev/null < typed > shown &
+	exec 3> typed
+	for line in 'a film' 'so bad'; do
+		echo "$line" >&3
+		answers=$((answers + 1))
+		for _ in {1..600}; do
+			[ "$(grep -c '"prediction"' shown)" -lt $answers ] || break
+			sleep 0.1
+		done
+		is "a typed line is answered at once: $line" "$(grep -c '"prediction"' shown)" $answers
+	done
+	printf '\004' >&3 # the end of what is typed
+	exec 3>&-
+	wait
+else
+	skip 'a typed line is answered at once' 'needs script and a pseudo-terminal'
+fi
+
 # accuracy.
 cat > counted.jsonl <<- 'END'
 	{"label": 0, "prediction": 0}

@@ -18,6 +18,7 @@ static void comes_back(void **state) {
 	info.pad_id = 0;
 	info.mask_id = 103;
 	info.chunk_size = 128;
+	info.interactive = true;
 	struct lineage_entry entry = { "split-records", "0.1.0", json_pack("[s, s]", "--test-size", "9"), 42 };
 	stream_info_add_stage(&info, &entry);
 	entry.seed = -1;
@@ -36,6 +37,7 @@ static void comes_back(void **state) {
 	assert_int_equal(back.unk_id, -1);
 	assert_int_equal(back.mask_id, 103);
 	assert_int_equal(back.chunk_size, 128);
+	assert_true(back.interactive);
 	assert_int_equal(json_array_size(back.lineage), 2);
 	json_t *stage = json_array_get(back.lineage, 0);
 	assert_int_equal(json_integer_value(json_object_get(stage, "seed")), 42);
