@@ -13,7 +13,8 @@ struct network {
 	struct head *head;
 	struct arena arena;
 	struct wanted wanted; /* the rows that the head wants in the current pass */
-	bool rounded;         /* the copy of the weights in bfloat16 is up to date */
+	bool rounded;         /* the weights have been rounded to bfloat16, */
+	uint64_t version;     /* when the parameters had this version */
 };
 
 struct network *network_create(const struct parameters *parameters, const struct head_class *class, const void *options,
@@ -63,11 +64,13 @@ void network_set_precision(struct network *network, enum precision precision) {
 		? allocate(end, sizeof *network->compute.rounded) : NULL;
 }
 
-/* Rounds the weights if products are in bfloat16 and the weights may have changed since the last time. */
+/* Rounds the weights if products are in bfloat16 and the weights have changed since the last time. */
 static void round_changed_weights(struct network *network) {
-	if (!network->rounded)
+	const struct parameters *parameters = network->compute.parameters;
+	if (!network->rounded || network->version != parameters->version)
 		round_weights(&network->compute);
 	network->rounded = true;
+	network->version = parameters->version;
 }
 
 void network_count(const struct network *network, const struct examples *examples, struct totals *totals) {
@@ -140,7 +143,6 @@ struct loss network_gradients(struct network *network, const struct examples *ex
 	struct loss sum = { 0 };
 	struct head_pass head_pass = { .totals = totals };
 	network->compute.pass = pass;
-	network->rounded = false; /* the optimizer changes the weights between two calls */
 	round_changed_weights(network);
 	for (struct pieces pieces = { .whole = examples }; next_piece(network, &pieces);) {
 		network->compute.piece = pieces.number;
@@ -150,7 +152,6 @@ struct loss network_gradients(struct network *network, const struct examples *ex
 		if (encoder_trains(network->encoder))
 			encoder_backward(network->encoder);
 	}
-	network->rounded = false;
 	return sum;
 }
 

@@ -22,9 +22,9 @@ void network_set_dropout(struct network *network, float hidden, float attention,
 /* Sets the dropout probability of a head that has its own; 0 by default. */
 void network_set_head_dropout(struct network *network, float probability);
 
-/* The precision of the products in dense layers and the decoder: float, the default; or bfloat16 with sums in float,
- * for which activations, their gradients and a copy of the weights are rounded. The weights, their gradients,
- * attention, norms and the loss stay in float. bfloat16 is faster if bf16_is_fast() (math/matrix.h). */
+/* The precision of the products in dense layers, attention and the decoder: float, the default; or bfloat16 with sums
+ * in float, for which activations, their gradients and a copy of the weights are rounded. The weights, their gradients,
+ * softmax, norms and the loss stay in float. bfloat16 is faster if bf16_is_fast() (math/matrix.h). */
 enum precision { PRECISION_FP32, PRECISION_BF16, PRECISION_AUTO };
 #define PRECISIONS "fp32|bf16|auto" /* the words of --dtype, in this order */
 

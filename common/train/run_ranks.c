@@ -73,6 +73,7 @@ static int broadcast_numbers(struct run *run, struct failure *failure) {
 	struct parameters *parameters = run->saved.parameters;
 	const struct optimizer_state *state = optimizer_state(run->saved.optimizer);
 	size_t groups = parameters->group_count;
+	parameters->version++;
 	if (broadcast(run, parameters->values, parameters->size * sizeof *parameters->values, failure) < 0
 			|| broadcast(run, state->steps, groups * sizeof *state->steps, failure) < 0)
 		return -1;
