@@ -208,6 +208,7 @@ void encoder_backward(struct encoder *encoder) {
 	for (size_t l = encoder->L; l-- > 0 && is_reached(encoder, l);) {
 		restore_input(encoder, l);
 		layer_backward(encoder, l, dy, dx, encoder->lowest_group < layer_group(l));
+		tell_complete(encoder->compute, layer_group(l));
 		float *done = dy;
 		dy = dx;
 		dx = done;

@@ -92,6 +92,11 @@ void round_weights(const struct compute *compute) {
 	}
 }
 
+void tell_complete(const struct compute *compute, size_t group) {
+	if (compute->listener.complete != NULL)
+		compute->listener.complete(compute->listener.context, group);
+}
+
 float *gradient_of(const struct compute *compute, const struct parameter *parameter) {
 	return compute->gradients != NULL ? blocks_of(compute->gradients, parameter) : NULL;
 }

@@ -12,6 +12,7 @@ struct network {
 	const struct head_class *class;
 	struct head *head;
 	struct arena arena;
+	struct group_listener listener;
 	struct wanted wanted; /* the rows that the head wants in the current pass */
 	bool rounded;         /* the weights have been rounded to bfloat16, */
 	uint64_t version;     /* when the parameters had this version */
@@ -138,6 +139,14 @@ static void add_loss(struct loss *sum, struct loss loss) {
 		sum->parts[i] += loss.parts[i];
 }
 
+void network_set_listener(struct network *network, struct group_listener listener) {
+	network->listener = listener;
+}
+
+static bool is_last(const struct pieces *pieces) {
+	return pieces->first + pieces->piece.B == pieces->whole->B;
+}
+
 struct loss network_gradients(struct network *network, const struct examples *examples, uint64_t pass,
 	const struct totals *totals, const struct blocks *gradients) {
 	struct loss sum = { 0 };
@@ -148,7 +157,9 @@ struct loss network_gradients(struct network *network, const struct examples *ex
 		network->compute.piece = pieces.number;
 		if (!encode(network, &pieces.piece, gradients, &head_pass))
 			continue;
+		network->compute.listener = is_last(&pieces) ? network->listener : (struct group_listener){ 0 };
 		add_loss(&sum, network->class->loss(network->head, &head_pass));
+		tell_complete(&network->compute, head_group(network->compute.parameters));
 		if (encoder_trains(network->encoder))
 			encoder_backward(network->encoder);
 	}

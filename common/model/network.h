@@ -43,6 +43,12 @@ void network_count(const struct network *network, const struct examples *example
 struct loss network_gradients(struct network *network, const struct examples *examples, uint64_t pass,
 	const struct totals *totals, const struct blocks *gradients);
 
+/* Sets who is told of complete groups by network_gradients(), while it computes its last piece: first the head's group, then
+ * those of the layers from the top down. When the head's is complete, so are the rows of the word embeddings whose tokens are
+ * not among the examples: a decoder that is tied to them has added what it adds. Groups that it is not told of are complete
+ * at the end of the pass. */
+void network_set_listener(struct network *network, struct group_listener listener);
+
 /* Ends a step whose passes network_gradients() has computed: running statistics become what the passes made of them. */
 void network_end_step(struct network *network);
 
