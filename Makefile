@@ -122,6 +122,7 @@ help:
 	@echo 'make analyze      asks gcc -fanalyzer, clang-tidy, valgrind and ThreadSanitizer for faults (an hour)'
 	@echo 'make coverage     the tests, then how many lines and branches of common/ they reach'
 	@echo 'make bench        cloze beside the reference, as a table'
+	@echo 'make scaling      several processes of one run: what they cost, and what they hide of a slow network (as root)'
 	@echo 'make install      into PREFIX (default $(PREFIX)), below DESTDIR; make uninstall takes it back'
 	@echo 'make dist         what is committed, as build/cloze-$(VERSION).tar.gz'
 	@echo 'make deps         install what building and testing need (MPI=1: and MPI, for mpirun; see cloze-clusters(7))'
@@ -276,6 +277,11 @@ $(BUILD)/completions/zsh/_%: $(BIN)/% pipelines/make-completions
 	@mkdir -p $(@D)
 	$(call say,complete,$@) pipelines/make-completions zsh $< > $@
 
+scaling:
+	@pipelines/install-dependencies build mpi scaling
+	@$(MAKE) --no-print-directory all
+	@CLOZE_BIN="$(abspath $(BIN))" tests/bench/scaling
+
 # What is installed: a line for each file, the folder below PREFIX first.
 share_cloze = $(wildcard pipelines/*.mk) $(addprefix pipelines/,fetch fetch-model model-card push-model shard shards.sbatch)
 installed = $(tools:%=bin:%) bin:pipelines/run-report $(foreach page,$(wildcard man/*),share/man/man$(subst .,,$(suffix $(page))):$(page)) \
@@ -302,5 +308,6 @@ dist:
 clean:
 	rm -rf build bin
 
-.PHONY: all help run check roots tests torture fuzz fuzz-all analyze tidy run-threaded coverage check-coverage deps bench install uninstall dist clean
+.PHONY: all help run check roots tests torture fuzz fuzz-all analyze tidy run-threaded coverage check-coverage deps bench \
+	scaling install uninstall dist clean
 .SECONDARY:
