@@ -17,8 +17,7 @@ endif
 # Debian's aarch64-linux-gnu-pkg-config finds.
 architecture := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
 foreign := $(filter-out $(shell uname -m),$(architecture))
-target_pkg_config := $(architecture)-linux-gnu-pkg-config
-PKG_CONFIG ?= $(if $(shell command -v $(target_pkg_config)),$(target_pkg_config),pkg-config)
+PKG_CONFIG ?= $(or $(shell command -v $(architecture:%=%-linux-gnu-pkg-config)),pkg-config)
 
 # Builds that differ have folders of their own: SANITIZE=1; FUZZ=1; PORTABLE=1, which leaves out every intrinsic and every
 # optional library; THREADS=1, ANALYZE=1 and COVERAGE=1, for ThreadSanitizer, gcc's -fanalyzer and gcov; and those for
