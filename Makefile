@@ -105,6 +105,7 @@ help:
 	@echo '                  training run, then kills one again and again'
 	@echo 'make fuzz         feeds whatever reads files what nobody would write, FUZZ_SECONDS (default 60) each'
 	@echo 'make bench        cloze beside the reference, as a table'
+	@echo 'make scaling      several processes of one run: what they cost, and what they hide of a slow network (as root)'
 	@echo 'make install      into PREFIX (default $(PREFIX)), below DESTDIR; make uninstall takes it back'
 	@echo 'make dist         what is committed, as build/cloze-$(VERSION).tar.gz'
 	@echo 'make deps         install what building and testing need (MPI=1: and MPI, for mpirun; see cloze-clusters(7))'
@@ -225,6 +226,11 @@ $(BUILD)/completions/zsh/_%: $(BIN)/% pipelines/make-completions
 	@mkdir -p $(@D)
 	$(call say,complete,$@) pipelines/make-completions zsh $< > $@
 
+scaling:
+	@pipelines/install-dependencies build mpi scaling
+	@$(MAKE) --no-print-directory all
+	@CLOZE_BIN="$(abspath $(BIN))" tests/bench/scaling
+
 # What is installed: a line for each file, the folder below PREFIX first.
 share_cloze = $(wildcard pipelines/*.mk) $(addprefix pipelines/,fetch fetch-model model-card push-model shard shards.sbatch)
 installed = $(tools:%=bin:%) bin:pipelines/run-report $(foreach page,$(wildcard man/*),share/man/man$(subst .,,$(suffix $(page))):$(page)) \
@@ -251,5 +257,5 @@ dist:
 clean:
 	rm -rf build bin
 
-.PHONY: all help run check roots tests torture fuzz fuzz-all deps bench install uninstall dist clean
+.PHONY: all help run check roots tests torture fuzz fuzz-all deps bench scaling install uninstall dist clean
 .SECONDARY:

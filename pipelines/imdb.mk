@@ -163,9 +163,10 @@ imdb_masked = shuffle-records --epochs $(EPOCHS) --seed 1 < '$(train)' | $(imdb_
 # Where every model is kept, a checkpoint an epoch; where not, the newest, for a run that is stopped.
 imdb_save = $(if $(filter yes,$(KEEP_EPOCHS)),--save-steps $$((($(imdb_records) - 1) / $(BATCH_SIZE) + 1)),\
 	--save-total-limit 1)
-imdb_records = $$(rec-dump --info '$(train)' | sed -n 's/^  "records": \([0-9]*\).*/\1/p')
+imdb_count = $$(rec-dump --info '$(1)' | sed -n 's/^  "records": \([0-9]*\).*/\1/p')
+imdb_records = $(call imdb_count,$(train))
 
-imdb-run: imdb-announce $(call imdb_name,$(run)/report.txt)
+imdb-run: imdb-announce $(call imdb_name,$(run)/report.txt) $(call imdb_name,$(run)/report.json)
 	@ln -sfn "$$(basename '$(run)')" '$(IMDB)/latest'
 	@cat '$(run)/report.txt'
 
@@ -237,6 +238,22 @@ $(call imdb_name,$(run)/report.txt): $(call imdb_name,$(before)) $(call imdb_nam
 		echo "after:   $$(cat '$(run)/after.txt')"; \
 		echo 'This is a great [MASK].'; \
 		echo 'This is a great [MASK].' | fill-mask --model '$(run)/model'; \
+	} > '$@.part'
+	@mv '$@.part' '$@'
+
+# What run-report shows beside the metrics: counts of the data, the perplexity before, the words for the mask before and
+# after.
+imdb_ask = echo 'This is a great [MASK].' | fill-mask --json --model
+$(call imdb_name,$(run)/report.json): $(call imdb_name,$(before)) $(call imdb_name,$(run)/after.txt)
+	@{ \
+		echo '{"data": {"chunks": '"$(call imdb_count,$(chunks))"', "chunk_size": $(CHUNK_SIZE),'; \
+		echo '"train": '"$(imdb_records)"', "test": '"$(call imdb_count,$(eval))"','; \
+		awk '{ printf "\"masked_tokens\": %s},\n\"perplexity_before\": [%s, %s, %s],\n", $$6, $$2, $$10, $$12 }' '$(before)'; \
+		echo '"answers": {"text": "This is a great [MASK].", "before":'; \
+		$(imdb_ask) $(call imdb_quote,$(imdb_model)); \
+		echo ', "after":'; \
+		$(imdb_ask) '$(run)/model'; \
+		echo '}}'; \
 	} > '$@.part'
 	@mv '$@.part' '$@'
 

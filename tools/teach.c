@@ -26,6 +26,7 @@ static const char *model;
 static int64_t top_k;
 static bool hidden_states, half;
 static int64_t batch_size = 8;
+static int dtype = PRECISION_FP32;
 static int64_t threads;
 
 static const struct option_entry options[] = {
@@ -34,6 +35,7 @@ static const struct option_entry options[] = {
 	OPTION_FLAG("hidden-states", &hidden_states, "add the last layer's state of every token"),
 	OPTION_FLAG("half", &half, "write logits and states as float16, in half the bytes"),
 	OPTION_INTEGER("batch-size", &batch_size, 1, 1 << 20, "N", "records computed at a time"),
+	OPTION_CHOICE("dtype", &dtype, PRECISIONS, "precision of matrix products; auto: the faster"),
 	OPTION_THREADS(&threads),
 	OPTION_PROGRESS,
 	OPTION_END
@@ -235,6 +237,7 @@ static void load_teacher(struct stage *stage) {
 	stage->parameters = must(parameters_open(model, &distillation_head.layout, 0, &print_warnings, &failure), &failure);
 	stage->pool = create_pool(threads);
 	stage->network = network_create(stage->parameters, &distillation_head, &teacher, stage->pool);
+	network_set_precision(stage->network, (enum precision)dtype);
 	stage->V = stage->parameters->config.vocab_size;
 	stage->C = stage->parameters->config.hidden_size;
 	if ((size_t)top_k >= stage->V)

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 
 /* The innermost launcher first: mpirun under Slurm leaves srun's variables in the environment. */
-static const struct { const char *size, *number; } launchers[] = {
-	{ "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK" },
-	{ "PMI_SIZE", "PMI_RANK" },
-	{ "SLURM_STEP_NUM_TASKS", "SLURM_PROCID" },
+static const struct { const char *size, *number; bool connects; } launchers[] = {
+	{ "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", true },
+	{ "PMI_SIZE", "PMI_RANK", true },
+	{ "SLURM_STEP_NUM_TASKS", "SLURM_PROCID", false },
 };
 
 static int whole_number(const char *name, int otherwise) {
@@ -30,6 +30,10 @@ static size_t find_launcher(void) {
 int launched_processes(void) {
 	int count = whole_number(launchers[find_launcher()].size, 1);
 	return count > 1 ? count : 1;
+}
+
+bool launched_together(void) {
+	return launchers[find_launcher()].connects || getenv("PMIX_RANK") != NULL;
 }
 
 int launched_number(void) {

@@ -91,7 +91,10 @@ static void round_to_bf16(bfloat16 *y, const float *x, size_t N, size_t C, size_
 	for (size_t n = 0; n < N; n++, x += stride, y += stride)
 		for (size_t c = 0; c < C; c += WIDTH) {
 			halves upper = upper_halves(load(x + c, C - c));
-			memcpy(y + c, &upper, (C - c < WIDTH ? C - c : WIDTH) * sizeof *y);
+			if (C - c < WIDTH)
+				memcpy(y + c, &upper, (C - c) * sizeof *y);
+			else
+				memcpy(y + c, &upper, sizeof upper);
 		}
 }
 
@@ -99,14 +102,18 @@ static void round_to_bf16(bfloat16 *y, const float *x, size_t N, size_t C, size_
 
 enum { FEW = 4 }; /* rows, and outputs, whose sums are in registers at a time */
 
-/* Rows n and on, outputs o and on. Inlined with constant counts, so that the sums are in registers. */
+/* Rows n and on, outputs o and on. Inlined with constant counts, so that the sums are in registers. The processor does
+ * not foresee that the next outputs' weights follow, so they are fetched ahead (a sixth of the time of 4 to 16 rows). */
 __attribute__((always_inline))
 static inline void multiply_block(const struct few_rows *p, size_t n, size_t o, const size_t rows, const size_t outputs) {
 	floats sums[FEW][FEW] = { { { 0 } } };
 	for (size_t i = 0; i < p->inputs; i += WIDTH) {
 		floats w[FEW];
-		for (size_t k = 0; k < outputs; k++)
-			w[k] = load(p->w + (o + k) * p->w_stride + i, p->inputs - i);
+		for (size_t k = 0; k < outputs; k++) {
+			const float *weights = p->w + (o + k) * p->w_stride + i;
+			w[k] = load(weights, p->inputs - i);
+			__builtin_prefetch(weights + outputs * p->w_stride);
+		}
 		for (size_t r = 0; r < rows; r++) {
 			floats x = load(p->x + (n + r) * p->x_stride + i, p->inputs - i);
 			for (size_t k = 0; k < outputs; k++)

@@ -91,6 +91,11 @@ bool bf16_is_fast(void) {
 	return onednn_is_fast().bf16;
 }
 
+size_t fast_stride(size_t columns) {
+	size_t lines = (columns + 15) / 16 * 16;
+	return lines % 1024 == 0 ? lines + 16 : lines;
+}
+
 struct matrix matrix_at(struct matrix matrix, size_t row, size_t column) {
 	size_t offset = row * matrix.stride + column;
 	return (struct matrix){ matrix.fp32 != NULL ? matrix.fp32 + offset : NULL,

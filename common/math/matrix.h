@@ -22,6 +22,11 @@ static inline struct matrix float_matrix(float *x, size_t stride) {
 	return (struct matrix){ .fp32 = x, .stride = stride };
 }
 
+/* A stride for rows of so many columns that products run fast with: rows that begin with a cache line (a product of
+ * 30,522 columns takes half the time), but not all in a few sets of the cache, as those do whose stride is a multiple of
+ * 4 KB (a fifth of the time, and 8 % for sums down the columns). */
+size_t fast_stride(size_t columns);
+
 /* The part of the matrix that begins at a row and column. */
 struct matrix matrix_at(struct matrix matrix, size_t row, size_t column);
 

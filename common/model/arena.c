@@ -29,10 +29,14 @@ float *arena_take(struct arena *arena, size_t count) {
 	return at;
 }
 
+bfloat16 *arena_take_bf16(struct arena *arena, size_t count) {
+	return (bfloat16 *)arena_take(arena, (count + 1) / 2);
+}
+
 struct matrix arena_take_matrix(struct arena *arena, size_t rows, size_t columns, bool rounded) {
 	struct matrix matrix = { .fp32 = arena_take(arena, rows * columns), .stride = columns };
 	if (rounded)
-		matrix.bf16 = (bfloat16 *)arena_take(arena, (rows * columns + 1) / 2);
+		matrix.bf16 = arena_take_bf16(arena, rows * columns);
 	return matrix;
 }
 

@@ -27,6 +27,9 @@ void arena_lay_out(struct arena *arena, void (*lay_out)(void *context), void *co
 /* Takes the next `count` floats, aligned to a cache line. */
 float *arena_take(struct arena *arena, size_t count);
 
+/* Takes the next `count` numbers in bfloat16. */
+bfloat16 *arena_take_bf16(struct arena *arena, size_t count);
+
 /* Takes a matrix of `rows` by `columns` floats, and if `rounded` memory for the same numbers in bfloat16. */
 struct matrix arena_take_matrix(struct arena *arena, size_t rows, size_t columns, bool rounded);
 

@@ -54,13 +54,6 @@ void encoder_free(struct encoder *encoder) {
 
 /* ---- the arrays ---------------------------------------------------------------------------------------- */
 
-/* Rows whose stride is a multiple of 4 KB share a few sets of the cache. The gradients of weights, which are sums down
- * the columns, run 8 % faster with other strides. (The forward pass would be slower with oneDNN, unless the rows of the
- * weights had other strides as well.) */
-static size_t spread(size_t columns) {
-	return columns % 1024 == 0 ? columns + 16 : columns;
-}
-
 static void take_norm(struct arena *arena, struct norm *norm, size_t rows, struct matrix y) {
 	norm->x = arena_take(arena, rows * norm->weight->elements);
 	norm->mean = arena_take(arena, rows);
@@ -73,6 +66,13 @@ static bool is_reached(const struct encoder *encoder, size_t layer) {
 	return encoder->lowest_group <= layer_group(layer);
 }
 
+/* Takes a matrix that only products read: in bfloat16 its fp32 is an array that the layers share. */
+static struct matrix take_passing(const struct encoder *encoder, struct arena *arena, size_t rows, size_t columns) {
+	if (encoder->compute->rounded == NULL)
+		return arena_take_matrix(arena, rows, columns, false);
+	return (struct matrix){ encoder->projected, arena_take_bf16(arena, rows * columns), columns };
+}
+
 /* Takes the arrays of a layer. Queries, keys and values are one array [N, 3 C]; in a layer of wanted rows the queries
  * are [R, C], and keys and values are [N, 2 C]. */
 static void take_layer(struct encoder *encoder, struct arena *arena, struct layer *layer, struct matrix y) {
@@ -81,33 +81,35 @@ static void take_layer(struct encoder *encoder, struct arena *arena, struct laye
 	layer->residual = layer->x;
 	if (layer->wanted != NULL) {
 		layer->residual = arena_take_matrix(arena, R, C, rounded);
-		layer->queries = arena_take_matrix(arena, R, C, false);
-		layer->keys = arena_take_matrix(arena, N, 2 * C, false);
+		layer->queries = take_passing(encoder, arena, R, C);
+		layer->keys = take_passing(encoder, arena, N, 2 * C);
 	} else {
-		layer->queries = arena_take_matrix(arena, N, 3 * C, false);
+		layer->queries = take_passing(encoder, arena, N, 3 * C);
 		layer->keys = matrix_at(layer->queries, 0, C);
 	}
 	layer->values = matrix_at(layer->keys, 0, C);
-	layer->context = arena_take_matrix(arena, R, C, rounded);
+	layer->context = take_passing(encoder, arena, R, C);
 	take_norm(arena, &layer->attention_norm, R, encoder->attended);
-	layer->before_activation = arena_take(arena, R * encoder->F);
+	layer->before_activation = arena_take_matrix(arena, R, fast_stride(encoder->F), false);
 	take_norm(arena, &layer->output_norm, R, y);
 }
 
 /* Takes the arrays for the activated rows and, in a training pass, for the gradient of the intermediate layer. */
 static struct arena_range take_wide(struct encoder *encoder, struct arena *arena) {
-	size_t C = encoder->C, N = encoder->N, F = spread(encoder->F), columns = F > 3 * C ? F : 3 * C;
+	size_t C = encoder->C, N = encoder->N, F = fast_stride(encoder->F), columns = F > 3 * C ? F : 3 * C;
 	bool rounded = encoder->compute->rounded != NULL;
 	struct arena_range between = { .start = arena->used };
 	encoder->activated = (struct matrix){ .stride = encoder->F };
 	if (rounded)
-		encoder->activated.bf16 = (bfloat16 *)arena_take(arena, (N * F + 1) / 2);
+		encoder->activated.bf16 = arena_take_bf16(arena, N * (F > C ? F : C));
 	else
 		encoder->activated.fp32 = arena_take(arena, N * F);
 	if (encoder_trains(encoder)) {
 		encoder->wide = arena_take_matrix(arena, N, columns, rounded);
 		encoder->wide.stride = F;
 	}
+	if (rounded)
+		encoder->projected = encoder_trains(encoder) ? encoder->wide.fp32 : arena_take(arena, N * 3 * C);
 	between.end = arena->used;
 	return between;
 }
@@ -134,14 +136,14 @@ static void take_inputs(struct encoder *encoder, struct arena *arena) {
 }
 
 struct arena_range encoder_lay_out(struct encoder *encoder, struct arena *arena) {
-	size_t C = encoder->C, N = encoder->N, L = encoder->L, longest = encoder->longest;
+	size_t C = encoder->C, N = encoder->N, L = encoder->L;
 	bool rounded = encoder->compute->rounded != NULL;
 	take_inputs(encoder, arena);
 	take_norm(arena, &encoder->embedding_norm, N, encoder->layers[0].x);
 	encoder->encoded = arena_take_matrix(arena, encoder->layers[L - 1].R, C, rounded);
 	encoder->attended = arena_take_matrix(arena, N, C, rounded);
 	struct arena_range between = take_wide(encoder, arena);
-	encoder->scores = arena_take(arena, (size_t)pool_threads(encoder->compute->pool) * 2 * longest * longest);
+	encoder->scores = arena_take(arena, (size_t)pool_threads(encoder->compute->pool) * scores_size(encoder));
 	if (encoder_trains(encoder))
 		take_gradients(encoder, arena);
 	for (size_t l = 0, shared = arena->used; l < L; l++) {
@@ -206,6 +208,7 @@ void encoder_backward(struct encoder *encoder) {
 	for (size_t l = encoder->L; l-- > 0 && is_reached(encoder, l);) {
 		restore_input(encoder, l);
 		layer_backward(encoder, l, dy, dx, encoder->lowest_group < layer_group(l));
+		tell_complete(encoder->compute, layer_group(l));
 		float *done = dy;
 		dy = dx;
 		dx = done;

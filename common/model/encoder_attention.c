@@ -1,10 +1,20 @@
 /* encoder_attention: attention (Vaswani et al. 2017), computed for one head of one record at a time, in scratch memory
  * of the thread. So the scores and probabilities of a whole batch are never in memory; the backward pass recomputes
- * them. Products are always in single precision. */
+ * them. In bfloat16, the operands of its products are rounded like all others; scores, probabilities and their gradients
+ * are computed in single precision. */
 #include "model/encoder_parts.h"
 
 #include <math.h>
 #include <string.h>
+
+/* Whole cache lines, in floats. */
+static size_t square_size(const struct encoder *encoder) {
+	return align_floats(encoder->longest * encoder->longest);
+}
+
+size_t scores_size(const struct encoder *encoder) {
+	return 2 * square_size(encoder) + (encoder->compute->rounded != NULL ? align_floats(square_size(encoder) / 2) : 0);
+}
 
 struct attention {
 	struct encoder *encoder;
@@ -22,7 +32,7 @@ struct attention_head {
 	float scale;
 	struct dropout dropout;
 	size_t first_coin;
-	struct matrix probabilities, other;  /* [Q, T] */
+	struct matrix probabilities, other;  /* [Q, T] with one bf16 for both, which holds what was rounded last */
 };
 
 /* Finds the record's queries among those of the layer: all rows of the record, or its wanted rows. */
@@ -50,9 +60,10 @@ static struct attention_head head_at(const struct attention *attention, size_t i
 	head.keep = examples->attended != NULL ? examples->attended + head.first_key : NULL;
 	head.dropout = attention_dropout(encoder->compute, layer->site);
 	head.first_coin = (h * layer->R + head.first_query) * longest;
-	head.probabilities = (struct matrix){ .fp32 = encoder->scores + (size_t)worker * 2 * longest * longest,
-		.stride = head.T };
-	head.other = matrix_at(head.probabilities, head.T, 0);
+	float *scores = encoder->scores + (size_t)worker * scores_size(encoder), *other = scores + square_size(encoder);
+	bfloat16 *rounded = encoder->compute->rounded != NULL ? (bfloat16 *)(other + square_size(encoder)) : NULL;
+	head.probabilities = (struct matrix){ scores, rounded, head.T };
+	head.other = (struct matrix){ other, rounded, head.T };
 	return head;
 }
 
@@ -72,6 +83,7 @@ static void attend(void *context, size_t index, int worker) {
 	compute_probabilities(attention, &head);
 	if (head.dropout.probability > 0)
 		compute->kernels->dropout_add(head.probabilities.fp32, NULL, head.Q * head.T, &head.dropout, head.first_coin);
+	round_rows(compute, head.probabilities, 0, head.Q, head.T);
 	multiply(&(struct product){ head.Q, head.D, head.T, .a = head.probabilities, .b = head.values,
 		.c = head.context.fp32, .ldc = head.context.stride });
 	round_rows(compute, head.context, 0, head.Q, head.D);
@@ -87,7 +99,8 @@ void attention_forward(struct encoder *encoder, const struct layer *layer) {
 /* Computes dvalues, and the gradient of the scores (in `other`), from dcontext. */
 static void probabilities_backward(const struct attention *attention, const struct attention_head *head,
 	struct matrix dcontext, struct matrix dvalues) {
-	const struct kernels *kernels = attention->encoder->compute->kernels;
+	const struct compute *compute = attention->encoder->compute;
+	const struct kernels *kernels = compute->kernels;
 	const size_t Q = head->Q, T = head->T;
 	float *other = head->other.fp32;
 	struct matrix dropped = head->probabilities;
@@ -96,6 +109,7 @@ static void probabilities_backward(const struct attention *attention, const stru
 		kernels->dropout_add(other, NULL, Q * T, &head->dropout, head->first_coin);
 		dropped = head->other;
 	}
+	round_rows(compute, dropped, 0, Q, T);
 	multiply(&(struct product){ T, head->D, Q, .a = dropped, .transpose_a = true, .b = dcontext, .c = dvalues.fp32,
 		.ldc = dvalues.stride });
 	multiply(&(struct product){ Q, T, head->D, .a = dcontext, .b = head->values, .transpose_b = true, .c = other,
@@ -103,6 +117,7 @@ static void probabilities_backward(const struct attention *attention, const stru
 	if (head->dropout.probability > 0)
 		kernels->dropout_backward(other, other, Q * T, &head->dropout, head->first_coin);
 	kernels->softmax_backward(other, head->probabilities.fp32, Q, T, T, head->scale);
+	round_rows(compute, head->other, 0, Q, T);
 }
 
 static void zero_rows(struct matrix matrix, size_t rows, size_t columns) {

@@ -70,14 +70,13 @@ static void dense_and_norm(struct encoder *encoder, const struct dense *dense, c
 }
 
 void layer_forward(struct encoder *encoder, const struct layer *layer) {
-	size_t R = layer->R, F = encoder->F;
+	size_t R = layer->R;
 	project(encoder, layer);
 	attention_forward(encoder, layer);
 	dense_and_norm(encoder, &layer->attention_output, &layer->attention_norm, layer->context, layer->residual.fp32, R);
 
-	const struct matrix y = float_matrix(layer->before_activation, F);
-	struct product_end end = { .encoder = encoder, .dense = &layer->intermediate, .y = y };
-	dense_forward(encoder->compute, &layer->intermediate, y, layer->attention_norm.y, R,
+	struct product_end end = { .encoder = encoder, .dense = &layer->intermediate, .y = layer->before_activation };
+	dense_forward(encoder->compute, &layer->intermediate, layer->before_activation, layer->attention_norm.y, R,
 		(struct after){ activate_rows, &end });
 	dense_and_norm(encoder, &layer->output, &layer->output_norm, encoder->activated, layer->attention_norm.y.fp32, R);
 }
@@ -85,7 +84,7 @@ void layer_forward(struct encoder *encoder, const struct layer *layer) {
 /* ---- backward ------------------------------------------------------------------------------------------ */
 
 /* The backward pass of y = activation(x). It also recomputes y, which the gradient of the output weight needs. */
-struct activation_gradient { struct encoder *encoder; const float *x; struct matrix y, dx; };
+struct activation_gradient { struct encoder *encoder; struct matrix x, y, dx; };
 
 /* Replaces the gradient of y, in dx, by the gradient of x. */
 static void activate_rows_backward(void *context, size_t first, size_t rows) {
@@ -93,7 +92,7 @@ static void activate_rows_backward(void *context, size_t first, size_t rows) {
 	struct encoder *encoder = gradient->encoder;
 	size_t F = encoder->F;
 	for (size_t r = first; r < first + rows; r++) {
-		const float *x = gradient->x + r * F;
+		const float *x = gradient->x.fp32 + r * gradient->x.stride;
 		float *dx = gradient->dx.fp32 + r * gradient->dx.stride;
 		activate_row(encoder, gradient->y, r, x);
 		encoder->compute->kernels->activate_backward(encoder->config->hidden_act, dx, dx, x, F);
@@ -154,6 +153,13 @@ static bool projection_trains(const struct encoder *encoder, const struct layer 
 	return false;
 }
 
+struct gradient_end { const struct encoder *encoder; struct matrix gradient; };
+
+static void round_gradient_rows(void *context, size_t first, size_t rows) {
+	const struct gradient_end *end = context;
+	round_rows(end->encoder->compute, end->gradient, first, rows, end->encoder->C);
+}
+
 /* Places the gradients in `wide` in the layout of queries, keys and values: [N, 3 C]; or [R, C], then [N, 2 C]. */
 static struct attention_gradients place_gradients(const struct encoder *encoder, const struct layer *layer) {
 	struct attention_gradients gradients = { .dqueries = encoder->wide };
@@ -178,9 +184,12 @@ void layer_backward(struct encoder *encoder, size_t index, float *dy, float *dx,
 	dense_backward_parameters(compute, &layer->attention_output, branch, layer->context, R);
 	if (!below && !projection_trains(encoder, layer))
 		return;
-	const struct matrix dcontext = float_matrix(other, encoder->C);
+	/* The activated rows, of which the backward pass above was the last use, make room for the rounded gradient. */
+	const struct matrix dcontext = { other, encoder->activated.bf16, encoder->C };
+	struct gradient_end end = { encoder, dcontext };
 	const struct attention_gradients gradients = place_gradients(encoder, layer);
-	dense_backward_input(compute, &layer->attention_output, dcontext, branch, R, nothing);
+	dense_backward_input(compute, &layer->attention_output, dcontext, branch, R,
+		(struct after){ round_gradient_rows, &end });
 	attention_backward(encoder, layer, dcontext, &gradients);
 	projection_parameters(encoder, layer, &gradients);
 	if (below)

@@ -18,10 +18,11 @@ struct layer {
 	size_t R;
 	struct matrix x;                 /* [N, C] */
 	struct matrix residual;          /* [R, C]: x, or its wanted rows */
-	struct matrix queries, keys, values; /* [R, C], [N, C], [N, C], parts of wider rows; fp32 only */
-	struct matrix context;           /* [R, C] */
+	struct matrix queries, keys, values; /* [R, C], [N, C], [N, C], parts of wider rows; in bfloat16, their fp32 is
+	                                  * lost after attention_forward() */
+	struct matrix context;           /* [R, C]; the same holds for its fp32 */
 	struct norm attention_norm;      /* [R, C]; its y is the encoder's `attended` */
-	float *before_activation;        /* [R, F] */
+	struct matrix before_activation; /* [R, F] */
 	struct norm output_norm;         /* [R, C]; its y is the next layer's x */
 };
 
@@ -41,12 +42,15 @@ struct encoder {
 	/* Activations and scratch memory, in the arena. */
 	struct matrix encoded;           /* [R, C] the output of the last layer */
 	struct matrix attended;          /* [N, C] the output of the attention norm of the current layer */
-	struct matrix activated;         /* [N, F] of the current layer, fp32 or bf16; stride F, or that of `wide` */
-	float *scores;                   /* two matrices [longest, longest] for each thread of the pool */
+	struct matrix activated;         /* [N, F] of the current layer, fp32 or bf16; stride F, or that of `wide`; in the
+	                                  * backward pass then the rounded gradient of the context, [R, C] */
+	float *projected;                /* [N, 3 C] in bfloat16, the fp32 of queries, keys and values, then of the context,
+	                                  * of the current layer */
+	float *scores;                   /* scratch memory of attention for each thread of the pool, scores_size() each */
 
 	float *gradients[2];             /* [N, C] each: the gradients of a layer's output and input */
 	struct norm_scratch norm_scratch;/* for N rows */
-	struct matrix wide;              /* [N, F], stride spread(F): the gradient of the intermediate layer; later those of
+	struct matrix wide;              /* [N, F], stride fast_stride(F): the gradient of the intermediate layer; later those of
 	                                  * queries, keys and values, [N, 3 C] */
 };
 
@@ -54,12 +58,16 @@ void embeddings_forward(struct encoder *encoder);
 /* Adds to the gradients of the embeddings. dx [N, C], the gradient of layers[0].x, is overwritten. */
 void embeddings_backward(struct encoder *encoder, float *dx);
 
+/* The scratch memory of attention of one thread, in floats: two matrices [longest, longest], and in bfloat16 one more,
+ * rounded. */
+size_t scores_size(const struct encoder *encoder);
+
 /* Computes layer->context from the queries, keys and values. */
 void attention_forward(struct encoder *encoder, const struct layer *layer);
 
 /* The gradients of queries [R, C], keys and values [N, C], parts of wider rows. */
 struct attention_gradients { struct matrix dqueries, dkeys, dvalues; };
-/* Computes the gradients from dcontext [R, C], and rounds them. */
+/* Computes the gradients from dcontext [R, C], rounded in bfloat16, and rounds them. */
 void attention_backward(struct encoder *encoder, const struct layer *layer, struct matrix dcontext,
 	const struct attention_gradients *gradients);
 

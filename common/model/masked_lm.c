@@ -62,7 +62,7 @@ void masked_lm_lay_out(struct masked_lm *lm, struct arena *arena, struct arena_r
 	lm->norm.mean = arena_take(arena, M);
 	lm->norm.rstd = arena_take(arena, M);
 	lm->norm.y = arena_take_matrix(arena, M, C, rounded);
-	lm->logits = arena_reuse_matrix(arena, between, rows, lm->V, rounded);
+	lm->logits = arena_reuse_matrix(arena, between, rows, fast_stride(lm->V), rounded);
 	if (lm->compute->gradients == NULL)
 		return;
 	lm->dnorm = arena_take(arena, M * C);
@@ -116,10 +116,10 @@ static void transform_backward(struct masked_lm *lm, const struct masked_lm_pass
 /* ---- the decoder --------------------------------------------------------------------------------------- */
 
 /* The product of some of the decoder's input, without the bias. */
-static void decode(const struct masked_lm *lm, size_t first, size_t rows, float *logits) {
+static void decode(const struct masked_lm *lm, size_t first, size_t rows, struct matrix logits) {
 	const struct compute *compute = lm->compute;
 	const struct product product = { rows, lm->V, lm->C, .a = matrix_at(lm->norm.y, first, 0),
-		.b = dense_weight(compute, &lm->decoder), .transpose_b = true, .c = logits, .ldc = lm->V };
+		.b = dense_weight(compute, &lm->decoder), .transpose_b = true, .c = logits.fp32, .ldc = logits.stride };
 	if (compute->gradients == NULL && rows <= SHORT_ROWS)
 		multiply_short(compute->pool, &product, NULL, NULL);
 	else
@@ -145,10 +145,9 @@ static void lose_rows(void *context, size_t first, size_t rows) {
 	const struct masked_lm *lm = block->lm;
 	const struct compute *compute = lm->compute;
 	size_t V = lm->V;
-	float *logits = lm->logits.fp32 + first * V;
 	dense_add_bias(compute, &lm->decoder, lm->logits, first, rows);
 	for (size_t r = 0; r < rows; r++)
-		block->pass->lose(block->pass->context, block->first + first + r, logits + r * V);
+		block->pass->lose(block->pass->context, block->first + first + r, matrix_at(lm->logits, first + r, 0).fp32);
 	if (compute->gradients != NULL)
 		round_rows(compute, lm->logits, first, rows, V);
 }
@@ -159,7 +158,7 @@ void masked_lm_run(struct masked_lm *lm, const struct masked_lm_pass *pass) {
 	for (size_t first = 0; first < lm->M; first += LOGIT_ROWS) {
 		size_t rows = lm->M - first < LOGIT_ROWS ? lm->M - first : LOGIT_ROWS;
 		struct block block = { lm, pass, first };
-		decode(lm, first, rows, lm->logits.fp32);
+		decode(lm, first, rows, lm->logits);
 		run_rows(lm->compute->pool, rows, LOSS_ROWS, lose_rows, &block);
 		if (backward)
 			decode_backward(lm, first, rows);
@@ -197,17 +196,17 @@ double masked_lm_cross_entropy(struct masked_lm *lm, const struct head_pass *pas
 
 /* ---- logits -------------------------------------------------------------------------------------------- */
 
-struct biased { const struct masked_lm *lm; float *logits; };
+struct biased { const struct masked_lm *lm; struct matrix logits; };
 
 static void add_decoder_bias(void *context, size_t first, size_t rows) {
 	const struct biased *biased = context;
 	const struct masked_lm *lm = biased->lm;
-	dense_add_bias(lm->compute, &lm->decoder, float_matrix(biased->logits, lm->V), first, rows);
+	dense_add_bias(lm->compute, &lm->decoder, biased->logits, first, rows);
 }
 
 void masked_lm_logits(struct masked_lm *lm, struct matrix rows, float *logits) {
-	struct biased biased = { lm, logits };
+	struct biased biased = { lm, float_matrix(logits, lm->V) };
 	transform(lm, rows);
-	decode(lm, 0, lm->M, logits);
+	decode(lm, 0, lm->M, biased.logits);
 	run_rows(lm->compute->pool, lm->M, LOSS_ROWS, add_decoder_bias, &biased);
 }

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { SUM_COLUMNS = 64, WEIGHTS = 1 << 16 };
+enum { SUM_COLUMNS = 256, WEIGHTS = 1 << 16 };
 
 /* ---- column sums --------------------------------------------------------------------------------------- */
 
@@ -92,6 +92,11 @@ void round_weights(const struct compute *compute) {
 	}
 }
 
+void tell_complete(const struct compute *compute, size_t group) {
+	if (compute->listener.complete != NULL)
+		compute->listener.complete(compute->listener.context, group);
+}
+
 float *gradient_of(const struct compute *compute, const struct parameter *parameter) {
 	return compute->gradients != NULL ? blocks_of(compute->gradients, parameter) : NULL;
 }
@@ -128,6 +133,7 @@ struct biased { const struct compute *compute; const struct dense *dense; struct
 static void add_bias_to_rows(void *context, size_t first, size_t rows) {
 	const struct biased *biased = context;
 	dense_add_bias(biased->compute, biased->dense, biased->y, first, rows);
+	round_rows(biased->compute, biased->y, first, rows, biased->dense->outputs);
 }
 
 void dense_forward_biased(const struct compute *compute, const struct dense *dense, struct matrix y, struct matrix x,

@@ -17,6 +17,9 @@
 #include "model/blocks.h"
 #include "model/parameters.h"
 
+/* Is told, while a backward pass goes on, of each group whose gradients it has completed. complete NULL: nobody is. */
+struct group_listener { void (*complete)(void *context, size_t group); void *context; };
+
 /* The data that all modules of a network share. */
 struct compute {
 	const struct parameters *parameters;
@@ -31,6 +34,7 @@ struct compute {
 	uint64_t seed, pass;            /* determine the coins of dropout */
 	uint32_t piece;                 /* the number of the piece in the pass; each piece has other coins */
 	const struct blocks *gradients; /* the pass adds to these; NULL: there is no backward pass */
+	struct group_listener listener; /* of its last piece */
 };
 
 /* A function that is called for rows of a product as soon as they are computed; `body` NULL: none. */
@@ -55,6 +59,9 @@ void gather_rows_backward(const struct compute *compute, struct matrix dx, struc
 
 /* Rounds all weights if products are in bfloat16. To be called before a pass when weights have changed. */
 void round_weights(const struct compute *compute);
+
+/* Tells the listener, if there is one, that nothing will be added any more to the gradients of a group. */
+void tell_complete(const struct compute *compute, size_t group);
 
 /* The gradient of a parameter; NULL: it does not train, or there is no backward pass. */
 float *gradient_of(const struct compute *compute, const struct parameter *parameter);

@@ -12,8 +12,10 @@ struct network {
 	const struct head_class *class;
 	struct head *head;
 	struct arena arena;
+	struct group_listener listener;
 	struct wanted wanted; /* the rows that the head wants in the current pass */
-	bool rounded;         /* the copy of the weights in bfloat16 is up to date */
+	bool rounded;         /* the weights have been rounded to bfloat16, */
+	uint64_t version;     /* when the parameters had this version */
 };
 
 struct network *network_create(const struct parameters *parameters, const struct head_class *class, const void *options,
@@ -63,11 +65,13 @@ void network_set_precision(struct network *network, enum precision precision) {
 		? allocate(end, sizeof *network->compute.rounded) : NULL;
 }
 
-/* Rounds the weights if products are in bfloat16 and the weights may have changed since the last time. */
+/* Rounds the weights if products are in bfloat16 and the weights have changed since the last time. */
 static void round_changed_weights(struct network *network) {
-	if (!network->rounded)
+	const struct parameters *parameters = network->compute.parameters;
+	if (!network->rounded || network->version != parameters->version)
 		round_weights(&network->compute);
 	network->rounded = true;
+	network->version = parameters->version;
 }
 
 void network_count(const struct network *network, const struct examples *examples, struct totals *totals) {
@@ -135,22 +139,30 @@ static void add_loss(struct loss *sum, struct loss loss) {
 		sum->parts[i] += loss.parts[i];
 }
 
+void network_set_listener(struct network *network, struct group_listener listener) {
+	network->listener = listener;
+}
+
+static bool is_last(const struct pieces *pieces) {
+	return pieces->first + pieces->piece.B == pieces->whole->B;
+}
+
 struct loss network_gradients(struct network *network, const struct examples *examples, uint64_t pass,
 	const struct totals *totals, const struct blocks *gradients) {
 	struct loss sum = { 0 };
 	struct head_pass head_pass = { .totals = totals };
 	network->compute.pass = pass;
-	network->rounded = false; /* the optimizer changes the weights between two calls */
 	round_changed_weights(network);
 	for (struct pieces pieces = { .whole = examples }; next_piece(network, &pieces);) {
 		network->compute.piece = pieces.number;
 		if (!encode(network, &pieces.piece, gradients, &head_pass))
 			continue;
+		network->compute.listener = is_last(&pieces) ? network->listener : (struct group_listener){ 0 };
 		add_loss(&sum, network->class->loss(network->head, &head_pass));
+		tell_complete(&network->compute, head_group(network->compute.parameters));
 		if (encoder_trains(network->encoder))
 			encoder_backward(network->encoder);
 	}
-	network->rounded = false;
 	return sum;
 }
 

@@ -22,9 +22,9 @@ void network_set_dropout(struct network *network, float hidden, float attention,
 /* Sets the dropout probability of a head that has its own; 0 by default. */
 void network_set_head_dropout(struct network *network, float probability);
 
-/* The precision of the products in dense layers and the decoder: float, the default; or bfloat16 with sums in float,
- * for which activations, their gradients and a copy of the weights are rounded. The weights, their gradients,
- * attention, norms and the loss stay in float. bfloat16 is faster if bf16_is_fast() (math/matrix.h). */
+/* The precision of the products in dense layers, attention and the decoder: float, the default; or bfloat16 with sums
+ * in float, for which activations, their gradients and a copy of the weights are rounded. The weights, their gradients,
+ * softmax, norms and the loss stay in float. bfloat16 is faster if bf16_is_fast() (math/matrix.h). */
 enum precision { PRECISION_FP32, PRECISION_BF16, PRECISION_AUTO };
 #define PRECISIONS "fp32|bf16|auto" /* the words of --dtype, in this order */
 
@@ -42,6 +42,12 @@ void network_count(const struct network *network, const struct examples *example
  * a label. `pass` numbers the pass for dropout. */
 struct loss network_gradients(struct network *network, const struct examples *examples, uint64_t pass,
 	const struct totals *totals, const struct blocks *gradients);
+
+/* Sets who is told of complete groups by network_gradients(), while it computes its last piece: first the head's group, then
+ * those of the layers from the top down. When the head's is complete, so are the rows of the word embeddings whose tokens are
+ * not among the examples: a decoder that is tied to them has added what it adds. Groups that it is not told of are complete
+ * at the end of the pass. */
+void network_set_listener(struct network *network, struct group_listener listener);
 
 /* Ends a step whose passes network_gradients() has computed: running statistics become what the passes made of them. */
 void network_end_step(struct network *network);

@@ -98,6 +98,8 @@ struct parameters {
 	struct group *groups;       /* [group_count]: embeddings, layer 0 and up, head */
 	size_t size;                /* floats in a block, padding included */
 	float *values;              /* [size], padding is 0; or the range of addresses of the mapped files */
+	uint64_t version;           /* counts the changes of the values: whoever changes them after the first pass of a
+	                             * network, which keeps them rounded, adds 1 */
 	struct safetensors *file;   /* the mapped files, whose values must not be written; NULL: values are a block */
 	size_t head_places[MAX_HEAD_TENSORS]; /* index into the table by the head's number; SIZE_MAX: no such tensor */
 	json_t *lineage;            /* the lineage of the model, an array, from the file's metadata; NULL: none */

@@ -463,6 +463,7 @@ int parameter_read(const struct safetensors *file, const char *path, const char 
 int parameters_read(struct parameters *parameters, const char *folder, struct failure *failure) {
 	struct safetensors *file = safetensors_open(folder, failure);
 	int result = file == NULL ? -1 : 0;
+	parameters->version++;
 	for (size_t i = 0; i < parameters->count && result == 0; i++) {
 		const struct parameter *parameter = &parameters->table[i];
 		result = parameter_read(file, folder, parameter->name, parameter, parameter_values(parameters, parameter),

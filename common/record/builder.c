@@ -205,15 +205,20 @@ void builder_append_float_list(struct builder *builder, const float *values, siz
 	builder_end_row(builder);
 }
 
+#define COMPARED 32 /* values that are compared at once, by vectors */
+
+static bool includes(const int32_t values[static COMPARED], int32_t value) {
+	int32_t found = 0;
+	for (size_t i = 0; i < COMPARED; i++)
+		found |= values[i] == value;
+	return found != 0;
+}
+
 /* The index of the first of the values that is `value`; `count` where there is none. */
 static size_t find_value(const int32_t *values, size_t count, int32_t value) {
 	size_t i = 0;
-	for (bool found = false; i + 8 <= count; i += 8) { /* eight at a time are compared by vectors */
-		for (size_t j = 0; j < 8; j++)
-			found |= values[i + j] == value;
-		if (found)
-			break;
-	}
+	while (count - i >= COMPARED && !includes(values + i, value))
+		i += COMPARED;
 	while (i < count && values[i] != value)
 		i++;
 	return i;

@@ -96,10 +96,15 @@ static bool join_vocabularies(struct stream_info *info, const struct stream_info
 	if (info->special_count != other->special_count
 		|| (bytes > 0 && memcmp(info->all_special_ids, other->all_special_ids, bytes) != 0))
 		stream_info_set_special_ids(info, NULL, 0);
-	return (equal || !known) & join_number(&info->vocab_size, other->vocab_size)
-		& join_number(&info->teacher_vocab_size, other->teacher_vocab_size) & join_id(&info->pad_id, other->pad_id)
-		& join_id(&info->unk_id, other->unk_id) & join_id(&info->cls_id, other->cls_id)
-		& join_id(&info->sep_id, other->sep_id) & join_id(&info->mask_id, other->mask_id);
+	/* Each is joined, whether or not those before it are the same. */
+	bool same = equal || !known;
+	same = join_number(&info->vocab_size, other->vocab_size) && same;
+	same = join_number(&info->teacher_vocab_size, other->teacher_vocab_size) && same;
+	same = join_id(&info->pad_id, other->pad_id) && same;
+	same = join_id(&info->unk_id, other->unk_id) && same;
+	same = join_id(&info->cls_id, other->cls_id) && same;
+	same = join_id(&info->sep_id, other->sep_id) && same;
+	return join_id(&info->mask_id, other->mask_id) && same;
 }
 
 static int join_labels(struct stream_info *info, const struct stream_info *other) {

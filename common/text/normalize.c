@@ -1,4 +1,5 @@
-/* One pass: each code point goes through the steps on its own; only canonical ordering looks at its neighbours. */
+/* normalize: one pass, in which each code point goes through the steps on its own; only canonical ordering looks at its
+ * neighbours. ASCII, which is most of most texts, takes two steps only. */
 #include "text/normalize.h"
 
 #include <string.h>
@@ -15,20 +16,21 @@ struct normalization bert_normalization(bool cased) {
 		.strip_accents = !cased, .lowercase = !cased };
 }
 
+static void reserve(struct code_points *to, size_t more) {
+	if (to->capacity - to->count < more)
+		to->points = grow(to->points, to->capacity = to->capacity * 2 + more + 256, sizeof *to->points);
+}
+
 static void append(struct code_points *to, uint32_t point) {
-	if (to->count == to->capacity)
-		to->points = grow(to->points, to->capacity = to->capacity * 2 + 256, sizeof *to->points);
+	reserve(to, 1);
 	to->points[to->count++] = point;
 }
 
-/* Puts the code points from `first` on, all of a rank above 0, into canonical order: a counting sort, since it
- * must be stable and a run can be as long as the text. */
-static void order(struct code_points *to, size_t first) {
-	size_t count = to->count - first, place[UNICODE_RANK + 1] = { 0 };
-	if (count < 2)
-		return;
-	if (to->capacity - to->count < count)
-		to->points = grow(to->points, to->capacity = to->count + count, sizeof *to->points);
+/* Puts `count` code points from `first` on, all of a rank above 0, into canonical order: a counting sort, since it must
+ * be stable and a run can be as long as the text. */
+static void sort_run(struct code_points *to, size_t first, size_t count) {
+	size_t place[UNICODE_RANK + 1] = { 0 };
+	reserve(to, count);
 	uint32_t *run = to->points + first, *unordered = to->points + to->count;
 	memcpy(unordered, run, count * sizeof *run);
 	for (size_t i = 0; i < count; i++)
@@ -40,6 +42,30 @@ static void order(struct code_points *to, size_t first) {
 	}
 	for (size_t i = 0; i < count; i++)
 		run[place[unicode_flags(unordered[i]) & UNICODE_RANK]++] = unordered[i];
+}
+
+/* The same for those before `past`; there is nothing to do for most. */
+static inline void order(struct code_points *to, size_t first, size_t past) {
+	if (past - first >= 2)
+		sort_run(to, first, past - first);
+}
+
+/* Appends the ASCII characters that the text begins with, which neither decompose nor combine. Returns how many they
+ * are. */
+static size_t append_ascii(const struct normalization *how, const char *text, size_t length, struct code_points *to) {
+	const unsigned removed = how->clean_text ? UNICODE_REMOVED : 0, space = how->clean_text ? UNICODE_SPACE : 0;
+	const unsigned lowers = how->lowercase ? UNICODE_LOWERS : 0;
+	size_t at = 0;
+	reserve(to, length);
+	uint32_t *end = to->points + to->count;
+	for (; at < length && (unsigned char)text[at] < 0x80; at++) {
+		uint32_t point = (unsigned char)text[at];
+		unsigned flags = unicode_flags(point);
+		*end = flags & space ? ' ' : flags & lowers ? point | 0x20 : point;
+		end += !(flags & removed);
+	}
+	to->count = (size_t)(end - to->points);
+	return at;
 }
 
 static void append_lower(const struct normalization *how, struct code_points *to, uint32_t point, unsigned flags) {
@@ -58,20 +84,41 @@ static void append_decomposed(const struct normalization *how, struct code_point
 	unsigned flags = unicode_flags(point);
 	bool orders = flags & UNICODE_RANK;
 	if (!orders)
-		order(to, *run);
+		order(to, *run, to->count);
 	if (!(flags & UNICODE_MARK))
 		append_lower(how, to, point, flags);
 	if (!orders)
 		*run = to->count;
 }
 
-static void append_stripped(const struct normalization *how, struct code_points *to, uint32_t point, size_t *run) {
+/* Appends a code point that the cleaning has left. */
+static void append_cleaned(const struct normalization *how, struct code_points *to, uint32_t point, size_t *run) {
 	uint32_t parts[UNICODE_LONGEST] = { point };
 	size_t count = 1;
+	if (!how->strip_accents) {
+		append_lower(how, to, point, unicode_flags(point));
+		*run = to->count;
+		return;
+	}
 	if (unicode_flags(point) & UNICODE_DECOMPOSES)
 		count = unicode_decompose(point, parts);
 	for (size_t i = 0; i < count; i++)
 		append_decomposed(how, to, parts[i], run);
+}
+
+/* Appends a code point that is not ASCII. *run is as in append_decomposed(). */
+static void append_point(const struct normalization *how, struct code_points *to, uint32_t point, size_t *run) {
+	unsigned flags = unicode_flags(point);
+	if (how->clean_text && (flags & UNICODE_REMOVED))
+		return;
+	if (how->clean_text && (flags & UNICODE_SPACE))
+		point = ' ';
+	bool alone = how->tokenize_chinese_chars && (flags & UNICODE_CJK);
+	if (alone)
+		append_cleaned(how, to, ' ', run);
+	append_cleaned(how, to, point, run);
+	if (alone)
+		append_cleaned(how, to, ' ', run);
 }
 
 size_t normalize(const struct normalization *how, const char *text, size_t length, struct code_points *to) {
@@ -79,60 +126,51 @@ size_t normalize(const struct normalization *how, const char *text, size_t lengt
 	to->count = 0;
 	for (size_t at = 0; at < length; at += taken) {
 		uint32_t point;
+		size_t before = to->count;
+		taken = append_ascii(how, text + at, length - at, to);
+		if (to->count > before) {
+			order(to, run, before);
+			run = to->count;
+		}
+		if (taken > 0)
+			continue;
 		taken = utf8_decode(text + at, length - at, &point);
 		if (point == UTF8_INVALID) {
 			point = REPLACEMENT;
 			replaced++;
 		}
-		unsigned flags = unicode_flags(point);
-		if (how->clean_text && (flags & UNICODE_REMOVED))
-			continue;
-		if (how->clean_text && (flags & UNICODE_SPACE)) {
-			point = ' ';
-			flags = UNICODE_SPACE;
-		}
-		bool alone = how->tokenize_chinese_chars && (flags & UNICODE_CJK);
-		if (!how->strip_accents) {
-			if (alone)
-				append(to, ' ');
-			append_lower(how, to, point, flags);
-			if (alone)
-				append(to, ' ');
-		} else {
-			if (alone)
-				append_stripped(how, to, ' ', &run);
-			append_stripped(how, to, point, &run);
-			if (alone)
-				append_stripped(how, to, ' ', &run);
-		}
+		append_point(how, to, point, &run);
 	}
-	if (how->strip_accents)
-		order(to, run);
+	order(to, run, to->count);
 	return replaced;
 }
 
-static void append_character(struct word *word, uint32_t point) {
-	if (word->capacity - word->length < UTF8_LONGEST + KEY_LENGTH)
-		word->bytes = grow(word->bytes, word->capacity = word->capacity * 2 + 64, 1);
-	word->length += utf8_encode(point, word->bytes + word->length);
-	word->characters++;
+/* Puts code points into the word as UTF-8. */
+static void encode(struct word *word, const uint32_t *points, size_t count) {
+	size_t longest = count * UTF8_LONGEST + KEY_LENGTH;
+	if (word->capacity < longest)
+		word->bytes = grow(word->bytes, word->capacity = longest * 2, 1);
+	char *end = word->bytes;
+	for (size_t i = 0; i < count; i++) {
+		if (points[i] < 0x80)
+			*end++ = (char)points[i];
+		else
+			end += utf8_encode(points[i], end);
+	}
+	word->length = (size_t)(end - word->bytes);
+	word->characters = count;
 }
 
 bool next_word(const struct code_points *text, size_t *at, struct word *word) {
-	word->length = word->characters = 0;
-	for (; *at < text->count; ++*at) {
-		uint32_t point = text->points[*at];
-		unsigned flags = unicode_flags(point);
-		bool ends = flags & (UNICODE_SPACE | UNICODE_PUNCTUATION);
-		if (ends && word->length > 0)
-			return true;
-		if (flags & UNICODE_SPACE)
-			continue;
-		append_character(word, point);
-		if (flags & UNICODE_PUNCTUATION) {
-			++*at;
-			return true;
-		}
-	}
-	return word->length > 0;
+	size_t first = *at;
+	while (first < text->count && (unicode_flags(text->points[first]) & UNICODE_SPACE))
+		first++;
+	size_t past = first;
+	while (past < text->count && !(unicode_flags(text->points[past]) & (UNICODE_SPACE | UNICODE_PUNCTUATION)))
+		past++;
+	if (past == first && past < text->count)
+		past++; /* a punctuation character */
+	*at = past;
+	encode(word, text->points + first, past - first);
+	return past > first;
 }

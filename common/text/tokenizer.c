@@ -116,7 +116,9 @@ static size_t cut_new(struct encoder *encoder, const struct look *look) {
 }
 
 /* Encodes a word that is not in the first entry of its pair, or has too many pieces for one. Returns how many. */
-static size_t encode_rare(struct encoder *encoder, const struct look *look, int32_t *input_ids, int32_t *word_ids) {
+__attribute__((noinline)) /* so that its variables take no registers from the words that are found at once */
+static size_t encode_rare(struct encoder *encoder, const struct look *look, int32_t word, int32_t *input_ids,
+	int32_t *word_ids) {
 	struct tokenizer_scratch *scratch = encoder->scratch;
 	struct cached *first = &look->pair[0], *second = &look->pair[1];
 	const int32_t *pieces;
@@ -135,9 +137,8 @@ static size_t encode_rare(struct encoder *encoder, const struct look *look, int3
 	}
 	for (size_t i = 0; i < count; i++) {
 		input_ids[i] = pieces[i];
-		word_ids[i] = encoder->word;
+		word_ids[i] = word;
 	}
-	encoder->word++;
 	return count;
 }
 
@@ -152,23 +153,23 @@ static inline struct look look_for(const struct tokenizer_scratch *scratch, stru
 static void encode_looks(struct encoder *encoder, const struct look *looks, size_t count) {
 	struct encoding *encoding = encoder->encoding;
 	reserve(encoding, count * KEY_LENGTH + ENTRY); /* a piece takes a byte at least */
-	int32_t *input_ids = encoding->input_ids + encoding->count, *word_ids = encoding->word_ids + encoding->count;
-	for (const struct look *look = looks, *end = looks + count; look < end; look++) {
+	int32_t *input_ids = encoding->input_ids, *word_ids = encoding->word_ids;
+	size_t at = encoding->count;
+	int32_t word = encoder->word;
+	for (const struct look *look = looks, *end = looks + count; look < end; look++, word++) {
 		const struct cached *cached = look->pair;
 		if (!key_equal(cached->key, look->key) || cached->count > CACHED_PIECES) {
-			size_t pieces = encode_rare(encoder, look, input_ids, word_ids);
-			input_ids += pieces;
-			word_ids += pieces;
+			at += encode_rare(encoder, look, word, input_ids + at, word_ids + at);
 			continue;
 		}
 		/* All that an entry can hold, and the count behind it: cheaper than to foresee how many there are. */
-		const uint64_t word = (uint32_t)encoder->word++ * 0x100000001u, words[2] = { word, word };
-		memcpy(input_ids, cached->pieces, sizeof words);
-		memcpy(word_ids, words, sizeof words);
-		input_ids += cached->count;
-		word_ids += cached->count;
+		memcpy(input_ids + at, cached->pieces, ENTRY * sizeof *input_ids);
+		for (size_t i = 0; i < ENTRY; i++)
+			word_ids[at + i] = word;
+		at += cached->count;
 	}
-	encoding->count = (size_t)(input_ids - encoding->input_ids);
+	encoder->word = word;
+	encoding->count = at;
 }
 
 static void encode_word(struct encoder *encoder, const struct word *word) {

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
+#include "base/crc.h"
 #include "base/files.h"
 #include "base/memory.h"
 #include "base/utf8.h"
@@ -343,11 +343,11 @@ static size_t copy_lines(const struct vocabulary *vocabulary, size_t from, char 
 
 void vocabulary_fingerprint(const struct vocabulary *vocabulary, char fingerprint[static 16]) {
 	char lines[PART];
-	uLong crc = 0;
+	uint32_t crc = 0;
 	size_t part;
 	for (size_t at = 0; (part = copy_lines(vocabulary, at, lines)) > 0; at += part)
-		crc = crc32_z(crc, (const Bytef *)lines, part);
-	snprintf(fingerprint, 16, "crc32:%08" PRIx32, (uint32_t)crc);
+		crc = crc32_extend(crc, lines, part);
+	snprintf(fingerprint, 16, "crc32:%08" PRIx32, crc);
 }
 
 int vocabulary_write(const struct vocabulary *vocabulary, int descriptor, const char *name, struct failure *failure) {

@@ -51,66 +51,65 @@ static size_t find_vocabulary(const char *text, size_t length) {
 #define SHORTEST_MEMBER 5    /* bytes, as `"":0,`: the file's length bounds the ids of tokens that are numbered from 0 up */
 #define MOST_GAPS (1 << 17)  /* ids that need not have a token: they take memory that the file does not pay for */
 
-/* What is left to read, the list it goes into, and where the next text that has escapes is decoded to. */
-struct cursor {
-	const char *at, *end;
+/* What is read, the list it goes into, and where the next text that has escapes is decoded to. */
+struct members {
+	const char *end;
 	struct token_list *list;
 	size_t capacity; /* of list->tokens */
 	char *decoded;
 };
 
-static void skip_space(struct cursor *cursor) {
-	while (cursor->at < cursor->end && (*cursor->at == ' ' || *cursor->at == '\n' || *cursor->at == '\r'
-		|| *cursor->at == '\t'))
-		cursor->at++;
+/* The functions that read take the place where they begin, and return the one past what they have read; NULL: it is
+ * not there, or damaged. */
+
+static inline const char *skip_space(const char *at, const char *end) {
+	while (at < end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t'))
+		at++;
+	return at;
 }
 
-static bool skip_character(struct cursor *cursor, char character) {
-	skip_space(cursor);
-	if (cursor->at == cursor->end || *cursor->at != character)
-		return false;
-	cursor->at++;
-	return true;
+/* Reads a character after white space. */
+static inline const char *read_character(const char *at, const char *end, char character) {
+	at = skip_space(at, end);
+	return at < end && *at == character ? at + 1 : NULL;
 }
 
-static bool read_hex(struct cursor *cursor, uint32_t *value) {
+static const char *read_hex(const char *at, const char *end, uint32_t *value) {
 	*value = 0;
-	if (cursor->end - cursor->at < 4)
-		return false;
-	for (int i = 0; i < 4; i++, cursor->at++) {
+	if (end - at < 4)
+		return NULL;
+	for (int i = 0; i < 4; i++, at++) {
 		static const char digits[] = "0123456789abcdef";
-		const char *digit = *cursor->at == '\0' ? NULL : strchr(digits, *cursor->at >= 'A' && *cursor->at <= 'F'
-			? *cursor->at | 0x20 : *cursor->at);
+		const char *digit = *at == '\0' ? NULL : strchr(digits, *at >= 'A' && *at <= 'F' ? *at | 0x20 : *at);
 		if (digit == NULL)
-			return false;
+			return NULL;
 		*value = *value << 4 | (uint32_t)(digit - digits);
 	}
-	return true;
+	return at;
 }
 
 /* The code point of the escape after a backslash; a NUL is refused. */
-static bool read_escape(struct cursor *cursor, uint32_t *point) {
+static const char *read_escape(const char *at, const char *end, uint32_t *point) {
 	static const char names[] = "\"\\/bfnrt", values[] = "\"\\/\b\f\n\r\t";
-	if (cursor->at == cursor->end || *cursor->at == '\0')
-		return false;
-	char name = *cursor->at++;
+	if (at == end || *at == '\0')
+		return NULL;
+	char name = *at++;
 	uint32_t low;
 	if (name != 'u') {
 		const char *found = strchr(names, name);
 		*point = found ? (unsigned char)values[found - names] : 0;
-		return found != NULL;
+		return found ? at : NULL;
 	}
-	if (!read_hex(cursor, point))
-		return false;
-	if (*point >= 0xd800 && *point < 0xdc00) {
-		if (cursor->end - cursor->at < 2 || cursor->at[0] != '\\' || cursor->at[1] != 'u')
-			return false;
-		cursor->at += 2;
-		if (!read_hex(cursor, &low) || low < 0xdc00 || low > 0xdfff)
-			return false;
+	at = read_hex(at, end, point);
+	if (at != NULL && *point >= 0xd800 && *point < 0xdc00) {
+		if (end - at < 2 || at[0] != '\\' || at[1] != 'u')
+			return NULL;
+		at = read_hex(at + 2, end, &low);
+		if (at == NULL || low < 0xdc00 || low > 0xdfff)
+			return NULL;
 		*point = 0x10000 + ((*point - 0xd800) << 10) + (low - 0xdc00);
 	}
-	return *point != 0 && (*point < 0xd800 || *point > 0xdfff);
+	return at != NULL && *point != 0 && (*point < 0xd800 || *point > 0xdfff) ? at : NULL;
 }
 
 #define EACH(byte) ((byte) * 0x0101010101010101u)
@@ -132,11 +131,11 @@ static bool is_plain(char byte) {
 }
 
 /* Past the code points that are plain, or not ASCII and valid. */
-static const char *skip_plain(const char *at, const char *end) {
+static inline const char *skip_plain(const char *at, const char *end) {
 	uint32_t point;
 	for (size_t taken;; at += taken) {
-		while (end - at >= 8 && (taken = first_not_plain(at)) > 0)
-			at += taken;
+		for (taken = 8; taken == 8 && end - at >= 8; at += taken)
+			taken = first_not_plain(at);
 		while (end - at < 8 && at < end && is_plain(*at))
 			at++;
 		if (at == end || (unsigned char)*at < 0x80)
@@ -147,46 +146,49 @@ static const char *skip_plain(const char *at, const char *end) {
 	}
 }
 
-/* Decodes the rest of a string that has something other than plain characters. False: damaged. */
-static bool decode_string(struct cursor *cursor, size_t plain, struct token_text *string) {
-	struct token_list *list = cursor->list;
+/* Decodes the rest of a string, from `at` on, that has something other than plain characters, up to its quote. */
+__attribute__((noinline)) /* few are */
+static const char *decode_string(struct members *members, const char *at, struct token_text *string) {
+	struct token_list *list = members->list;
 	uint32_t point;
 	if (list->decoded == NULL) /* no escape is shorter than what it stands for */
-		list->decoded = cursor->decoded = grow(NULL, (size_t)(cursor->end - string->text), 1);
-	char *to = cursor->decoded;
-	memcpy(to, string->text, plain);
-	for (to += plain; cursor->at < cursor->end && *cursor->at != '"';) {
-		size_t taken = utf8_decode(cursor->at, (size_t)(cursor->end - cursor->at), &point);
+		list->decoded = members->decoded = grow(NULL, (size_t)(members->end - string->text), 1);
+	char *to = members->decoded;
+	memcpy(to, string->text, (size_t)(at - string->text));
+	for (to += at - string->text; at < members->end && *at != '"';) {
+		at += utf8_decode(at, (size_t)(members->end - at), &point);
 		if (point == UTF8_INVALID || point < 0x20)
-			return false;
-		cursor->at += taken;
-		if (point == '\\' && !read_escape(cursor, &point))
-			return false;
+			return NULL;
+		if (point == '\\' && (at = read_escape(at, members->end, &point)) == NULL)
+			return NULL;
 		to += utf8_encode(point, to);
 	}
-	*string = (struct token_text){ cursor->decoded, (size_t)(to - cursor->decoded) };
-	cursor->decoded = to;
-	return true;
+	*string = (struct token_text){ members->decoded, (size_t)(to - members->decoded) };
+	members->decoded = to;
+	return at;
 }
 
-static bool read_string(struct cursor *cursor, struct token_text *string) {
-	if (!skip_character(cursor, '"'))
-		return false;
-	const char *past = skip_plain(cursor->at, cursor->end);
-	*string = (struct token_text){ cursor->at, (size_t)(past - cursor->at) };
-	cursor->at = past;
-	if ((past == cursor->end || *past != '"') && !decode_string(cursor, string->length, string))
-		return false;
-	return skip_character(cursor, '"');
+static inline const char *read_string(struct members *members, const char *at, struct token_text *string) {
+	const char *end = members->end;
+	if ((at = read_character(at, end, '"')) == NULL)
+		return NULL;
+	string->text = at;
+	at = skip_plain(at, end);
+	string->length = (size_t)(at - string->text);
+	if ((at == end || *at != '"') && (at = decode_string(members, at, string)) == NULL)
+		return NULL;
+	return at == end ? NULL : at + 1;
 }
 
-static bool read_id(struct cursor *cursor, size_t *id) {
-	bool any = false;
-	skip_space(cursor);
-	for (*id = 0; cursor->at < cursor->end && *cursor->at >= '0' && *cursor->at <= '9'; cursor->at++, any = true)
-		if ((*id = *id * 10 + (size_t)(*cursor->at - '0')) >= cursor->capacity)
-			return false;
-	return any;
+/* Reads an id below `limit`. */
+static inline const char *read_id(const char *at, const char *end, size_t limit, size_t *id) {
+	const char *first = at = skip_space(at, end);
+	size_t value = 0;
+	for (unsigned digit; at < end && (digit = (unsigned)*at - '0') <= 9; at++)
+		if ((value = value * 10 + digit) >= limit)
+			return NULL;
+	*id = value;
+	return at == first ? NULL : at;
 }
 
 static inline int put_token(struct token_list *list, size_t id, struct token_text token, const char *name,
@@ -199,39 +201,46 @@ static inline int put_token(struct token_list *list, size_t id, struct token_tex
 	return 0;
 }
 
-static int read_member(struct cursor *cursor, const char *name, struct failure *failure) {
+static inline const char *read_member(struct members *members, const char *at, const char *name,
+	struct failure *failure) {
+	struct token_list *list = members->list;
 	struct token_text token;
 	size_t id;
-	if (!read_string(cursor, &token) || !skip_character(cursor, ':') || !read_id(cursor, &id))
-		return fail(failure, EX_DATAERR, "%s: model.vocab: damaged after the token with the id %zu (each member is a "
-			"token, as a string, and its id, from 0 up)", name, cursor->list->count - (cursor->list->count > 0));
-	return put_token(cursor->list, id, token, name, failure);
+	if ((at = read_string(members, at, &token)) == NULL || (at = read_character(at, members->end, ':')) == NULL
+		|| (at = read_id(at, members->end, members->capacity, &id)) == NULL) {
+		fail(failure, EX_DATAERR, "%s: model.vocab: damaged after the token with the id %zu (each member is a token, as "
+			"a string, and its id, from 0 up)", name, list->count - (list->count > 0));
+		return NULL;
+	}
+	return put_token(list, id, token, name, failure) < 0 ? NULL : at;
 }
 
-/* Reads up to the brace that ends the object, and moves the cursor to it. */
-static int read_members(struct cursor *cursor, const char *name, struct failure *failure) {
-	skip_space(cursor);
-	if (cursor->at < cursor->end && *cursor->at == '}')
-		return 0;
+/* Reads up to the brace that ends the object, and returns where that is. */
+static const char *read_members(struct members *members, const char *at, const char *name, struct failure *failure) {
+	const char *end = members->end, *next = at = skip_space(at, end);
+	if (at < end && *at == '}')
+		return at;
 	do {
-		if (read_member(cursor, name, failure) < 0)
-			return -1;
-	} while (skip_character(cursor, ','));
-	if (cursor->at == cursor->end || *cursor->at != '}')
-		return fail(failure, EX_DATAERR, "%s: model.vocab: damaged after the token with the id %zu", name,
-			cursor->list->count - 1);
-	return 0;
+		if ((at = read_member(members, next, name, failure)) == NULL)
+			return NULL;
+	} while ((next = read_character(at, end, ',')) != NULL);
+	at = skip_space(at, end);
+	if (at < end && *at == '}')
+		return at;
+	fail(failure, EX_DATAERR, "%s: model.vocab: damaged after the token with the id %zu", name,
+		members->list->count - 1);
+	return NULL;
 }
 
 /* Takes the members of an object that the general reader has read. */
-static int take_members(json_t *vocabulary, struct cursor *cursor, const char *name, struct failure *failure) {
+static int take_members(json_t *vocabulary, struct members *members, const char *name, struct failure *failure) {
 	const char *token;
 	json_t *value;
 	json_object_foreach(vocabulary, token, value) {
 		json_int_t id = json_is_integer(value) ? json_integer_value(value) : -1;
-		if (id < 0 || (size_t)id >= cursor->capacity)
+		if (id < 0 || (size_t)id >= members->capacity)
 			return fail(failure, EX_DATAERR, "%s: model.vocab: %s has no id from 0 up", name, token);
-		if (put_token(cursor->list, (size_t)id, (struct token_text){ token, strlen(token) }, name, failure) < 0)
+		if (put_token(members->list, (size_t)id, (struct token_text){ token, strlen(token) }, name, failure) < 0)
 			return -1;
 	}
 	return 0;
@@ -247,18 +256,18 @@ static char *copy_around(const char *text, size_t length, size_t begin, size_t e
 json_t *tokenizer_json_parse(const char *text, size_t length, const char *name, struct token_list *list,
 	struct failure *failure) {
 	size_t begin = find_vocabulary(text, length);
-	struct cursor cursor = { .at = text + begin, .end = text + length, .list = list,
-		.capacity = length / SHORTEST_MEMBER + MOST_GAPS };
-	*list = (struct token_list){ .tokens = grow(NULL, cursor.capacity, sizeof *list->tokens) };
+	struct members members = { .end = text + length, .list = list, .capacity = length / SHORTEST_MEMBER + MOST_GAPS };
+	*list = (struct token_list){ .tokens = grow(NULL, members.capacity, sizeof *list->tokens) };
 	json_t *root = NULL;
-	if (begin == length || read_members(&cursor, name, failure) == 0) {
-		size_t end = (size_t)(cursor.at - text);
+	const char *past = begin == length ? members.end : read_members(&members, text + begin, name, failure);
+	if (past != NULL) {
+		size_t end = (size_t)(past - text);
 		char *rest = copy_around(text, length, begin, end);
 		root = json_object_parse(rest, begin + length - end, name, failure);
 		free(rest);
 	}
 	json_t *vocabulary = json_object_get(json_object_get(root, "model"), "vocab");
-	if (root != NULL && take_members(vocabulary, &cursor, name, failure) < 0) {
+	if (root != NULL && take_members(vocabulary, &members, name, failure) < 0) {
 		json_decref(root);
 		root = NULL;
 	}

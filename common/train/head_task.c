@@ -88,6 +88,7 @@ static struct loss compute_gradients(void *context, const struct examples *step,
 	struct training *training = context;
 	const struct examples examples = examples_slice(step, part->first, part->count);
 	const struct totals totals = totals_of(training, step, &examples);
+	network_set_listener(training->network, part->listener);
 	return network_gradients(training->network, &examples, part->pass, &totals, gradients);
 }
 

@@ -168,5 +168,6 @@ double optimizer_step(struct optimizer *optimizer, const double *learning_rates)
 		optimizer->steps[g] = group_step(optimizer, g, learning_rates[g], scale);
 	}
 	pool_run(optimizer->pool, optimizer->slice_count, update_slice, optimizer);
+	optimizer->parameters->version++;
 	return norm;
 }

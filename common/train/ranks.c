@@ -7,6 +7,7 @@
 
 #include <mpi.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -15,7 +16,7 @@
 
 enum {
 	PIECE_FLOATS = 4 << 20,   /* summed at a time, so that memory for what others send does not grow with the model */
-	COLUMNS = 1 << 14,        /* of a task that adds up a slice */
+	COLUMNS = 1 << 12,        /* of a slice that are added at a time, while they are in the cache */
 	PIECE_BYTES = 256 << 20,  /* broadcast at a time: MPI counts in int */
 	SPINS = 1000,             /* looks at an idle wait before the first sleep */
 	LOOKS_PER_QUESTION = 64,  /* at a wait, for each call of woken() */
@@ -25,6 +26,8 @@ enum {
 struct ranks {
 	int number, count;
 	struct ranks_wait wait;
+	atomic_bool patient;
+	float *packed;            /* numbers of a part that do not lie one after the other */
 	float *received;          /* the slices of all ranks, one after the other */
 	int *sizes, *places;      /* [count] of the slices of a piece: floats, and where they begin in it */
 	int *rows, *row_places;   /* [count] the same of `received` */
@@ -56,7 +59,7 @@ static int await(struct ranks *ranks, int begun, MPI_Request *request, bool idle
 			ranks->lost = true;
 			return -1;
 		}
-		if (idle && looks > SPINS)
+		if ((idle && looks > SPINS) || atomic_load(&ranks->patient))
 			nanosleep(&nap, NULL);
 		else
 			sched_yield();
@@ -67,6 +70,10 @@ static int await(struct ranks *ranks, int begun, MPI_Request *request, bool idle
 void ranks_set_wait(struct ranks *ranks, struct ranks_wait wait) {
 	if (ranks != NULL)
 		ranks->wait = wait;
+}
+
+void ranks_set_patience(struct ranks *ranks, bool patient) {
+	atomic_store(&ranks->patient, patient);
 }
 
 /* ---- messages ------------------------------------------------------------------------------------------ */
@@ -95,20 +102,18 @@ int ranks_gather(struct ranks *ranks, const void *mine, void *all, size_t length
 
 /* ---- sums ---------------------------------------------------------------------------------------------- */
 
-/* Rows of numbers that become their sum, in the first one. */
-struct rows { float *first; size_t length; int count; };
-
-static void add_columns(void *context, size_t index, int worker) {
-	const struct rows *rows = context;
-	size_t first = index * COLUMNS, left = rows->length - first, count = left < COLUMNS ? left : COLUMNS;
-	(void)worker;
-	for (int stride = 1; stride < rows->count; stride *= 2)
-		for (int r = 0; r + stride < rows->count; r += 2 * stride) {
-			float *sum = rows->first + (size_t)r * rows->length + first;
-			const float *addend = sum + (size_t)stride * rows->length;
-			for (size_t i = 0; i < count; i++)
-				sum[i] += addend[i];
-		}
+/* Adds up rows of `length` numbers into the first one. */
+static void add_rows(float *rows, size_t length, int count) {
+	for (size_t first = 0; first < length; first += COLUMNS) {
+		size_t end = length - first < COLUMNS ? length : first + COLUMNS;
+		for (int stride = 1; stride < count; stride *= 2)
+			for (int r = 0; r + stride < count; r += 2 * stride) {
+				float *sum = rows + (size_t)r * length;
+				const float *addend = sum + (size_t)stride * length;
+				for (size_t i = first; i < end; i++)
+					sum[i] += addend[i];
+			}
+	}
 }
 
 /* Cuts `count` floats into a slice for each rank, and `received` into a row for each rank that is present. */
@@ -124,27 +129,55 @@ static void cut_slices(struct ranks *ranks, size_t count, int present) {
 	}
 }
 
-static int sum_piece(struct ranks *ranks, float *values, size_t count, int present, struct pool *pool,
-	struct failure *failure) {
+static int sum_piece(struct ranks *ranks, float *values, size_t count, int present, struct failure *failure) {
 	MPI_Request request;
 	cut_slices(ranks, count, present);
 	int begun = MPI_Ialltoallv(values, ranks->number < present ? ranks->sizes : ranks->nothing, ranks->places, MPI_FLOAT,
 		ranks->received, ranks->rows, ranks->row_places, MPI_FLOAT, MPI_COMM_WORLD, &request);
 	if (await(ranks, begun, &request, false, failure) < 0)
 		return -1;
-	struct rows rows = { ranks->received, (size_t)ranks->sizes[ranks->number], present };
-	pool_run(pool, (rows.length + COLUMNS - 1) / COLUMNS, add_columns, &rows);
-	memcpy(values + ranks->places[ranks->number], ranks->received, rows.length * sizeof *values);
+	size_t length = (size_t)ranks->sizes[ranks->number];
+	add_rows(ranks->received, length, present);
+	memcpy(values + ranks->places[ranks->number], ranks->received, length * sizeof *values);
 	begun = MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_FLOAT, values, ranks->sizes, ranks->places, MPI_FLOAT, MPI_COMM_WORLD,
 		&request);
 	return await(ranks, begun, &request, false, failure);
 }
 
-int ranks_sum(struct ranks *ranks, float *values, size_t count, int present, struct pool *pool, struct failure *failure) {
+/* How many spans from the first one on make a piece; *floats is how many numbers they are, and *together is whether these
+ * lie one after the other. */
+static size_t measure_piece(const struct span *spans, size_t count, size_t *floats, bool *together) {
+	size_t used = 0;
+	*floats = 0;
+	*together = true;
+	for (; used < count && *floats + spans[used].count <= PIECE_FLOATS; used++) {
+		*together &= spans[used].first == spans[0].first + *floats;
+		*floats += spans[used].count;
+	}
+	return used;
+}
+
+/* The same for a piece whose numbers do not lie one after the other. */
+static int sum_spans(struct ranks *ranks, float *block, const struct part *piece, int present, struct failure *failure) {
+	float *next = ranks->packed;
+	for (size_t i = 0; i < piece->count; next += piece->spans[i++].count)
+		memcpy(next, block + piece->spans[i].first, piece->spans[i].count * sizeof *block);
+	int result = sum_piece(ranks, ranks->packed, (size_t)(next - ranks->packed), present, failure);
+	next = ranks->packed;
+	for (size_t i = 0; i < piece->count; next += piece->spans[i++].count)
+		memcpy(block + piece->spans[i].first, next, piece->spans[i].count * sizeof *block);
+	return result;
+}
+
+int ranks_sum(struct ranks *ranks, float *block, const struct part *part, int present, struct failure *failure) {
+	struct part piece = *part;
 	int result = 0;
-	for (size_t first = 0; ranks != NULL && result == 0 && first < count; first += PIECE_FLOATS) {
-		size_t left = count - first;
-		result = sum_piece(ranks, values + first, left < PIECE_FLOATS ? left : PIECE_FLOATS, present, pool, failure);
+	for (size_t left = part->count; result == 0 && left > 0; left -= piece.count, piece.spans += piece.count) {
+		size_t floats;
+		bool together;
+		piece.count = measure_piece(piece.spans, left, &floats, &together);
+		result = together ? sum_piece(ranks, block + piece.spans[0].first, floats, present, failure)
+			: sum_spans(ranks, block, &piece, present, failure);
 	}
 	return result;
 }
@@ -156,6 +189,7 @@ static struct ranks *create(void) {
 	MPI_Comm_size(MPI_COMM_WORLD, &ranks->count);
 	MPI_Comm_rank(MPI_COMM_WORLD, &ranks->number);
 	size_t count = (size_t)ranks->count;
+	ranks->packed = allocate(PIECE_FLOATS, sizeof *ranks->packed);
 	ranks->received = allocate(PIECE_FLOATS + 2 * count, sizeof *ranks->received);
 	ranks->sizes = allocate(count, sizeof *ranks->sizes);
 	ranks->places = allocate(count, sizeof *ranks->places);
@@ -166,6 +200,7 @@ static struct ranks *create(void) {
 }
 
 static void release(struct ranks *ranks) {
+	free(ranks->packed);
 	free(ranks->received);
 	free(ranks->sizes);
 	free(ranks->places);
@@ -175,13 +210,23 @@ static void release(struct ranks *ranks) {
 	free(ranks);
 }
 
+static int fail_apart(int processes, struct failure *failure) {
+	return fail(failure, EX_UNAVAILABLE, "started as one of %d processes, but they do not find each other by MPI (use the "
+		"mpirun of the MPI that it was built with, or srun --mpi=pmix)", processes);
+}
+
 int ranks_open(struct ranks **ranks, struct failure *failure) {
 	int processes = launched_processes(), provided;
 	*ranks = NULL;
 	if (processes == 1)
 		return 0;
-	if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
+	if (!launched_together())
+		return fail_apart(processes, failure);
+	if (MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &provided) != MPI_SUCCESS)
 		return fail(failure, EX_UNAVAILABLE, "MPI does not start (is the launcher of the same MPI?)");
+	if (provided < MPI_THREAD_SERIALIZED)
+		return fail(failure, EX_UNAVAILABLE, "MPI does not let a second thread call it (use an MPI that was built with "
+			"threads)");
 	MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
 	*ranks = create();
 	if ((*ranks)->count == processes)
@@ -189,8 +234,7 @@ int ranks_open(struct ranks **ranks, struct failure *failure) {
 	release(*ranks);
 	*ranks = NULL;
 	MPI_Finalize();
-	return fail(failure, EX_UNAVAILABLE, "started as one of %d processes, but they do not find each other by MPI (use the "
-		"mpirun of the MPI that it was built with, or srun --mpi=pmix)", processes);
+	return fail_apart(processes, failure);
 }
 
 int ranks_count(const struct ranks *ranks) {
@@ -257,8 +301,12 @@ int ranks_gather(struct ranks *ranks, const void *mine, void *all, size_t length
 	return 0;
 }
 
-int ranks_sum(struct ranks *ranks, float *values, size_t count, int present, struct pool *pool, struct failure *failure) {
-	(void)ranks, (void)values, (void)count, (void)present, (void)pool, (void)failure;
+void ranks_set_patience(struct ranks *ranks, bool patient) {
+	(void)ranks, (void)patient;
+}
+
+int ranks_sum(struct ranks *ranks, float *block, const struct part *part, int present, struct failure *failure) {
+	(void)ranks, (void)block, (void)part, (void)present, (void)failure;
 	return 0;
 }
 

@@ -12,7 +12,7 @@
 #include <stddef.h>
 
 #include "base/failure.h"
-#include "base/pool.h"
+#include "train/parts.h"
 
 struct ranks;
 
@@ -28,16 +28,21 @@ int ranks_number(const struct ranks *ranks); /* this one's, from 0 */
 struct ranks_wait { int (*woken)(void *context, struct failure *failure); void *context; };
 void ranks_set_wait(struct ranks *ranks, struct ranks_wait wait);
 
+/* Whether a rank that waits leaves its core to threads that compute, and looks only now and then; at first it does not. Any
+ * thread may call it. */
+void ranks_set_patience(struct ranks *ranks, bool patient);
+
 /* The bytes of rank 0 to all. `idle`: they may be long in coming. -1: 71, or as `woken` said. */
 int ranks_broadcast(struct ranks *ranks, void *bytes, size_t length, bool idle, struct failure *failure);
 
 /* The `length` bytes of each rank into all[count * length] of every rank, in order. -1: as above. */
 int ranks_gather(struct ranks *ranks, const void *mine, void *all, size_t length, struct failure *failure);
 
-/* Replaces the numbers of every rank by their sum over ranks 0 to present - 1. The sum is taken along the binary tree that
- * train/sums.h describes, and is the same to the last bit everywhere: each rank adds up a slice of the numbers and then
- * all gather the slices (reduce-scatter and all-gather), for which a rank sends 2 (P - 1) / P of the numbers. -1: as above. */
-int ranks_sum(struct ranks *ranks, float *values, size_t count, int present, struct pool *pool, struct failure *failure);
+/* Replaces the numbers of a part of every rank's block by their sum over ranks 0 to present - 1. The sum is taken along the
+ * binary tree that train/sums.h describes, and is the same to the last bit everywhere: each rank adds up a slice of the
+ * numbers and then all gather the slices (reduce-scatter and all-gather), for which a rank sends 2 (P - 1) / P of the
+ * numbers. -1: as above. */
+int ranks_sum(struct ranks *ranks, float *block, const struct part *part, int present, struct failure *failure);
 
 /* Leaves: broadcasts rank 0's last message, unless it is NULL, and waits until all ranks have come here. Gives up after some
  * seconds, or at once where the ranks are lost: the launcher then ends the others when this process has ended. */

@@ -212,23 +212,41 @@ static int fail_not_finite(const struct run *run, double loss, struct failure *f
 		bad != NULL ? bad->name : "all tensors together");
 }
 
-bool run_compute_gradients(struct run *run, const struct examples *step, struct loss *loss) {
+static struct loss compute_micro_batch(struct run *run, const struct examples *step, const struct micro_batch *part) {
 	const struct task *task = run->job->task;
+	return task->compute_gradients(task->context, step, part, sums_next(run->sums));
+}
+
+/* The last micro-batch of this process, which has none where part->count is 0, and the sum over the ranks: what is complete
+ * travels while the rest is computed. */
+static int compute_last(struct run *run, const struct examples *step, struct micro_batch *part, struct loss *loss,
+	struct failure *failure) {
+	struct loss share = { 0 };
+	int result = run_ranks_begin_sum(run, step, &part->listener, failure);
+	if (result <= 0)
+		return result;
+	if (part->count > 0)
+		share = compute_micro_batch(run, step, part);
+	run_ranks_complete(run);
+	if (part->count > 0)
+		sums_add(run->sums, &share);
+	*loss = sums_end(run->sums);
+	return run_ranks_end_sum(run, loss, failure) < 0 ? -1 : 1;
+}
+
+int run_compute_gradients(struct run *run, const struct examples *step, struct loss *loss, struct failure *failure) {
 	const struct run_settings *settings = run->settings;
 	size_t end, most = (size_t)settings->batch_size;
-	struct micro_batch part;
+	struct micro_batch part = { .count = most };
 	run_ranks_share(run, step, &part.first, &end);
 	part.pass = (uint64_t)(run->state.step * settings->gradient_accumulation_steps) + part.first / most;
 	sums_begin(run->sums);
-	for (; part.first < end; part.first += part.count, part.pass++) {
-		if (asked_to_stop(run))
-			return false;
-		part.count = end - part.first < most ? end - part.first : most;
-		struct loss share = task->compute_gradients(task->context, step, &part, sums_next(run->sums));
+	for (; part.first + most < end && !asked_to_stop(run); part.first += most, part.pass++) {
+		struct loss share = compute_micro_batch(run, step, &part);
 		sums_add(run->sums, &share);
 	}
-	*loss = sums_end(run->sums);
-	return true;
+	part.count = end - part.first;
+	return asked_to_stop(run) ? 0 : compute_last(run, step, &part, loss, failure);
 }
 
 static void count_step(struct run *run, const struct example_batch *batch, const struct loss *loss) {
@@ -277,9 +295,7 @@ static int compute_step(struct run *run, const struct example_batch *batch, doub
 	if (run_ranks_announce(run, batch, rate, failure) < 0)
 		return -1;
 	run_plan_groups(run, batch->epoch, rate);
-	if (!run_compute_gradients(run, &batch->examples, loss))
-		return 0;
-	return run_ranks_sum(run, &batch->examples, loss, failure) < 0 ? -1 : 1;
+	return run_compute_gradients(run, &batch->examples, loss, failure);
 }
 
 static int take_step(struct run *run, const struct example_batch *batch, struct failure *failure) {

@@ -3,6 +3,7 @@
 #define CLOZE_TRAIN_RUN_PARTS_H
 
 #include "train/checkpoint.h"
+#include "train/exchange.h"
 #include "train/ranks.h"
 #include "train/run.h"
 #include "train/sums.h"
@@ -16,6 +17,10 @@ struct run {
 	struct tokenizer *tokenizer;
 	struct saved_run saved;       /* what a checkpoint holds: the above, the parameters, the optimizer */
 	struct sums *sums;            /* of the step at hand */
+	struct exchange *exchange;    /* of its gradients between the ranks; NULL: not begun */
+	struct parts parts;           /* that it goes by */
+	size_t complete;              /* of them */
+	int present;                  /* ranks with a micro-batch of the step at hand */
 	double *rates;                /* [group_count] learning rates of the step at hand */
 	struct schedule schedule;
 	struct example_reader *records;
@@ -43,9 +48,9 @@ void run_set_model(struct run *run, struct parameters *parameters);
 /* Thaws the groups that begin to train with the step at hand, and sets the rate of each. */
 void run_plan_groups(struct run *run, int32_t epoch, double rate);
 
-/* Adds up the gradients of this process's records of a step, --batch-size at a time, and their loss. False: the caller wants
- * to stop. */
-bool run_compute_gradients(struct run *run, const struct examples *step, struct loss *loss);
+/* Adds up the gradients of a step's records, --batch-size at a time, and their loss, together with the other ranks. Returns
+ * 1, 0 where the caller or the leader wants to stop, or -1. */
+int run_compute_gradients(struct run *run, const struct examples *step, struct loss *loss, struct failure *failure);
 
 /* Updates the parameters by the gradients of the step, and returns their norm. Nothing is changed where that or the loss is
  * not finite; the result is then not finite either. */

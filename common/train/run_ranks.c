@@ -13,7 +13,7 @@ enum message_kind {
 	MESSAGE_END,    /* there is no more to do */
 	MESSAGE_MODEL,  /* the model follows */
 	MESSAGE_STEP,   /* the records of a step follow */
-	MESSAGE_SUM     /* the gradients of this step are wanted */
+	MESSAGE_SUM     /* the step is not given up: its gradients are added up */
 };
 struct message {
 	enum message_kind kind;
@@ -43,10 +43,14 @@ static int woken(void *context, struct failure *failure) {
 	return run_check_stop(context, failure);
 }
 
+static struct ranks_wait wait_of(struct run *run) {
+	return (struct ranks_wait){ woken, run };
+}
+
 int run_ranks_open(struct run *run, struct failure *failure) {
 	if (ranks_open(&run->ranks, failure) < 0)
 		return -1;
-	ranks_set_wait(run->ranks, (struct ranks_wait){ woken, run });
+	ranks_set_wait(run->ranks, wait_of(run));
 	int64_t count = ranks_count(run->ranks), parts = run->settings->gradient_accumulation_steps;
 	bool leads = ranks_number(run->ranks) == 0;
 	if (count > 1 && leads && run->job->task->couples_records)
@@ -73,6 +77,7 @@ static int broadcast_numbers(struct run *run, struct failure *failure) {
 	struct parameters *parameters = run->saved.parameters;
 	const struct optimizer_state *state = optimizer_state(run->saved.optimizer);
 	size_t groups = parameters->group_count;
+	parameters->version++;
 	if (broadcast(run, parameters->values, parameters->size * sizeof *parameters->values, failure) < 0
 			|| broadcast(run, state->steps, groups * sizeof *state->steps, failure) < 0)
 		return -1;
@@ -151,28 +156,68 @@ static struct loss sum_losses(struct loss *losses, int count) {
 	return losses[0];
 }
 
-int run_ranks_sum(struct run *run, const struct examples *step, struct loss *loss, struct failure *failure) {
-	int count = ranks_count(run->ranks), present = 1;
-	const struct blocks *gradients = optimizer_gradients(run->saved.optimizer);
-	struct message message = { .kind = MESSAGE_SUM };
-	if (count == 1)
-		return 0;
-	if (ranks_number(run->ranks) == 0 && broadcast(run, &message, sizeof message, failure) < 0)
-		return -1;
-	while (present < count && first_record(run, step, present) < step->B)
+/* How many ranks have a micro-batch of the step. */
+static int count_present(const struct run *run, const struct examples *step) {
+	int present = 1;
+	while (present < ranks_count(run->ranks) && first_record(run, step, present) < step->B)
 		present++;
+	return present;
+}
+
+/* Lets parts travel up to the first `count`. */
+static void complete_parts(struct run *run, size_t count) {
+	for (; run->complete < count; run->complete++)
+		sums_complete(run->sums, &run->parts.of[run->complete]);
+	exchange_complete(run->exchange, count);
+}
+
+static void complete_group(void *context, size_t group) {
+	struct run *run = context;
+	complete_parts(run, parts_complete(&run->parts, group));
+}
+
+int run_ranks_begin_sum(struct run *run, const struct examples *step, struct group_listener *listener,
+	struct failure *failure) {
+	struct message message = { .kind = MESSAGE_SUM };
+	const struct blocks *gradients = optimizer_gradients(run->saved.optimizer);
+	int result = 1;
+	if (ranks_count(run->ranks) == 1)
+		return 1;
+	if (ranks_number(run->ranks) > 0)
+		result = receive(run, &message, failure);
+	else if (broadcast(run, &message, sizeof message, failure) < 0)
+		result = -1;
+	if (result <= 0)
+		return result;
+	*listener = (struct group_listener){ complete_group, run };
+	run->present = count_present(run, step);
+	run->complete = 0;
+	run->parts = parts_create(gradients, step);
+	run->exchange = exchange_begin(run->ranks, &run->parts, gradients, run->present);
+	return 1;
+}
+
+void run_ranks_complete(struct run *run) {
+	if (run->exchange != NULL)
+		complete_parts(run, run->parts.count);
+}
+
+int run_ranks_end_sum(struct run *run, struct loss *loss, struct failure *failure) {
+	if (run->exchange == NULL)
+		return 0;
+	int count = ranks_count(run->ranks), result = exchange_end(run->exchange, wait_of(run), failure);
 	struct loss *losses = allocate((size_t)count, sizeof *losses);
-	int result = ranks_gather(run->ranks, loss, losses, sizeof *losses, failure);
-	*loss = sum_losses(losses, present);
+	run->exchange = NULL;
+	parts_clear(&run->parts);
+	if (result == 0)
+		result = ranks_gather(run->ranks, loss, losses, sizeof *losses, failure);
+	*loss = sum_losses(losses, run->present);
 	free(losses);
-	for (size_t g = 0; g < gradients->parameters->group_count && result == 0; g++)
-		result = ranks_sum(run->ranks, gradients->groups[g], gradients->sizes[g], present, run->job->pool, failure);
 	return result;
 }
 
 /* Takes the step that the message tells of. Returns 1, 0 where the leader has given it up and ends, or -1. */
 static int follow_step(struct run *run, const struct message *step, struct failure *failure) {
-	struct message verdict;
 	struct loss loss = { 0 };
 	void *bytes = allocate(step->header.bytes, 1);
 	int result = broadcast(run, bytes, step->header.bytes, failure) < 0 ? -1 : 1;
@@ -180,11 +225,8 @@ static int follow_step(struct run *run, const struct message *step, struct failu
 	run->state.step = step->step;
 	if (result > 0) {
 		run_plan_groups(run, step->epoch, step->rate);
-		run_compute_gradients(run, &examples, &loss);
-		result = receive(run, &verdict, failure);
+		result = run_compute_gradients(run, &examples, &loss, failure);
 	}
-	if (result > 0 && run_ranks_sum(run, &examples, &loss, failure) < 0)
-		result = -1;
 	if (result > 0)
 		run_update(run, &loss);
 	free(bytes);

@@ -27,8 +27,17 @@ int run_ranks_announce(struct run *run, const struct example_batch *batch, doubl
 /* The records of a step whose micro-batches this process computes: *first up to *end. */
 void run_ranks_share(const struct run *run, const struct examples *step, size_t *first, size_t *end);
 
-/* Adds up the gradients and the loss of all ranks. */
-int run_ranks_sum(struct run *run, const struct examples *step, struct loss *loss, struct failure *failure);
+/* Before the last micro-batch of this process: begins the sum of the gradients over the ranks (train/exchange.h). From here
+ * on the leader does not give up the step, and has told so. Sets the listener that lets what is complete travel. Returns 1,
+ * 0 where the leader has given up the step and ends, or -1. */
+int run_ranks_begin_sum(struct run *run, const struct examples *step, struct group_listener *listener,
+	struct failure *failure);
+
+/* After the last micro-batch, and before it is added to the sums: lets all travel that has not yet. */
+void run_ranks_complete(struct run *run);
+
+/* Ends the sum: the gradients and the loss become those of all ranks. */
+int run_ranks_end_sum(struct run *run, struct loss *loss, struct failure *failure);
 
 /* The whole run of a follower. 0: the leader has ended it. */
 int run_follow(struct run *run, struct failure *failure);

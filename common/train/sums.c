@@ -15,6 +15,7 @@ struct sums {
 	struct loss losses[LEVELS];
 	size_t waiting;                   /* subtrees */
 	size_t count;                     /* micro-batches so far */
+	bool by_parts;                    /* sums_complete() adds up the gradients */
 };
 
 struct sums *sums_create(struct blocks *total, struct pool *pool) {
@@ -32,6 +33,7 @@ void sums_free(struct sums *sums) {
 
 void sums_begin(struct sums *sums) {
 	sums->waiting = sums->count = 0;
+	sums->by_parts = false;
 }
 
 const struct blocks *sums_next(struct sums *sums) {
@@ -43,10 +45,31 @@ const struct blocks *sums_next(struct sums *sums) {
 	return *blocks;
 }
 
+/* A part of two subtrees that are added. */
+struct addition { const struct part *part; float *sum; const float *addend; };
+
+static void add_span(void *context, size_t index, int worker) {
+	const struct addition *addition = context;
+	const struct span *span = &addition->part->spans[index];
+	(void)worker;
+	for (size_t i = span->first; i < span->first + span->count; i++)
+		addition->sum[i] += addition->addend[i];
+}
+
+void sums_complete(struct sums *sums, const struct part *part) {
+	sums->by_parts = true;
+	for (size_t last = sums->waiting; last > 0; last--) {
+		struct addition addition = { part, sums->gradients[last - 1]->groups[part->group],
+			sums->gradients[last]->groups[part->group] };
+		pool_run(sums->pool, part->count, add_span, &addition);
+	}
+}
+
 /* Adds the last two subtrees that wait. */
 static void join(struct sums *sums) {
 	size_t last = --sums->waiting;
-	blocks_add(sums->gradients[last - 1], sums->gradients[last], sums->pool);
+	if (!sums->by_parts)
+		blocks_add(sums->gradients[last - 1], sums->gradients[last], sums->pool);
 	loss_add(&sums->losses[last - 1], &sums->losses[last]);
 }
 
@@ -62,7 +85,8 @@ struct loss sums_end(struct sums *sums) {
 		join(sums);
 	if (sums->waiting > 0)
 		return sums->losses[0];
-	blocks_zero(sums->total, sums->pool);
+	if (!sums->by_parts)
+		blocks_zero(sums->total, sums->pool);
 	return (struct loss){ 0 };
 }
 

@@ -12,6 +12,7 @@
 #include "base/pool.h"
 #include "model/blocks.h"
 #include "model/head.h"
+#include "train/parts.h"
 
 struct sums;
 
@@ -24,6 +25,11 @@ void sums_begin(struct sums *sums);
 
 /* Where the next micro-batch is to add its gradients: all 0. */
 const struct blocks *sums_next(struct sums *sums);
+
+/* Adds up the gradients of a part of the last micro-batch, which will not add to them any more, and of those before: `total`
+ * has their sum then. This can be done while the micro-batch still computes other parts; once it is done for one part, it
+ * must be for all of them before sums_end(). A process without a micro-batch has nothing to add, and leaves `total`. */
+void sums_complete(struct sums *sums, const struct part *part);
 
 /* Takes the micro-batch whose gradients sums_next() was for into the sum, with its loss. */
 void sums_add(struct sums *sums, const struct loss *loss);

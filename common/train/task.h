@@ -24,6 +24,7 @@
 /* Part of a step: records `first` to first + count - 1 of its batch, computed at a time. */
 struct micro_batch {
 	size_t first, count;
+	struct group_listener listener; /* is told of complete gradients (model/network.h) */
 	uint64_t pass; /* numbers the micro-batches of a run from 0: whatever is random is a function of (seed, pass) */
 };
 

@@ -55,6 +55,42 @@ else
 	skip 'zsh can read the completions' 'no zsh'
 fi
 
+# typed SHELL TEXT EXPECTED: the line of a shell on a terminal (by tmux) after the text and the tab key. Waits at most ten
+# seconds for the expected one.
+typed() {
+	local socket=$scratch/tmux-$count line='' tries=0 share=$scratch/installed/usr/share setup
+	case $1 in
+	bash) setup=". $share/bash-completion/completions/${2%% *}" ;;
+	zsh) setup="fpath=($share/zsh/site-functions \$fpath); autoload -U compinit; compinit -D -u" ;;
+	esac
+	tmux -S "$socket" -f /dev/null new-session -d -x 200 -y 10 "env -i TERM=screen PATH='$PATH' $1 $([ "$1" = zsh ] && echo -f || echo --norc)"
+	tmux -S "$socket" send-keys -l "PS1='> '; $setup"
+	tmux -S "$socket" send-keys Enter
+	tmux -S "$socket" send-keys -l "$2"
+	tmux -S "$socket" send-keys Tab
+	while [ $tries -lt 100 ] && [ "$line" != "> $3" ]; do
+		sleep 0.1
+		line=$(tmux -S "$socket" capture-pane -p | grep . | tail -n 1 | sed 's/ *$//')
+		tries=$((tries + 1))
+	done
+	tmux -S "$socket" kill-server
+	printf '%s\n' "$line"
+}
+ln -s "$installed" "$scratch/installed"
+for shell in bash zsh; do
+	if ! command -v tmux > /dev/null || ! command -v $shell > /dev/null; then
+		skip "a line typed in $shell" "no tmux or no $shell"
+		continue
+	fi
+	assign=$([ $shell = bash ] || echo =)
+	is "$shell completes a word that is typed" "$(typed $shell 'train-step --dtype b' 'train-step --dtype bf16')" \
+		'> train-step --dtype bf16'
+	is "$shell completes an option that is typed" \
+		"$(typed $shell 'wordpiece --max' "wordpiece --max-length$assign")" "> wordpiece --max-length$assign"
+	is "$shell completes a folder that is typed" "$(typed $shell "fill-mask --model $scratch/installed/us" \
+		"fill-mask --model $scratch/installed/usr/")" "> fill-mask --model $scratch/installed/usr/"
+done
+
 is 'make uninstall' "$(make_quietly uninstall DESTDIR="$installed" PREFIX=/usr)" ''
 is 'leaves no file' "$(files)" ''
 

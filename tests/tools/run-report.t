@@ -47,8 +47,13 @@ shuffle-records --epochs 3 train.arrows | wwm-mask | train-step --model base --o
 
 # points PAGE TITLE RUN: how many points the line of a run has in a chart
 points() {
-	sed -n "/<figcaption[^>]*>$2 by/,/<\/figure>/p" "$1" | sed -n "/<g class=\"run$3\">/,/<\/g>/p" |
+	sed -n "/<figcaption[^>]*>$2 by/,/<\/figure>/p" "$1" | sed -n "/<g class=\"run$3 linespoints\">/,/<\/g>/p" |
 		grep -oE "[ML][0-9.]+,[0-9.]+" | wc -l
+}
+# bars PAGE RUN: how many intervals a run has in the chart of the perplexity: three strokes each
+bars() {
+	sed -n "/<figcaption[^>]*>Perplexity by/,/<\/figure>/p" "$1" | sed -n "/<g class=\"run$2 yerrorbars\">/,/<\/g>/p" |
+		grep -o 'M[0-9]' | awk 'END { print NR / 3 }'
 }
 # left PAGE: what a reader would load or run
 left() {
@@ -68,6 +73,8 @@ is 'the loss has a point a step' "$(points one.html 'Training loss' 1)" "$steps"
 is 'so has the rate' "$(points one.html 'Learning rate' 1)" "$steps"
 is 'so have the tokens a second' "$(points one.html 'Tokens a second' 1)" "$steps"
 is 'the perplexity has a point an epoch' "$(points one.html Perplexity 1)" 2
+is 'and an interval' "$(bars one.html 1)" 2
+like 'which its title tells' "$(cat one.html)" '>Perplexity by epoch, with its 95 % interval<'
 perplexity=$(jq '[.log_history[].eval_perplexity | values] | last' "$markup/trainer_state.json")
 like 'the last figure is there' "$(cat one.html)" "Perplexity</th><td>${perplexity:0:8}"
 like 'the sizes are there' "$(cat one.html)" "Parameters</th><td>$(model-info --json "$markup" | jq .total)</td>"
@@ -75,6 +82,27 @@ commands=$(sed -n '/<pre>/,/<\/pre>/p' one.html |
 	sed -E "s/<\/?pre>//; s/&lt;/</g; s/&gt;/>/g; s/&(#39|apos);/'/g; s/&quot;/\"/g; s/&amp;/\&/g")
 is 'the commands are there' "$commands" "$(model-info --commands "$markup")"
 is 'a run alone needs no legend' "$(grep -c 'class="legend"' one.html)" 0
+
+is 'of what nobody kept there is nothing' "$(grep -cE '<h2>(Data|Answers)' one.html)" 0
+cat > "${markup%/*}/report.json" <<- 'END'
+	{"data": {"chunks": 40, "train": 32, "<b>": 7, "names": ["x"]}, "perplexity_before": [150.5, 140.25, 160],
+	 "answers": {"text": "A <i> [MASK].", "before": [{"token_str": "<u>", "score": 0.25}, {"token_str": "no", "score": 0.125}],
+	  "after": [{"token_str": "film", "score": 0.5}, {"token_str": "&", "score": 0.0625}]}}
+END
+run-report "$markup" > kept.html
+like 'counts of the data that a pipeline kept are there' "$(cat kept.html)" '>Records to train on</th><td>32</td>'
+like 'one of an unknown name as well' "$(cat kept.html)" '>&lt;b&gt;</th><td>7</td>'
+like 'the perplexity before' "$(cat kept.html)" '>Perplexity before</th><td>150.5 \(95 %: 140.25 to 160\)</td>'
+like 'the text that was asked' "$(cat kept.html)" '<p>A &lt;i&gt; \[MASK\].</p>'
+is 'the answers before beside those after' "$(grep -A 9 '>Before<.*>After<' kept.html | grep -E '^<tr><td>')" \
+	'<tr><td>&lt;u&gt;</td><td>0.25</td><td>film</td><td>0.5</td></tr>
+<tr><td>no</td><td>0.125</td><td>&amp;</td><td>0.0625</td></tr>'
+for text in '[1]' '{"data": 3, "perplexity_before": "x", "answers": {"before": [1], "after": 2}}' '{'; do
+	echo "$text" > "${markup%/*}/report.json"
+	run-report "$markup" > damaged.html
+	ok "a report.json of $text changes nothing" cmp one.html damaged.html
+done
+rm "${markup%/*}/report.json"
 
 status 'two runs' 0 run-report "$markup" plain/run
 cp .out two.html
@@ -107,6 +135,7 @@ jq '.log_history = [{step: 1, epoch: 1, eval_accuracy: 0.5, "<b>\n\t$(date)`": 3
 	plain/run/trainer_state.json > bad/trainer_state.json
 status 'one evaluation, an unknown number, and no model' 0 run-report bad
 cp .out bad.html
+is 'where no interval is told there is none' "$(grep -c yerrorbars\" bad.html)" 0
 is 'the accuracy is a point' "$(points bad.html Accuracy 1)" 1
 is 'the unknown number has a chart under its name' "$(grep -c 'chart1">&lt;b&gt;  $(date)` by step' bad.html)" 1
 is 'what is no number has none' "$(grep -c '<figure>' bad.html)" 2

@@ -50,7 +50,7 @@ else
 fi
 
 # The host `:` of GNU parallel is this machine, without ssh.
-if parallel --version 2> /dev/null | grep -q 'GNU parallel'; then
+if [[ $(parallel --version 2> /dev/null) == *'GNU parallel'* ]]; then
 	by_make shards OUT=parallel.arrows
 	ls parallel.arrows.shards/text-*.arrows | MODEL=model CHUNK_SIZE=16 parallel --will-cite --sshlogin 2/: --workdir . \
 		--env PATH --env MODEL --env CHUNK_SIZE "$pipelines/shard" {} '{=s:/text-:/chunks-:=}' > out 2>&1

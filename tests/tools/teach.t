@@ -43,6 +43,15 @@ taught --half | rec-dump | jq -c .teacher_logits > "$scratch/half"
 ok '--half rounds' near "$scratch/half" "$scratch/whole" 4e-3
 is '--half does round' "$(cmp -s "$scratch/half" "$scratch/whole"; echo $?)" 1
 
+for type in bf16 auto; do
+	taught --dtype $type --hidden-states | rec-dump | jq -c '.teacher_logits, .teacher_hidden_states' > "$scratch/$type"
+done
+jq -c '.teacher_logits, .teacher_hidden_states' "$scratch/taught.jsonl" > "$scratch/both"
+ok '--dtype bf16: the answers of fp32, rounded' near "$scratch/bf16" "$scratch/both" 0.05
+is '--dtype bf16 does round' "$(cmp -s "$scratch/bf16" "$scratch/both"; echo $?)" 1
+either() { cmp -s "$1" "$2" || cmp -s "$1" "$3"; }
+ok '--dtype auto is one of the two' either "$scratch/auto" "$scratch/bf16" "$scratch/both"
+
 # The loss at the labels by these logits is what perplexity says.
 mean=$(jq -s '[.[] | ([.labels[] | select(. != -100)]) as $l | range($l | length) as $m
 	| .teacher_logits[$m * 90:$m * 90 + 90] as $z | ([$z[] | exp] | add | log) - $z[$l[$m]]] | add / length' "$scratch/taught.jsonl")

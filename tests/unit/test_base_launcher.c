@@ -50,6 +50,19 @@ static void by_one_within_another(void **state) {
 	expect(1, 0);
 }
 
+static void together(void **state) {
+	(void)state;
+	unsetenv("PMIX_RANK");
+	assert_false(launched_together());
+	setenv("SLURM_STEP_NUM_TASKS", "2", 1);
+	assert_false(launched_together()); /* srun --mpi=none */
+	setenv("PMIX_RANK", "0", 1);
+	assert_true(launched_together());
+	unsetenv("PMIX_RANK");
+	setenv("PMI_SIZE", "2", 1);
+	assert_true(launched_together());
+}
+
 static void nonsense(void **state) {
 	(void)state;
 	static const char *const words[] = { "", "x", "4x", "-4", "0", "99999999999" };
@@ -64,6 +77,7 @@ int main(void) {
 		cmocka_unit_test_setup(by_itself, clear),
 		cmocka_unit_test_setup(by_each_launcher, clear),
 		cmocka_unit_test_setup(by_one_within_another, clear),
+		cmocka_unit_test_setup(together, clear),
 		cmocka_unit_test_setup(nonsense, clear),
 	};
 	return cmocka_run_group_tests(tests, NULL, clear);

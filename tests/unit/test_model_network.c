@@ -1094,6 +1094,50 @@ static void pieces_are_computed_one_after_the_other(void **state) {
 	free_larger(&larger);
 }
 
+/* Keeps the gradients of a group as they are when it is said to be complete; with the head's, the word embeddings too. */
+struct told { const struct blocks *gradients; struct blocks *kept, *words; size_t groups[4], count; };
+
+static void copy_group(struct blocks *to, const struct blocks *from, size_t group) {
+	memcpy(to->groups[group], from->groups[group], from->sizes[group] * sizeof(float));
+}
+
+static void keep_complete(void *context, size_t group) {
+	struct told *told = context;
+	assert_true(told->count < sizeof told->groups / sizeof *told->groups);
+	told->groups[told->count++] = group;
+	copy_group(told->kept, told->gradients, group);
+	if (group == head_group(told->gradients->parameters))
+		copy_group(told->words, told->gradients, EMBEDDINGS_GROUP);
+}
+
+/* Two pieces, and words from LARGER_V on that are not in them. */
+static void tells_of_complete_groups(void **state) {
+	(void)state;
+	enum { ABSENT = 9 };
+	struct config config = larger_config(MODEL_DISTILBERT);
+	config.vocab_size += ABSENT;
+	struct trained trained = make_trained(config, &masked_lm_head, NULL, 2);
+	struct batch_arrays once = larger_batch(), twice = repeat_examples(&once.examples, 2);
+	struct told told = { trained.gradients, other_gradients(&trained), other_gradients(&trained), { 0 }, 0 };
+	network_set_listener(trained.network, (struct group_listener){ keep_complete, &told });
+	gradients_of(&trained, &twice.examples, 0);
+	assert_int_equal(told.count, 3);
+	for (size_t i = 0; i < told.count; i++) {
+		size_t group = head_group(trained.p) - i;
+		assert_int_equal(told.groups[i], group);
+		assert_memory_equal(told.kept->groups[group], told.gradients->groups[group], told.kept->sizes[group] * sizeof(float));
+	}
+	const struct parameter *words = parameters_find(trained.p, ROLE_WORD_EMBEDDINGS, 0);
+	const float *absent = blocks_of(told.words, words) + LARGER_V * LARGER_C;
+	assert_true(norm_of(absent, ABSENT * LARGER_C) > 0);
+	assert_memory_equal(absent, blocks_of(told.gradients, words) + LARGER_V * LARGER_C, ABSENT * LARGER_C * sizeof *absent);
+	blocks_free(told.kept);
+	blocks_free(told.words);
+	free_arrays(&once);
+	free_arrays(&twice);
+	free_trained(&trained);
+}
+
 /* Parts of a batch of 600 labels have the answers of their own records: their gradients add up to the whole's. */
 static void distillation_passes_add_up(void **state) {
 	(void)state;
@@ -1248,6 +1292,7 @@ int main(void) {
 		cmocka_unit_test(batching_changes_no_loss),
 		cmocka_unit_test(passes_add_up),
 		cmocka_unit_test(pieces_are_computed_one_after_the_other),
+		cmocka_unit_test(tells_of_complete_groups),
 		cmocka_unit_test(slices_are_batches),
 		cmocka_unit_test(logits_give_losses_and_ranks),
 		cmocka_unit_test(equal_logits_rank_by_id),

@@ -6,9 +6,7 @@
 
 #include "test.h"
 
-#include "base/memory.h"
-#include "math/random.h"
-#include "model/head.h"
+#include "networks.h"
 #include "train/optimizer.h"
 
 enum { STEPS = 6, GROUPS = 4 };
@@ -413,6 +411,36 @@ static void threads_change_no_bit(void **state) {
 	free(one);
 }
 
+/* ---- networks on the same parameters ------------------------------------------------------------------- */
+
+/* One that has rounded the weights before the step computes what a new one does. */
+static void networks_see_the_step(void **state) {
+	(void)state;
+	struct trained trained = make_trained(larger_config(MODEL_BERT), &masked_lm_head, NULL, 2);
+	struct batch_arrays arrays = larger_batch();
+	struct fixture fixture = { trained.p, trained.pool, optimizer_create(trained.p, &defaults, trained.pool) };
+	double *rates = allocate(trained.p->group_count, sizeof *rates);
+	for (size_t g = 0; g < trained.p->group_count; g++) {
+		optimizer_thaw(fixture.optimizer, g);
+		rates[g] = 0.1;
+	}
+	network_set_precision(trained.network, PRECISION_BF16);
+	double before = network_loss(trained.network, &arrays.examples, NULL, NULL);
+	fill_gradients(&fixture, 0, 1);
+	optimizer_step(fixture.optimizer, rates);
+
+	struct network *new_one = network_create(trained.p, &masked_lm_head, NULL, trained.pool);
+	network_set_precision(new_one, PRECISION_BF16);
+	double after = network_loss(trained.network, &arrays.examples, NULL, NULL);
+	assert_true(after != before);
+	assert_true(after == network_loss(new_one, &arrays.examples, NULL, NULL));
+	network_free(new_one);
+	optimizer_free(fixture.optimizer);
+	free(rates);
+	free_arrays(&arrays);
+	free_trained(&trained);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(spares_biases_and_norms),
@@ -429,6 +457,7 @@ int main(void) {
 		cmocka_unit_test(freezes_within_groups),
 		cmocka_unit_test(freezes_nothing),
 		cmocka_unit_test(threads_change_no_bit),
+		cmocka_unit_test(networks_see_the_step),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* test_train_sums: the sums of a step have the order of the tree, whichever process computes which range; and their
- * memory. */
+/* test_train_sums: the sums of a step have the order of the tree, whichever process computes which range, and whether they
+ * are completed at once or by parts; and their memory. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,6 +118,78 @@ static void ranges(void **state) {
 	blocks_free(whole), blocks_free(left), blocks_free(right);
 }
 
+static void add_part(const struct blocks *blocks, const struct part *part, size_t leaf) {
+	for (size_t s = 0; s < part->count; s++)
+		for (size_t i = part->spans[s].first; i < part->spans[s].first + part->spans[s].count; i++)
+			blocks->groups[part->group][i] += gradient(leaf, part->group, i);
+}
+
+static bool is_same(const struct blocks *left, const struct blocks *right, const struct part *part) {
+	for (size_t s = 0; s < part->count; s++)
+		if (memcmp(left->groups[part->group] + part->spans[s].first, right->groups[part->group] + part->spans[s].first,
+				part->spans[s].count * sizeof(float)) != 0)
+			return false;
+	return true;
+}
+
+/* A step with the words 3, 4 and 9. */
+static const struct examples words = { .B = 1, .starts = (const int32_t[]){ 0, 4 }, .input_ids = (const int32_t[]){ 4, 3, 9, 3 } };
+
+/* Every number of a group that trains is in one part, and those of words that are not in the step in the first. */
+static void parts_divide_the_gradients(void **state) {
+	(void)state;
+	struct blocks *counts = blocks_create(p);
+	blocks_add_all(counts);
+	struct parts parts = parts_create(counts, &words);
+	for (size_t i = 0; i < parts.count; i++)
+		for (size_t s = 0; s < parts.of[i].count; s++)
+			for (size_t n = 0; n < parts.of[i].spans[s].count; n++)
+				counts->groups[parts.of[i].group][parts.of[i].spans[s].first + n] += (float)(i + 1);
+	const struct parameter *table = parameters_find(p, ROLE_WORD_EMBEDDINGS, 0);
+	const float *rows = blocks_of(counts, table);
+	for (size_t g = 0; g < p->group_count; g++)
+		for (size_t i = 0; i < counts->sizes[g]; i++) {
+			bool is_word = g == EMBEDDINGS_GROUP && &counts->groups[g][i] >= rows
+				&& &counts->groups[g][i] < rows + table->elements;
+			size_t word = is_word ? (size_t)(&counts->groups[g][i] - rows) / table->shape[1] : 3;
+			float part = word != 3 && word != 4 && word != 9 ? 1 : (float)parts_complete(&parts, g);
+			assert_float_equal(counts->groups[g][i], part, 0);
+		}
+	parts_clear(&parts);
+	blocks_free(counts);
+}
+
+/* The last micro-batch completes one part after the other: what is complete is the sum while other parts are not. */
+static void completes_by_parts(void **state) {
+	(void)state;
+	struct blocks *total = blocks_create(p), *expected = blocks_create(p);
+	blocks_add_all(total), blocks_add_all(expected);
+	struct sums *sums = sums_create(total, pool), *whole = sums_create(expected, pool);
+	struct parts parts = parts_create(total, &words);
+	for (size_t leaves = 1; leaves <= LEAVES; leaves++) {
+		struct loss loss = sum(whole, 0, leaves);
+		sums_begin(sums);
+		for (size_t leaf = 0; leaf < leaves; leaf++) {
+			const struct blocks *blocks = sums_next(sums);
+			for (size_t i = 0; i < parts.count; i++) {
+				add_part(blocks, &parts.of[i], leaf);
+				if (leaf == leaves - 1)
+					sums_complete(sums, &parts.of[i]);
+				assert_true(leaf < leaves - 1 || is_same(total, expected, &parts.of[i]));
+			}
+			struct loss share = loss_of(leaf);
+			sums_add(sums, &share);
+		}
+		struct loss by_parts = sums_end(sums);
+		assert_memory_equal(&by_parts, &loss, sizeof loss);
+		for (size_t i = 0; i < parts.count; i++)
+			assert_true(is_same(total, expected, &parts.of[i]));
+	}
+	parts_clear(&parts);
+	sums_free(sums), sums_free(whole);
+	blocks_free(total), blocks_free(expected);
+}
+
 static void nothing(void **state) {
 	(void)state;
 	struct blocks *total = blocks_create(p);
@@ -136,6 +208,8 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(order),
 		cmocka_unit_test(ranges),
+		cmocka_unit_test(parts_divide_the_gradients),
+		cmocka_unit_test(completes_by_parts),
 		cmocka_unit_test(nothing),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
