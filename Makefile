@@ -17,12 +17,13 @@ endif
 # Debian's aarch64-linux-gnu-pkg-config finds.
 architecture := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
 foreign := $(filter-out $(shell uname -m),$(architecture))
-target_pkg_config := $(architecture)-linux-gnu-pkg-config
-PKG_CONFIG ?= $(if $(shell command -v $(target_pkg_config)),$(target_pkg_config),pkg-config)
+PKG_CONFIG ?= $(or $(shell command -v $(architecture:%=%-linux-gnu-pkg-config)),pkg-config)
 
 # Builds that differ have folders of their own: SANITIZE=1; FUZZ=1; PORTABLE=1, which leaves out every intrinsic and every
-# optional library; and those for another architecture.
-flavour := $(if $(FUZZ),/fuzz)$(if $(SANITIZE),/sanitize)$(if $(PORTABLE),/portable)$(foreign:%=/%)
+# optional library; THREADS=1, ANALYZE=1 and COVERAGE=1, for ThreadSanitizer, gcc's -fanalyzer and gcov; and those for
+# another architecture.
+flavour := $(if $(FUZZ),/fuzz)$(if $(SANITIZE),/sanitize)$(if $(THREADS),/threads)$(if $(ANALYZE),/analyze)$(if \
+	$(COVERAGE),/coverage)$(if $(PORTABLE),/portable)$(foreign:%=/%)
 BUILD = build$(flavour)
 BIN = $(if $(flavour),$(BUILD)/)bin
 ifdef SANITIZE
@@ -30,6 +31,17 @@ sanitize = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omi
 endif
 ifdef FUZZ
 sanitize = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+endif
+ifdef THREADS
+sanitize = -fsanitize=thread
+endif
+ifdef ANALYZE
+CC = gcc
+WARNINGS += -fanalyzer -Werror
+endif
+# A program writes what gcov counts when it ends, which it could not in the sandbox (common/cli/sandbox.c).
+ifdef COVERAGE
+CFLAGS = -O0 -g --coverage -DCLOZE_UNSANDBOXED
 endif
 portable = $(if $(PORTABLE),-DCLOZE_PORTABLE)
 
@@ -72,8 +84,9 @@ optional = $(isal:libisal=-DCLOZE_ISAL) $(patsubst libzstd,-DCLOZE_ZSTD,$(compre
 package_cflags := $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
 package_libs := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null)
 
-compile = $(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -Icommon $(package_cflags) $(CPPFLAGS) $(CFLAGS) $(here) \
-	$(harden) $(sanitize) $(portable) $(optional) -DCLOZE_VERSION='"$(VERSION)"' -pthread -MMD -MP
+flags = -std=c11 -D_GNU_SOURCE $(WARNINGS) -Icommon $(package_cflags) $(CPPFLAGS) $(CFLAGS) $(here) \
+	$(harden) $(sanitize) $(portable) $(optional) -DCLOZE_VERSION='"$(VERSION)"' -pthread
+compile = $(CC) $(flags) -MMD -MP
 link = $(CC) $(CFLAGS) $(sanitize) $(harden_link) -pthread $(LDFLAGS)
 libraries = -Wl,--as-needed $(package_libs) $(if $(dnnl),-ldnnl -lgomp) -lm
 
@@ -84,7 +97,8 @@ endif
 tools := $(patsubst tools/%.c,$(BIN)/%,$(wildcard tools/*.c))
 rooms := $(patsubst common/%.c,$(BUILD)/common/%.o,$(wildcard common/*/*.c))
 unit_tests := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*.c))
-fuzzers := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/*.c))
+fuzzers := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(if $(T),tests/fuzz/$(T).c,$(wildcard tests/fuzz/*.c)))
+tidied := $(patsubst %.c,build/tidy/%,$(wildcard common/*/*.c tools/*.c))
 
 all: $(tools)
 	@:
@@ -103,7 +117,9 @@ help:
 	@echo 'make distill      teach a student of LAYERS (default $(LAYERS)) of the model that make imdb trains'
 	@echo 'make torture      lets every call of every tool fail that can (hours; SEED=N), and every file operation of a'
 	@echo '                  training run, then kills one again and again'
-	@echo 'make fuzz         feeds whatever reads files what nobody would write, FUZZ_SECONDS (default 60) each'
+	@echo 'make fuzz         feeds whatever reads files what nobody would write, FUZZ_SECONDS (default 60) each; T=NAME: one'
+	@echo 'make analyze      asks gcc -fanalyzer, clang-tidy, valgrind and ThreadSanitizer for faults (an hour)'
+	@echo 'make coverage     the tests, then how many lines and branches of common/ they reach'
 	@echo 'make bench        cloze beside the reference, as a table'
 	@echo 'make scaling      several processes of one run: what they cost, and what they hide of a slow network (as root)'
 	@echo 'make install      into PREFIX (default $(PREFIX)), below DESTDIR; make uninstall takes it back'
@@ -186,19 +202,53 @@ torture: all $(preloaded)
 	@TORTURE=1 CLOZE_BIN="$(abspath $(BIN))" CLOZE_BUILD="$(abspath $(BUILD))" prove --exec '' --verbose \
 		tests/fault/calls.t tests/fault/resume.t
 
-# What reaches new code is kept in build/fuzz/NAME, for the next time; what ends a fuzzer, in build/fuzz/NAME-crash-...
+# Texts are short, so that thousands a second are tried; an archive of tar is longer. What reaches new code is kept in
+# build/fuzz/NAME, for the next time; what ends a fuzzer, in build/fuzz/NAME-crash-...
 fuzz:
 	@if echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' \
 		| clang -fsanitize=fuzzer,address,undefined -x c -o /dev/null - 2> /dev/null; \
 	then $(MAKE) --no-print-directory FUZZ=1 fuzz-all; \
-	else echo 'make fuzz: skipped, there is no clang with libFuzzer (Debian: apt-get install clang)'; fi
+	else echo 'make fuzz: skipped, there is no clang with libFuzzer (Debian: clang and the libclang-rt-dev of its version)'; fi
 
 fuzz-all: $(fuzzers)
 	@failed=; for fuzzer in $(fuzzers); do \
 		name=$${fuzzer##*/}; echo "$$name:"; mkdir -p $(BUILD)/$$name; \
-		$$fuzzer -max_total_time=$${FUZZ_SECONDS:-60} -timeout=20 -verbosity=0 -print_final_stats=1 \
-			-artifact_prefix=$(BUILD)/$$name- $(BUILD)/$$name tests/fuzz/seeds/* tests/fixtures || failed="$$failed $$name"; \
+		case $$name in text) most=512;; *) most=16384;; esac; \
+		$$fuzzer -max_total_time=$${FUZZ_SECONDS:-60} -timeout=20 -max_len=$$most -verbosity=0 -print_final_stats=1 \
+			-dict=tests/fuzz/$$name.dict -artifact_prefix=$(BUILD)/$$name- $(BUILD)/$$name tests/fuzz/seeds/* tests/fixtures \
+			|| failed="$$failed $$name"; \
 	done; [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
+
+# Each finding is an error: what is found is mended, or silenced where it is wrong, with the reason beside it.
+analyze:
+	@pipelines/install-dependencies build check analyze
+	@$(MAKE) --no-print-directory ANALYZE=1 all
+	@$(MAKE) --no-print-directory tidy tests
+	@$(call try_each,valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite)
+	@$(MAKE) --no-print-directory THREADS=1 run-threaded
+
+# try_each COMMAND: runs each unit test by the command, and prints what one says that fails.
+try_each = failed=; for test in $(unit_tests); do \
+		$(1) $$test > $(BUILD)/try.log 2>&1 || { cat $(BUILD)/try.log; failed="$$failed $${test\#\#*/}"; }; \
+	done; [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
+
+tidy: $(tidied)
+build/tidy/%: %.c .clang-tidy
+	@mkdir -p $(@D)
+	$(call say,tidy   ,$<) clang-tidy --quiet $< -- $(flags) $(flags_$(basename $(<F))) && touch $@
+
+run-threaded: $(unit_tests)
+	@$(call try_each,env TSAN_OPTIONS=halt_on_error=1)
+
+coverage:
+	@pipelines/install-dependencies build check coverage
+	@$(MAKE) --no-print-directory COVERAGE=1 check-coverage
+
+check-coverage: all tests
+	@find $(BUILD) -name '*.gcda' -delete
+	@CLOZE_BIN="$(abspath $(BIN))" CLOZE_BUILD="$(abspath $(BUILD))" \
+		tests/run $(sort $(unit_tests)) $(sort $(wildcard tests/*/*.t)) > $(BUILD)/tests.log 2>&1 || tail -n 20 $(BUILD)/tests.log
+	@gcovr --root . --object-directory $(BUILD) --filter common/ --sort-uncovered --print-summary
 
 deps:
 	@pipelines/install-dependencies build check reference bench imdb report $(if $(MPI),mpi)
@@ -257,5 +307,6 @@ dist:
 clean:
 	rm -rf build bin
 
-.PHONY: all help run check roots tests torture fuzz fuzz-all deps bench scaling install uninstall dist clean
+.PHONY: all help run check roots tests torture fuzz fuzz-all analyze tidy run-threaded coverage check-coverage deps bench \
+	scaling install uninstall dist clean
 .SECONDARY:

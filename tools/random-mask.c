@@ -1,7 +1,4 @@
 /* random-mask: masks single tokens (mask/mask.h), record by record on several threads (record/rewrite.h). */
-#include <stdlib.h>
-
-#include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "cli/progress.h"
@@ -30,26 +27,11 @@ static const struct usage usage = {
 	.example = "random-mask --seed 7 < chunks.arrows > masked.arrows",
 };
 
-struct stage {
-	struct token_columns columns;
-	struct mask *mask;
-	struct token_lists *lists; /* one for each thread */
-};
-
-static int mask_row(void *context, const struct record_row *row, struct list_pair *made, int worker,
-	struct failure *failure) {
-	const struct stage *stage = context;
-	struct token_lists *lists = &stage->lists[worker];
-	size_t count = token_count(&stage->columns, row);
-	list_pair_reserve(made, count);
-	int32_t *input_ids = made->first + made->count, *labels = made->second + made->count;
-	if (token_lists_read(&stage->columns, row, input_ids, lists, failure) < 0)
-		return -1;
-	const struct mask_record record = { .ordinal = row->ordinal, .count = count, .input_ids = input_ids,
-		.labels = labels, .special_tokens_mask = lists->special_tokens_mask };
-	mask_tokens(stage->mask, &record);
-	made->count += count;
-	return 0;
+static void mask_record(const void *context, const struct token_record *record) {
+	const struct mask_record masked = { .ordinal = record->ordinal, .count = record->count,
+		.input_ids = record->input_ids, .labels = record->labels,
+		.special_tokens_mask = record->special_tokens_mask };
+	mask_tokens(context, &masked);
 }
 
 /* The rules, by the vocabulary that the stream or --model tells, which `info` then has. */
@@ -69,26 +51,21 @@ int main(int argc, char **argv) {
 	const char *input = parse_options_with_input(argc, argv, &usage, options);
 	struct failure failure;
 	struct stream_info info;
-	struct stage stage;
+	struct token_columns columns;
 	check(mask_check_options(&masking, model != NULL, &failure), &failure);
 	struct reader *in = open_input_stream(input);
-	check(token_columns_find(in, TOKEN_SPECIAL_MASK, &stage.columns, &failure), &failure);
+	check(token_columns_find(in, TOKEN_SPECIAL_MASK, &columns, &failure), &failure);
 	stream_info_copy(&info, reader_info(in));
-	stage.mask = create_mask(&info, reader_name(in));
-	stage.columns.vocab_size = info.vocab_size;
+	struct mask *mask = create_mask(&info, reader_name(in));
+	columns.vocab_size = info.vocab_size;
 	info.type = RECORD_MASKED;
 
 	struct pool *pool = create_pool(threads);
-	stage.lists = allocate((size_t)pool_threads(pool), sizeof *stage.lists);
-	const struct rewrite rewrite = { .names = { "input_ids", "labels" }, .column = stage.columns.input_ids,
-		.dropped = (const char *const[]){ "input_ids", "word_ids", "labels", "special_tokens_mask", NULL },
-		.make = mask_row, .context = &stage };
-	int status = rewrite_stream(&rewrite, in, &info, masking.seed, pool);
-	for (int i = 0; i < pool_threads(pool); i++)
-		token_lists_clear(&stage.lists[i]);
-	free(stage.lists);
+	struct labelling *labelling = labelling_create(&columns, pool_threads(pool), mask_record, mask);
+	int status = rewrite_stream(labelling_rewrite(labelling), in, &info, masking.seed, pool);
+	labelling_destroy(labelling);
 	pool_destroy(pool);
-	mask_destroy(stage.mask);
+	mask_destroy(mask);
 	stream_info_clear(&info);
 	reader_close(in);
 	return status;

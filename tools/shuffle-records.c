@@ -50,6 +50,7 @@ static void write_epochs(struct table *table, const struct carried *carried, siz
 int main(int argc, char **argv) {
 	const char *input = parse_options_with_input(argc, argv, &usage, options);
 	struct reader *in;
+	refuse_terminal(); /* before the input is read, which may take long */
 	struct table *table = open_input_table(input, memory, &in);
 
 	/* The columns of the input, except an `epoch` of an earlier shuffle, then our `epoch`. */

@@ -354,17 +354,6 @@ static void check_options(struct size train, struct size test) {
 			test_size_text);
 }
 
-/* Reads the whole input. Shards are written to files, so that standard output may be a terminal. */
-static struct table *read_table(const char *input, struct reader **in) {
-	struct failure failure;
-	size_t bytes;
-	if (shards == 0)
-		return open_input_table(input, memory, in);
-	check(table_parse_memory(memory, &bytes, &failure), &failure);
-	*in = open_input_stream(input);
-	return must(table_read(*in, bytes, &failure), &failure);
-}
-
 int main(int argc, char **argv) {
 	const char *input = parse_options_with_input(argc, argv, &usage, options);
 	struct size train = parse_size("train-size", train_size_text), test = parse_size("test-size", test_size_text);
@@ -372,7 +361,9 @@ int main(int argc, char **argv) {
 	if (train.kind == SIZE_UNSAID && test.kind == SIZE_UNSAID)
 		test = (struct size){ SIZE_FRACTION, 0, 0.25 };
 	struct reader *in;
-	struct table *table = read_table(input, &in);
+	if (shards == 0) /* which are written to files */
+		refuse_terminal();
+	struct table *table = open_input_table(input, memory, &in);
 	int status = shards > 0 ? write_shards(table, in) : write_split(table, in, train, test);
 	table_free(table);
 	reader_close(in);

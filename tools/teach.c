@@ -93,7 +93,7 @@ static void check_range(const struct stage *stage, const float *values, size_t c
 		die(EX_DATAERR, "%s: an answer for record %" PRId64 " is not finite (the model's weights are damaged)", model,
 			writer_records(stage->writer) + 1);
 	for (size_t i = 0; half && i < count; i++)
-		if (fabsf(values[i]) >= HALF_LIMIT)
+		if (fabsf(values[i]) >= (float)HALF_LIMIT)
 			die(EX_DATAERR, "%s: an answer for record %" PRId64 " is %g, too large for float16 (leave out --half)", model,
 				writer_records(stage->writer) + 1, (double)values[i]);
 }

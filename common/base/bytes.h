@@ -11,9 +11,10 @@
 
 struct bytes { uint8_t *data; size_t size, capacity; };
 
-/* Adds `extra` bytes to the size and returns a pointer to the first of them, which the caller fills. */
+/* Adds `extra` bytes to the size and returns a pointer to the first of them, which the caller fills;
+ * never NULL. */
 static inline uint8_t *bytes_extend(struct bytes *bytes, size_t extra) {
-	if (bytes->capacity - bytes->size < extra)
+	if (bytes->data == NULL || bytes->capacity - bytes->size < extra)
 		bytes->data = grow(bytes->data, bytes->capacity = (bytes->size + extra) * 2 + 64, 1);
 	bytes->size += extra;
 	return bytes->data + bytes->size - extra;

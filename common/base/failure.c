@@ -19,6 +19,7 @@ void format_line(char *text, size_t size, const char *format, va_list arguments)
 	clean(text);
 }
 
+#undef fail
 int fail(struct failure *failure, int status, const char *format, ...) {
 	va_list arguments;
 	va_start(arguments, format);

@@ -24,6 +24,9 @@ struct failure {
  * (base/clean.h), so that it stays one line. */
 __attribute__((format(printf, 3, 4)))
 int fail(struct failure *failure, int status, const char *format, ...);
+#ifdef __clang_analyzer__ /* which sees one file at a time, and has to be told what is returned */
+#define fail(...) (fail(__VA_ARGS__), -1)
+#endif
 
 /* Formats one line of at most `size` - 1 bytes as fail() does: a line that does not fit is cut in the middle, and
  * control characters become '?'. `text` must not be among the arguments. */

@@ -13,9 +13,7 @@
 
 #define LONGEST_INTEGER 18 /* digits that always fit into 64 bits */
 
-/* The length of the string that the text begins with, both quotes included; of the whole text if the string has no
- * end. */
-static size_t string_length(const char *text, size_t length) {
+size_t json_quoted_length(const char *text, size_t length) {
 	for (size_t at = 1; at < length; at++) {
 		if (text[at] == '"')
 			return at + 1;
@@ -53,7 +51,7 @@ static char *rewrite_numbers(const char *text, size_t length, size_t *rewritten)
 	char *copy = grow(NULL, length + length / 2 + 2, 1), *to = copy; /* two bytes are added to a token of at least 3 */
 	for (size_t at = 0, taken; at < length; at += taken) {
 		const char *token = text + at;
-		taken = *token == '"' ? string_length(token, length - at) : token_length(token, length - at);
+		taken = *token == '"' ? json_quoted_length(token, length - at) : token_length(token, length - at);
 		bool quote = is_not_finite(token, taken), exponent = is_long_integer(token, taken);
 		if (taken == 0)
 			taken = 1;

@@ -33,4 +33,7 @@ json_t *json_object_parse(const char *text, size_t length, const char *name, str
 /* The CRC-32 of a value's compact text with sorted members, which does not depend on the layout of the file. */
 uint32_t json_crc(const json_t *value);
 
+/* The length of the string that a text begins with, both quotes included; of the whole text if the string has no end. */
+size_t json_quoted_length(const char *text, size_t length);
+
 #endif

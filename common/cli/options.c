@@ -71,36 +71,29 @@ json_t *program_arguments(void) {
 	return arguments;
 }
 
-static void print_default(const struct option_entry *option) {
+/* Whether an option that is not given has a value that may be given. */
+static bool has_default(const struct option_entry *option) {
 	switch (option->kind) {
+	case OPTION_KIND_FLAG:
+		return false;
 	case OPTION_KIND_INTEGER: {
-		int64_t value = *(int64_t *)option->value;
-		if ((double)value >= option->minimum && (double)value <= option->maximum)
-			printf(" (default %lld)", (long long)value);
-		break;
+		double value = (double)*(int64_t *)option->value;
+		return value >= option->minimum && value <= option->maximum;
 	}
 	case OPTION_KIND_NUMBER: {
 		double value = *(double *)option->value;
-		if (value >= option->minimum && value <= option->maximum)
-			printf(" (default %g)", value);
-		break;
-	}
-	case OPTION_KIND_TEXT: {
-		const char *value = *(const char **)option->value;
-		if (value != NULL)
-			printf(" (default %s)", value);
-		break;
-	}
-	case OPTION_KIND_CHOICE: {
-		size_t length;
-		const char *word = choice_word(option, &length);
-		if (word != NULL)
-			printf(" (default %.*s)", (int)length, word);
-		break;
+		return value >= option->minimum && value <= option->maximum;
 	}
 	default:
-		break;
+		return true;
 	}
+}
+
+static void print_default(const struct option_entry *option) {
+	char *value = has_default(option) ? option_text(option) : NULL;
+	if (value != NULL)
+		printf(" (default %s)", value);
+	free(value);
 }
 
 static void print_option(const char *option, const char *argument, const char *help) {
@@ -243,7 +236,7 @@ static struct option *getopt_table(void) {
 static void free_table(struct option *table) {
 	for (struct option *option = table; option->name != NULL; option++)
 		if (strchr(option->name, '_') != NULL)
-			free((char *)(uintptr_t)option->name);
+			free((char *)(uintptr_t)option->name); /* NOLINT(clang-analyzer-unix.Malloc): a copy has '_' */
 	free(table);
 }
 

@@ -21,8 +21,9 @@ static struct {
 	const char *unit;       /* NULL: no work yet */
 	int64_t first, done;    /* units done at the first call, and at the last one */
 	double start, printed;  /* seconds */
+	int terminal;           /* whether standard error is one; -1: not asked since the last progress_end() */
 	bool on_terminal;       /* the line is on the terminal now */
-} work = { .printed = -REPEAT };
+} work = { .printed = -REPEAT, .terminal = -1 };
 
 struct line { char text[LONGEST_LINE]; size_t length, width; };
 
@@ -79,7 +80,9 @@ static size_t terminal_width(void) {
 }
 
 void progress(int64_t done, int64_t total, const char *unit, const char *text) {
-	bool terminal = isatty(STDERR_FILENO);
+	if (work.terminal < 0)
+		work.terminal = isatty(STDERR_FILENO);
+	bool terminal = work.terminal > 0;
 	if (!terminal && !progress_asked)
 		return;
 	double now = seconds();
@@ -102,4 +105,5 @@ void progress_end(void) {
 	if (work.on_terminal)
 		fputs("\r\033[K", stderr);
 	work.on_terminal = false;
+	work.terminal = -1;
 }

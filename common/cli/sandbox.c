@@ -16,7 +16,7 @@
 
 bool no_sandbox;
 
-#ifdef SYS_landlock_create_ruleset
+#if defined(SYS_landlock_create_ruleset) && !defined(CLOZE_UNSANDBOXED)
 #include <linux/landlock.h>
 
 /* The beginning of the kernel's struct landlock_ruleset_attr, which has more fields than old headers know. */

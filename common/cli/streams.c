@@ -57,7 +57,6 @@ struct table *open_input_table(const char *path, const char *memory, struct read
 	struct failure failure;
 	size_t bytes, in_memory, in_file;
 	check(table_parse_memory(memory, &bytes, &failure), &failure);
-	refuse_terminal(); /* before the input is read, which may take long */
 	*reader = open_input_stream(path);
 	struct table *table = must(table_read(*reader, bytes, &failure), &failure);
 	table_bytes(table, &in_memory, &in_file);

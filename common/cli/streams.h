@@ -35,8 +35,8 @@ struct reader *open_input_stream(const char *path);
 /* The same on an open descriptor; `path` is its path, for messages. */
 struct reader *open_stream(int descriptor, const char *path);
 
-/* Reads a filter's whole input into a table: open_input_stream(), then table_read() with the limit of --memory. Refuses
- * a terminal as standard output before it reads. Ends the program when it fails. */
+/* Reads a filter's whole input into a table: open_input_stream(), then table_read() with the limit of --memory. Ends the
+ * program when it fails. */
 struct table *open_input_table(const char *path, const char *memory, struct reader **reader);
 
 /* Runs a whole stage that makes two lists of each record (record/rewrite.h): opens the output by open_output_stream(),

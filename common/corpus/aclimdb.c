@@ -3,12 +3,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/files.h"
 #include "base/memory.h"
 #include "corpus/source.h"
 #include "corpus/tar.h"
+#include "corpus/text_files.h"
 
 const char *const split_names[SPLITS] = { "train", "test", "unsupervised" };
 static const char *const split_files[SPLITS] = { "train/neg/*.txt and train/pos/*.txt",
@@ -58,12 +58,6 @@ static struct imdb_source *imdb_source(struct source *source) {
 	return (struct imdb_source *)source;
 }
 
-/* Whether a file of that name is a review. */
-static bool is_review(const char *file) {
-	size_t length = strlen(file);
-	return file[0] != '.' && length > 4 && strcmp(file + length - 4, ".txt") == 0;
-}
-
 bool is_imdb_folder(const char *path) {
 	bool found = false;
 	for (int class = 0; class < CLASSES && !found; class++)
@@ -74,7 +68,7 @@ bool is_imdb_folder(const char *path) {
 /* The class of a member; *name is where its last two folders begin. NULL: no document that was asked for. */
 static const struct class *find_class(const struct imdb_source *source, const char *path, const char **name) {
 	const char *slash = strrchr(path, '/');
-	if (slash == NULL || !is_review(slash + 1))
+	if (slash == NULL || !file_ends_in(slash + 1, ".txt"))
 		return NULL;
 	for (const struct class *class = classes; class < classes + CLASSES; class++) {
 		size_t length = strlen(class->folder), before = (size_t)(slash + 1 - path);
@@ -115,7 +109,7 @@ static int next_member(struct source *base, struct document *document, struct fa
 	struct imdb_source *source = imdb_source(base);
 	struct tar_member member;
 	const struct class *class = NULL;
-	const char *name;
+	const char *name = NULL;
 	int result;
 	while (class == NULL && (result = tar_next(source->tar, &member, failure)) == 1)
 		if (member.kind != TAR_FOLDER)
@@ -149,7 +143,7 @@ static const char *next_entry(struct imdb_source *source) {
 	do {
 		errno = 0;
 		entry = readdir(source->directory);
-	} while (entry != NULL && !is_review(entry->d_name));
+	} while (entry != NULL && !file_ends_in(entry->d_name, ".txt"));
 	return entry == NULL ? NULL : entry->d_name;
 }
 
@@ -176,18 +170,11 @@ static int next_class(struct imdb_source *source, struct failure *failure) {
 static int read_entry(struct imdb_source *source, const char *entry, struct document *document,
 	struct failure *failure) {
 	const struct class *class = &classes[source->class];
-	struct stat status;
 	free(source->text);
-	source->text = NULL;
 	free(source->member);
 	source->member = format_text("%s%s", class->folder, entry);
 	char *path = format_text("%s/%s", source->name, source->member);
-	if (stat(path, &status) < 0)
-		fail(failure, EX_NOINPUT, "%s: %s", path, strerror(errno));
-	else if (!S_ISREG(status.st_mode))
-		fail(failure, EX_DATAERR, "%s: not a regular file (remove it)", path);
-	else
-		source->text = read_file(path, DOCUMENT_LIMIT, &document->text_length, failure);
+	source->text = read_text_file(path, &document->text_length, failure);
 	free(path);
 	if (source->text == NULL)
 		return -1;

@@ -32,13 +32,6 @@ static bool ends_field(const struct delimited *delimited, char byte) {
 	return byte == delimited->delimiter || byte == '\n' || byte == '\r';
 }
 
-static int64_t count_lines(const char *bytes, size_t length) {
-	int64_t lines = 0;
-	for (const char *end = bytes + length; (bytes = memchr(bytes, '\n', (size_t)(end - bytes))) != NULL; bytes++)
-		lines++;
-	return lines;
-}
-
 /* Takes at least one of the bytes in that state, and returns the state after it; *taken tells how many. */
 static enum state take(struct delimited *delimited, enum state state, const char *bytes, size_t length,
 	size_t *taken) {
@@ -60,7 +53,7 @@ static enum state take(struct delimited *delimited, enum state state, const char
 		quote = memchr(bytes, '"', length);
 		run = quote != NULL ? (size_t)(quote - bytes) : length;
 		bytes_append(&delimited->bytes, bytes, run);
-		delimited->next_line += count_lines(bytes, run);
+		delimited->next_line += count_newlines(bytes, run);
 		*taken = quote != NULL ? run + 1 : run;
 		return quote != NULL ? QUOTE_IN_QUOTED : QUOTED;
 	default: /* QUOTE_IN_QUOTED */

@@ -3,30 +3,24 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <jansson.h>
 
-#include "base/files.h"
 #include "base/json_file.h"
 #include "base/memory.h"
 #include "corpus/source.h"
+#include "corpus/text_files.h"
 
 enum { LARGEST_STATE = 16 << 20 };
 
 /* ---- names ------------------------------------------------------------------------------------------------- */
 
-static bool ends_in(const char *name, const char *ending) {
-	size_t length = strlen(name), width = strlen(ending);
-	return name[0] != '.' && length > width && strcmp(name + length - width, ending) == 0;
-}
-
 static int is_text(const struct dirent *entry) {
-	return ends_in(entry->d_name, ".txt");
+	return file_ends_in(entry->d_name, ".txt");
 }
 
 static int is_stream(const struct dirent *entry) {
-	return ends_in(entry->d_name, ".arrow") || ends_in(entry->d_name, ".arrows");
+	return file_ends_in(entry->d_name, ".arrow") || file_ends_in(entry->d_name, ".arrows");
 }
 
 static int by_bytes(const struct dirent **left, const struct dirent **right) {
@@ -54,7 +48,7 @@ static int list_files(const char *folder, int (*wanted)(const struct dirent *), 
 	return 0;
 }
 
-void free_paths(char **paths) {
+static void free_paths(char **paths) {
 	for (char **path = paths; path != NULL && *path != NULL; path++)
 		free(*path);
 	free(paths);
@@ -157,19 +151,14 @@ struct text_source {
 static int next_text(struct source *base, struct document *document, struct failure *failure) {
 	struct text_source *source = (struct text_source *)base;
 	const char *path = *source->next;
-	struct stat status;
 	free(source->text);
 	source->text = NULL;
 	if (path == NULL)
 		return 0;
 	source->next++;
-	if (stat(path, &status) < 0)
-		return fail(failure, EX_NOINPUT, "%s: %s", path, strerror(errno));
-	if (!S_ISREG(status.st_mode))
-		return fail(failure, EX_DATAERR, "%s: not a regular file (remove it)", path);
 	*document = (struct document){ .label = -1, .name = strrchr(path, '/') + 1 };
 	document->name_length = strlen(document->name);
-	document->text = source->text = read_file(path, DOCUMENT_LIMIT, &document->text_length, failure);
+	document->text = source->text = read_text_file(path, &document->text_length, failure);
 	return source->text != NULL ? 1 : -1;
 }
 

@@ -3,6 +3,7 @@
 #include <strings.h>
 
 #include "base/files.h"
+#include "corpus/lines.h"
 #include "corpus/source.h"
 #include "corpus/tar.h"
 
@@ -63,10 +64,6 @@ static bool is_header(const char *line, size_t length, char delimiter, const str
 /* Whether the options only make sense for a delimited file. */
 static bool says_delimited(const struct reading *reading) {
 	return reading->delimiter != '\0' || reading->no_quotes || reading->no_header;
-}
-
-static bool is_space(char c) {
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
 /* An object, or an array of objects. */

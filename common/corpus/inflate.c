@@ -259,7 +259,7 @@ ptrdiff_t inflate_read(struct inflate_reader *reader, void *buffer, size_t size,
 		if (got == 0)
 			break;
 		size_t part = (size_t)got < size - done ? (size_t)got : size - done;
-		memcpy((char *)buffer + done, bytes, part);
+		memcpy((char *)buffer + done, bytes, part); /* NOLINT(clang-analyzer-core.CallAndMessage): got > 0 */
 		inflate_skip(reader, part);
 		done += part;
 	}

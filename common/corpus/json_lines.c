@@ -61,10 +61,6 @@ static bool refuse(struct parser *parser, const char *reason) {
 	return false;
 }
 
-static bool is_space(char c) {
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 static void skip_space(struct parser *parser) {
 	while (parser->at < parser->end && is_space(*parser->at))
 		parser->at++;
@@ -277,13 +273,6 @@ static bool parse_value(struct parser *parser, int depth, struct value start) {
 	return true;
 }
 
-static int64_t count_lines(const char *bytes, const char *end) {
-	int64_t lines = 0;
-	for (; (bytes = memchr(bytes, '\n', (size_t)(end - bytes))) != NULL; bytes++)
-		lines++;
-	return lines;
-}
-
 static int parse_record(struct json_reader *reader, struct json_record *record, const char *bytes, size_t length,
 	struct failure *failure) {
 	record->count = 0;
@@ -294,8 +283,8 @@ static int parse_record(struct json_reader *reader, struct json_record *record, 
 		.out = (char *)bytes_extend(&record->text, length + 1) };
 	bool parsed = parse_value(&parser, 0, (struct value){ .kind = VALUE_NULL });
 	/* what is cut short is named by the line where it begins */
-	int64_t line = reader->line + (parser.at < parser.end ? count_lines(bytes, parser.at) : 0);
-	reader->line += count_lines(bytes, bytes + length);
+	int64_t line = reader->line + (parser.at < parser.end ? count_newlines(bytes, (size_t)(parser.at - bytes)) : 0);
+	reader->line += count_newlines(bytes, length);
 	return parsed ? 1 : fail(failure, EX_DATAERR, "%s: line %" PRId64 ": not JSON: %s", reader->name, line,
 		parser.reason);
 }

@@ -46,3 +46,10 @@ int lines_next(struct lines *lines, const char **line, size_t *length, struct fa
 		--*length;
 	return 1;
 }
+
+int64_t count_newlines(const char *bytes, size_t length) {
+	int64_t newlines = 0;
+	for (const char *end = bytes + length; (bytes = memchr(bytes, '\n', (size_t)(end - bytes))) != NULL; bytes++)
+		newlines++;
+	return newlines;
+}

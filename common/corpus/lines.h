@@ -2,6 +2,8 @@
 #ifndef CLOZE_CORPUS_LINES_H
 #define CLOZE_CORPUS_LINES_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/bytes.h"
@@ -23,5 +25,13 @@ int skip_byte_order_mark(struct inflate_reader *input, struct failure *failure);
  * byte order mark before the first is passed over. Returns 1, 0 at the end, -1: 65 for a line of more than
  * DOCUMENT_LIMIT bytes, or as inflate_peek(). */
 int lines_next(struct lines *lines, const char **line, size_t *length, struct failure *failure);
+
+/* How many newlines the bytes have. */
+int64_t count_newlines(const char *bytes, size_t length);
+
+/* Whether the byte is white space to JSON: a space, a tab or the end of a line. */
+static inline bool is_space(char byte) {
+	return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
+}
 
 #endif

@@ -105,9 +105,8 @@ struct source *source_texts(const char *path, struct failure *failure);
 
 /* The paths of the Arrow streams that make up a data set in a folder, in order, ended by NULL: those that state.json
  * of Dataset.save_to_disk() lists or, where there is none, every file that ends in .arrow or .arrows, in the byte
- * order of their names. Of a DatasetDict (dataset_dict.json): those of the splits asked for. free_paths() frees them.
- * An empty list where the folder has none. NULL: 65, 66. */
+ * order of their names. Of a DatasetDict (dataset_dict.json): those of the splits asked for. An empty list where the
+ * folder has none. free() releases each path, and the list. NULL: 65, 66. */
 char **find_shards(const char *path, const struct splits *splits, struct failure *failure);
-void free_paths(char **paths);
 
 #endif

@@ -86,19 +86,22 @@ static bool read_number(const char *field, size_t width, uint64_t *number) {
 	return i == width || bytes[i] == ' ' || bytes[i] == '\0';
 }
 
-/* The sum of the block's bytes, its own field read as spaces; some old archives summed signed bytes. */
+/* The sum of the block's bytes, its own field read as spaces. */
+static inline int64_t sum_bytes(const struct header *header, bool with_sign) {
+	const unsigned char *bytes = (const unsigned char *)header, *field = (const unsigned char *)header->checksum;
+	int sum = ' ' * (int)sizeof header->checksum;
+	for (size_t i = 0; i < BLOCK; i++)
+		sum += with_sign ? (signed char)bytes[i] : bytes[i];
+	for (size_t i = 0; i < sizeof header->checksum; i++)
+		sum -= with_sign ? (signed char)field[i] : field[i];
+	return sum;
+}
+
+/* Some old archives summed signed bytes. */
 static bool checksum_holds(const struct header *header) {
-	struct header summed = *header;
-	const unsigned char *bytes = (const unsigned char *)&summed;
-	int plain = 0, with_sign = 0;
 	uint64_t stored;
-	memset(summed.checksum, ' ', sizeof summed.checksum);
-	for (size_t i = 0; i < BLOCK; i++) {
-		plain += bytes[i];
-		with_sign += (signed char)bytes[i];
-	}
 	return read_number(header->checksum, sizeof header->checksum, &stored)
-		&& ((int64_t)stored == plain || (int64_t)stored == with_sign);
+		&& ((int64_t)stored == sum_bytes(header, false) || (int64_t)stored == sum_bytes(header, true));
 }
 
 static bool is_zero(const char *bytes, size_t length) {
@@ -129,8 +132,9 @@ static uint64_t padded(uint64_t size) {
 static char *header_name(const struct header *header) {
 	int prefix = memcmp(header->magic, "ustar", sizeof header->magic) == 0
 		? (int)strnlen(header->prefix, sizeof header->prefix) : 0;
-	return format_text("%.*s%s%.*s", prefix, header->prefix, prefix > 0 ? "/" : "",
-		(int)strnlen(header->name, sizeof header->name), header->name);
+	size_t length = strnlen(header->name, sizeof header->name);
+	return prefix == 0 ? copy_bytes(header->name, length)
+		: format_text("%.*s/%.*s", prefix, header->prefix, (int)length, header->name);
 }
 
 static void set_name(char **name, char *value) {

@@ -83,7 +83,7 @@ static void add_bias_backward(float *dbias, const float *dy, size_t N, size_t C,
 static inline halves upper_halves(floats x) {
 	words bits = (words)x;
 	words rounded = bits + 0x7fff + (bits >> 16 & 1);
-	words is_nan = (words)(x != x);
+	words is_nan = (words)(x != x); /* NOLINT(misc-redundant-expression): true of a NaN alone */
 	return __builtin_convertvector(((rounded & ~is_nan) | ((bits | 0x400000) & is_nan)) >> 16, halves);
 }
 

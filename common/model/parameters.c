@@ -228,6 +228,7 @@ static uint64_t hash_name(const char *name) {
 static void fill_sinusoids(float *values, size_t positions, size_t C) {
 	for (size_t p = 0; p < positions; p++)
 		for (size_t c = 0; c < C; c++) {
+			/* NOLINTNEXTLINE(bugprone-integer-division): the floor is meant */
 			double angle = (double)p / pow(10000, 2 * (double)(c / 2) / (double)C);
 			values[p * C + c] = (float)(c % 2 == 0 ? sin(angle) : cos(angle));
 		}

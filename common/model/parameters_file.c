@@ -272,6 +272,7 @@ static int place_in_file(const struct source *source, struct parameters *paramet
 			next = align_floats(next);
 		for (size_t i = first; i < end; i++) {
 			if (ready) {
+				/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): no tensor of those that lie ready is NULL */
 				parameters->table[i].offset = (size_t)((const float *)source->tensors[i]->data - parameters->values);
 				continue;
 			}

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/files.h"
+#include "base/half.h"
 #include "base/json_file.h"
 #include "base/memory.h"
 #include "model/digests.h"
@@ -331,25 +332,11 @@ void safetensors_close(struct safetensors *file) {
 
 /* ---- numbers ------------------------------------------------------------------------------------------- */
 
-static float from_bits(uint32_t bits) {
+static float from_bf16(uint16_t half) {
+	uint32_t bits = (uint32_t)half << 16;
 	float value;
 	memcpy(&value, &bits, sizeof value);
 	return value;
-}
-
-static float from_bf16(uint16_t bits) {
-	return from_bits((uint32_t)bits << 16);
-}
-
-/* IEEE 754 binary16: 1 sign bit, 5 exponent bits, 10 fraction bits. Exponent and fraction, moved to those of a float,
- * give a number that is too small by 2^112, because the biases of the exponents differ by 112. The largest exponent
- * means an infinity or a NaN. */
-static float from_f16(uint16_t half) {
-	float magnitude = from_bits((uint32_t)(half & 0x7fff) << 13) * 0x1p112f;
-	uint32_t bits;
-	memcpy(&bits, &magnitude, sizeof bits);
-	bits |= (half & 0x7c00) == 0x7c00 ? 0x7f800000 : 0;
-	return from_bits(bits | (uint32_t)(half & 0x8000) << 16);
 }
 
 /* The number at `bytes`, which need not be aligned. */
@@ -362,7 +349,7 @@ static float from_f64(const unsigned char *bytes) {
 static float from_half(const unsigned char *bytes, bool is_f16) {
 	uint16_t bits;
 	memcpy(&bits, bytes, sizeof bits);
-	return is_f16 ? from_f16(bits) : from_bf16(bits);
+	return is_f16 ? half_to_float(bits) : from_bf16(bits);
 }
 
 int tensor_to_floats(const struct tensor *tensor, float *values, struct failure *failure) {

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/half.h"
 #include "base/memory.h"
-#include "record/half.h"
 #include "record/layout.h"
 
 struct builder {

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/half.h"
 #include "base/memory.h"
-#include "record/half.h"
 #include "record/layout.h"
 
 struct layout type_layout(const struct type *type) {

@@ -5,19 +5,13 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/words.h"
 
 struct carried {
 	const struct schema *schema; /* of the input */
 	size_t *columns, count;
 	size_t first; /* the number of the first one in the output; the others follow it */
 };
-
-static bool is_listed(const char *name, const char *const *names) {
-	for (; *names != NULL; names++)
-		if (strcmp(name, *names) == 0)
-			return true;
-	return false;
-}
 
 struct carried *carried_create(const struct schema *schema, const char *const *known) {
 	struct carried *carried = allocate(1, sizeof *carried);

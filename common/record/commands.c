@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/memory.h"
+#include "base/words.h"
 
 /* The programs that a script may call. Other stages are not known to write nothing but their output. */
 static const char *const tools[] = { "imdb-read", "select-records", "wordpiece", "group-texts", "split-records",
@@ -20,10 +22,9 @@ static const char *const flags[] = { "--cased", "--per-document", "--keep-remain
 /* Options whose value is a file that the tool writes. */
 static const char *const writes[] = { "--test-out", "--out", NULL };
 
-/* The script so far; capacity doubles when full. */
+/* The script so far. */
 struct script {
-	char *text;
-	size_t length, capacity;
+	struct bytes text;
 	int files;  /* names given to files in $work */
 	char *test; /* the last file that a stage wrote beside its output, quoted; owned; NULL: none */
 };
@@ -37,17 +38,7 @@ struct part {
 };
 
 static void add(struct script *script, const char *text) {
-	size_t length = strlen(text);
-	if (script->length + length >= script->capacity)
-		script->text = grow(script->text, script->capacity = 2 * script->capacity + length + 1024, 1);
-	memcpy(script->text + script->length, text, length + 1);
-	script->length += length;
-}
-
-static bool is_among(const char *word, const char *const *words) {
-	while (*words != NULL && strcmp(*words, word) != 0)
-		words++;
-	return *words != NULL;
+	bytes_append(&script->text, text, strlen(text));
 }
 
 /* A word of bash for the text. Where it has control characters, or any beyond ASCII, all such are written as \033, so that
@@ -94,7 +85,7 @@ static const char *argument(const json_t *stage, size_t i) {
 }
 
 static bool takes_value(const char *option, const char *next) {
-	return strncmp(option, "--", 2) == 0 && !is_among(option, flags) && next != NULL;
+	return strncmp(option, "--", 2) == 0 && !is_listed(option, flags) && next != NULL;
 }
 
 /* The value of an option as the stage was called; NULL: not given. */
@@ -129,7 +120,7 @@ static void add_option(struct script *script, const struct part *part, const cha
 		add(script, part->made);
 	} else if (strcmp(option, "--eval") == 0 && eval != NULL) {
 		add(script, eval);
-	} else if (is_among(option, writes)) {
+	} else if (is_listed(option, writes)) {
 		free(script->test);
 		script->test = new_file(script, "test");
 		add(script, script->test);
@@ -285,7 +276,7 @@ static int check_stage(const json_t *stage, struct failure *failure) {
 	const json_t *arguments = json_object_get(stage, "arguments"), *shard = json_object_get(stage, "shard");
 	size_t index;
 	json_t *item;
-	if (!is_among(tool_of(stage), tools))
+	if (!is_listed(tool_of(stage), tools))
 		return fail(failure, EX_DATAERR, "lineage: \"%s\" is none of the tools that a script may call", tool_of(stage));
 	if (!json_is_array(arguments))
 		return fail(failure, EX_DATAERR, "lineage: %s: \"arguments\" is not an array", tool_of(stage));
@@ -352,5 +343,6 @@ char *lineage_commands(const json_t *lineage, struct failure *failure) {
 	}
 	free(part.made);
 	free(script.test);
-	return script.text;
+	bytes_append(&script.text, "", 1);
+	return (char *)script.text.data;
 }

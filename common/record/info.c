@@ -9,10 +9,6 @@
 
 static const char *const type_names[] = { "records", "text", "tokens", "chunks", "masked" };
 
-const char *record_type_name(enum record_type type) {
-	return type_names[type];
-}
-
 void stream_info_init(struct stream_info *info) {
 	*info = (struct stream_info){ .records = -1, .epochs = -1, .records_per_epoch = -1, .vocab_size = -1, .pad_id = -1,
 		.unk_id = -1, .cls_id = -1, .sep_id = -1, .mask_id = -1, .chunk_size = -1,

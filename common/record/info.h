@@ -64,7 +64,6 @@ struct lineage_entry {
 /* Adds a stage to the lineage. Everything in it is borrowed. */
 void stream_info_add_stage(struct stream_info *info, const struct lineage_entry *stage);
 
-const char *record_type_name(enum record_type type); /* "text"; "records" for RECORD_OTHER */
 
 /* The metadata as JSON text. free() releases it. */
 char *stream_info_format(const struct stream_info *info);

@@ -34,12 +34,11 @@ struct window {
 struct rewriter {
 	const struct rewrite *rewrite;
 	struct reader *reader;
-	struct writer *writer;
+	struct writer *writer;            /* NULL before the first step */
 	struct schema schema;             /* of the output */
 	struct carried *carried;
 	struct window current, before;    /* of 0 shares: none */
 	int64_t taken;                    /* rows of the batches that windows were taken of */
-	bool started;
 	struct batch *next;               /* the batch after the current window's; NULL: not read yet, or none */
 	bool reads;                       /* this round reads it */
 	int read_result, write_result;
@@ -173,7 +172,6 @@ static void create_shares(struct window *window, size_t capacity) {
 
 /* Reads the first batch. */
 static int start(struct rewriter *rewriter, struct writer *writer, const struct pool *pool) {
-	rewriter->started = true;
 	rewriter->writer = writer;
 	create_shares(&rewriter->current, SHARES * (size_t)pool_threads(pool));
 	create_shares(&rewriter->before, SHARES * (size_t)pool_threads(pool));
@@ -192,7 +190,7 @@ static const struct failure *find_failure(const struct rewriter *rewriter) {
 }
 
 int rewriter_step(struct rewriter *rewriter, struct writer *writer, struct pool *pool, struct failure *failure) {
-	if (!rewriter->started && start(rewriter, writer, pool) < 0) {
+	if (rewriter->writer == NULL && start(rewriter, writer, pool) < 0) {
 		*failure = rewriter->read_failure;
 		return -1;
 	}

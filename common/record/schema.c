@@ -21,7 +21,7 @@ static void key_values_clear(struct key_values *metadata) {
 	free(metadata->pairs);
 }
 
-void field_copy(struct field *to, const struct field *from) {
+static void field_copy(struct field *to, const struct field *from) {
 	*to = *from;
 	to->name = copy_text(from->name);
 	if (from->type.timezone != NULL)

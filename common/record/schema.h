@@ -56,8 +56,7 @@ struct schema {
 	struct key_values metadata; /* keys other than `cloze`, which struct stream_info holds */
 };
 
-/* Make a deep copy in `to`, which need not be initialized. */
-void field_copy(struct field *to, const struct field *from);
+/* Makes a deep copy in `to`, which need not be initialized. */
 void schema_copy(struct schema *to, const struct schema *from);
 /* Frees what the schema points to, not the struct itself. */
 void schema_clear(struct schema *schema);

@@ -221,10 +221,12 @@ int64_t table_rows(const struct table *table) {
 
 const struct batch *table_row(struct table *table, int64_t row, struct failure *failure) {
 	size_t start = row > 0 ? table->ends[row - 1] : 0, size = table->ends[row] - start;
-	const uint8_t *at = NULL; /* a row without columns has no bytes */
+	const uint8_t *at;
+	if (table->schema->count == 0) /* the row has no bytes */
+		return &table->batch;
 	if (start < table->head.size) {
 		at = table->head.data + start;
-	} else if (size > 0) {
+	} else {
 		table->row.size = 0;
 		at = bytes_extend(&table->row, size);
 		if (read_file_at(table, table->row.data, size, start - table->head.size, failure) < 0)

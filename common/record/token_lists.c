@@ -24,23 +24,6 @@ int token_columns_find(const struct reader *reader, unsigned wanted, struct toke
 	return columns->special_tokens_mask < 0 ? -1 : 0;
 }
 
-size_t token_count(const struct token_columns *columns, const struct record_row *row) {
-	int64_t first, count;
-	column_range(&row->batch->columns[columns->input_ids], row->row, &first, &count);
-	return (size_t)count;
-}
-
-static void reserve(struct token_lists *lists, const struct token_columns *columns, size_t count) {
-	if (count <= lists->capacity)
-		return;
-	lists->capacity = count * 2;
-	if (columns->word_ids >= 0)
-		lists->word_ids = grow(lists->word_ids, lists->capacity, sizeof *lists->word_ids);
-	if (columns->special_tokens_mask >= 0)
-		lists->special_tokens_mask = grow(lists->special_tokens_mask, lists->capacity,
-			sizeof *lists->special_tokens_mask);
-}
-
 /* Reads a row's list of `count` values; null elements become -1. */
 static int read_list(const struct token_columns *columns, const struct record_row *row, int column, size_t count,
 	int32_t *values, struct failure *failure) {
@@ -91,21 +74,76 @@ static int read_special_mask(const struct token_columns *columns, const struct r
 		" negative (give 1 for a special token, 0 for any other)", columns->input, row->ordinal + 1, i);
 }
 
-int token_lists_read(const struct token_columns *columns, const struct record_row *row, int32_t *input_ids,
-	struct token_lists *lists, struct failure *failure) {
-	size_t count = token_count(columns, row);
-	reserve(lists, columns, count);
-	if (read_ids(columns, row, count, input_ids, failure) < 0)
-		return -1;
-	if (columns->word_ids >= 0 && read_word_ids(columns, row, count, lists->word_ids, failure) < 0)
-		return -1;
-	if (columns->special_tokens_mask < 0)
-		return 0;
-	return read_special_mask(columns, row, count, lists->special_tokens_mask, failure);
+/* ---- labelling ------------------------------------------------------------------------------------------- */
+
+/* The lists beside input_ids that one thread reads, reused from row to row. */
+struct token_lists { struct int32_list word_ids, special_tokens_mask; };
+
+struct labelling {
+	struct rewrite rewrite;
+	struct token_columns columns;
+	label_tokens *label;
+	const void *context;
+	int threads;
+	struct token_lists *lists; /* [threads] */
+};
+
+/* Empties the list, and makes capacity for `count` values. */
+static int32_t *begin_list(struct int32_list *list, size_t count) {
+	list->count = 0;
+	return int32_list_extend(list, count);
 }
 
-void token_lists_clear(struct token_lists *lists) {
-	free(lists->word_ids);
-	free(lists->special_tokens_mask);
-	*lists = (struct token_lists){ 0 };
+static int label_row(void *context, const struct record_row *row, struct list_pair *made, int worker,
+	struct failure *failure) {
+	const struct labelling *labelling = context;
+	const struct token_columns *columns = &labelling->columns;
+	struct token_lists *lists = &labelling->lists[worker];
+	int64_t first, length;
+	column_range(&row->batch->columns[columns->input_ids], row->row, &first, &length);
+	size_t count = (size_t)length;
+	list_pair_reserve(made, count);
+	struct token_record record = { .ordinal = row->ordinal, .count = count, .input_ids = made->first + made->count,
+		.labels = made->second + made->count };
+	if (read_ids(columns, row, count, record.input_ids, failure) < 0)
+		return -1;
+	if (columns->word_ids >= 0) {
+		int32_t *word_ids = begin_list(&lists->word_ids, count);
+		if (read_word_ids(columns, row, count, word_ids, failure) < 0)
+			return -1;
+		record.word_ids = word_ids;
+	}
+	if (columns->special_tokens_mask >= 0) {
+		int32_t *mask = begin_list(&lists->special_tokens_mask, count);
+		if (read_special_mask(columns, row, count, mask, failure) < 0)
+			return -1;
+		record.special_tokens_mask = mask;
+	}
+	labelling->label(labelling->context, &record);
+	made->count += count;
+	return 0;
+}
+
+struct labelling *labelling_create(const struct token_columns *columns, int threads, label_tokens *label,
+	const void *context) {
+	static const char *const dropped[] = { "input_ids", "word_ids", "labels", "special_tokens_mask", NULL };
+	struct labelling *labelling = allocate(1, sizeof *labelling);
+	*labelling = (struct labelling){ .columns = *columns, .label = label, .context = context, .threads = threads,
+		.lists = allocate((size_t)threads, sizeof *labelling->lists),
+		.rewrite = { .names = { "input_ids", "labels" }, .column = columns->input_ids, .dropped = dropped,
+			.make = label_row, .context = labelling } };
+	return labelling;
+}
+
+const struct rewrite *labelling_rewrite(const struct labelling *labelling) {
+	return &labelling->rewrite;
+}
+
+void labelling_destroy(struct labelling *labelling) {
+	for (int i = 0; i < labelling->threads; i++) {
+		free(labelling->lists[i].word_ids.values);
+		free(labelling->lists[i].special_tokens_mask.values);
+	}
+	free(labelling->lists);
+	free(labelling);
 }

@@ -1,11 +1,10 @@
-/* token_lists: the lists of one record that have one element for each of its tokens.
+/* token_lists: stages that label the tokens of a record, by its lists that have one element for each token.
  *
  *     struct token_columns columns;
- *     struct token_lists lists = { 0 };
  *     check(token_columns_find(reader, TOKEN_WORD_IDS, &columns, &failure), &failure);
- *     ... with capacity in input_ids for token_count(&columns, &row) of them:
- *     check(token_lists_read(&columns, &row, input_ids, &lists, &failure), &failure);
- *     token_lists_clear(&lists); */
+ *     struct labelling *labelling = labelling_create(&columns, pool_threads(pool), label, context);
+ *     int status = rewrite_stream(labelling_rewrite(labelling), reader, &info, seed, pool);
+ *     labelling_destroy(labelling); */
 #ifndef CLOZE_RECORD_TOKEN_LISTS_H
 #define CLOZE_RECORD_TOKEN_LISTS_H
 
@@ -21,28 +20,37 @@ struct token_columns {
 	int input_ids, word_ids, special_tokens_mask;
 };
 
-/* One record's lists beside input_ids, with an element for each token. A list is NULL where its column is not read. */
-struct token_lists {
-	size_t capacity;
-	int32_t *word_ids;            /* -1 for null */
-	int32_t *special_tokens_mask; /* not 0 at special tokens */
-};
-
 /* Finds `input_ids` and the wanted lists: `word_ids`, which must be there, and `special_tokens_mask` if the stream has
  * it. `vocab_size` becomes that of the stream's metadata. -1: 65, a column is missing or not a list of integers, or
  * the stream's metadata says that its records are masked. */
 int token_columns_find(const struct reader *reader, unsigned wanted, struct token_columns *columns,
 	struct failure *failure);
 
-/* The number of tokens in a row. */
-size_t token_count(const struct token_columns *columns, const struct record_row *row);
+/* One record. The arrays are [count]; an array is NULL where its column is not read. */
+struct token_record {
+	int64_t ordinal;                    /* in the stream, from 0 */
+	size_t count;                       /* tokens */
+	int32_t *input_ids;                 /* in: the tokens, all in the vocabulary; out: those that are written */
+	int32_t *labels;                    /* out */
+	const int32_t *word_ids;            /* -1 for null */
+	const int32_t *special_tokens_mask; /* not 0 at special tokens */
+};
 
-/* Reads the lists of a row into `input_ids` and into `lists`, which begins as zeros and is reused from row to row. -1:
- * 65 for lists of unlike lengths, an id outside the vocabulary, a word id below -1, a null or negative element of
+/* Labels the tokens of a record, and may change them. Any thread calls it, for any record: the result must depend on the
+ * record alone. */
+typedef void label_tokens(const void *context, const struct token_record *record);
+
+struct labelling;
+
+/* Prepares a rewrite by that many threads at most. Everything is borrowed, but for the columns. */
+struct labelling *labelling_create(const struct token_columns *columns, int threads, label_tokens *label,
+	const void *context);
+
+/* The rewrite that makes the columns `input_ids` and `labels` in place of all that are read. It fails with 65 for lists
+ * of unlike lengths, an id outside the vocabulary, a word id below -1, a null or negative element of
  * special_tokens_mask; the text names the record, counted from 1, and the position, from 0. */
-int token_lists_read(const struct token_columns *columns, const struct record_row *row, int32_t *input_ids,
-	struct token_lists *lists, struct failure *failure);
+const struct rewrite *labelling_rewrite(const struct labelling *labelling);
 
-void token_lists_clear(struct token_lists *lists);
+void labelling_destroy(struct labelling *labelling);
 
 #endif

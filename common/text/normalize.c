@@ -44,7 +44,7 @@ static void sort_run(struct code_points *to, size_t first, size_t count) {
 		run[place[unicode_flags(unordered[i]) & UNICODE_RANK]++] = unordered[i];
 }
 
-/* The same for those before `past`; there is nothing to do for most. */
+/* Puts the code points from `first` up to `past` into canonical order. Most runs have less than two, which are in order. */
 static inline void order(struct code_points *to, size_t first, size_t past) {
 	if (past - first >= 2)
 		sort_run(to, first, past - first);

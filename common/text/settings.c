@@ -9,6 +9,7 @@
 
 #include "base/json_file.h"
 #include "base/memory.h"
+#include "base/words.h"
 #include "text/added.h"
 #include "text/special_tokens.h"
 #include "text/vocabulary_json.h"
@@ -25,28 +26,20 @@ struct sources {
 	bool named, bert;             /* a class is named; it is BERT's */
 };
 
-static bool is_one_of(const char *word, const char *const *words, size_t count) {
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(word, words[i]) == 0)
-			return true;
-	return false;
-}
-#define IS_ONE_OF(word, words) is_one_of(word, words, sizeof words / sizeof *words)
-
 /* ---- the class ------------------------------------------------------------------------------------------- */
 
 /* Tokenizers that are BERT's under another name; each has had a twin with Fast at the end. */
 static const char *const bert_classes[] = { "BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer",
 	"MobileBertTokenizer", "LayoutLMTokenizer", "LxmertTokenizer", "SqueezeBertTokenizer", "ConvBertTokenizer",
-	"DPRContextEncoderTokenizer", "DPRQuestionEncoderTokenizer", "DPRReaderTokenizer" };
+	"DPRContextEncoderTokenizer", "DPRQuestionEncoderTokenizer", "DPRReaderTokenizer", NULL };
 
 /* Those that are whatever a tokenizer.json says. */
-static const char *const generic_classes[] = { "PreTrainedTokenizer", "TokenizersBackend", "PythonBackend" };
+static const char *const generic_classes[] = { "PreTrainedTokenizer", "TokenizersBackend", "PythonBackend", NULL };
 
 /* Models whose tokenizer is BERT's where no class is named (TOKENIZER_MAPPING_NAMES). */
 static const char *const bert_models[] = { "bert", "distilbert", "electra", "mobilebert", "layoutlm", "lxmert",
 	"squeezebert", "convbert", "dpr", "ernie", "megatron-bert", "nezha", "nomic_bert", "qdqbert", "realm", "retribert",
-	"visual_bert" };
+	"visual_bert", NULL };
 
 static const char *text_of(const json_t *object, const char *key) {
 	return json_string_value(json_object_get(object, key));
@@ -69,11 +62,11 @@ static int choose_class(struct sources *sources, struct failure *failure) {
 	char *class = class_name(sources);
 	int result = 0;
 	sources->named = class != NULL;
-	sources->bert = class ? IS_ONE_OF(class, bert_classes) : model || sources->tokens.tokenizer == NULL;
-	if (class != NULL && !sources->bert && !IS_ONE_OF(class, generic_classes))
+	sources->bert = class ? is_listed(class, bert_classes) : model || sources->tokens.tokenizer == NULL;
+	if (class != NULL && !sources->bert && !is_listed(class, generic_classes))
 		result = fail(failure, EX_DATAERR, "%s: its tokenizer is %s, not BERT's (only the WordPiece tokenizers of BERT and "
 			"its like are read)", sources->folder, class);
-	else if (class == NULL && model != NULL && !IS_ONE_OF(model, bert_models))
+	else if (class == NULL && model != NULL && !is_listed(model, bert_models))
 		result = fail(failure, EX_DATAERR, "%s: a model of type %s has another tokenizer than BERT's (if it does have "
 			"BERT's, name it in tokenizer_config.json: \"tokenizer_class\": \"BertTokenizer\")", sources->folder, model);
 	else if (!sources->bert && sources->tokens.tokenizer == NULL)
@@ -246,15 +239,13 @@ static int read_decoder(json_t *root, const char *path, struct settings *setting
 /* ---- the two classes ------------------------------------------------------------------------------------- */
 
 /* The id of a special token by its name, where the vocabulary has it; -1 elsewhere. */
-static int32_t named_id(const struct sources *sources, const struct settings *settings, const char *key,
-	const char *fallback) {
-	const char *name = special_tokens_name(&sources->special, key, fallback);
+static int32_t named_id(const struct sources *sources, const struct settings *settings, const char *key) {
+	const char *name = special_tokens_name(&sources->special, key);
 	return name == NULL ? -1 : vocabulary_id(settings->vocabulary, name, strlen(name));
 }
 
-static int need_token(const struct sources *sources, int32_t id, const char *key, const char *fallback,
-	struct failure *failure) {
-	const char *name = special_tokens_name(&sources->special, key, fallback);
+static int need_token(const struct sources *sources, int32_t id, const char *key, struct failure *failure) {
+	const char *name = special_tokens_name(&sources->special, key);
 	return id >= 0 ? 0 : fail(failure, EX_DATAERR, "%s: no token %s (encoding needs it)", sources->folder,
 		name ? name : key);
 }
@@ -274,18 +265,18 @@ static int apply_bert(struct sources *sources, struct settings *settings, struct
 	if (read_switches(sources, &switches, failure) < 0)
 		return -1;
 	settings->normalization = decide(&switches);
-	ids->unk = named_id(sources, settings, "unk_token", "[UNK]"); /* has to be a piece, not an added token */
+	ids->unk = named_id(sources, settings, "unk_token"); /* has to be a piece, not an added token */
 	if (special_tokens_add(&sources->special, &sources->tokens, true, settings, failure) < 0)
 		return -1;
 	added_finish(settings);
-	ids->pad = named_id(sources, settings, "pad_token", "[PAD]");
-	ids->cls = named_id(sources, settings, "cls_token", "[CLS]");
-	ids->sep = named_id(sources, settings, "sep_token", "[SEP]");
-	ids->mask = named_id(sources, settings, "mask_token", "[MASK]");
+	ids->pad = named_id(sources, settings, "pad_token");
+	ids->cls = named_id(sources, settings, "cls_token");
+	ids->sep = named_id(sources, settings, "sep_token");
+	ids->mask = named_id(sources, settings, "mask_token");
 	settings->joins = settings->cleanup = true;
-	return need_token(sources, ids->unk, "unk_token", "[UNK]", failure) < 0
-		|| need_token(sources, ids->cls, "cls_token", "[CLS]", failure) < 0
-		|| need_token(sources, ids->sep, "sep_token", "[SEP]", failure) < 0 ? -1 : 0;
+	return need_token(sources, ids->unk, "unk_token", failure) < 0
+		|| need_token(sources, ids->cls, "cls_token", failure) < 0
+		|| need_token(sources, ids->sep, "sep_token", failure) < 0 ? -1 : 0;
 }
 
 /* A class that goes by the tokenizer.json: TokenizersBackend.__init__(). Where no class is named, a
@@ -309,8 +300,8 @@ static int apply_generic(struct sources *sources, struct settings *settings, str
 	if (special_tokens_add(&sources->special, &sources->tokens, false, settings, failure) < 0)
 		return -1;
 	added_finish(settings);
-	ids->pad = named_id(sources, settings, "pad_token", "[PAD]");
-	ids->mask = named_id(sources, settings, "mask_token", "[MASK]");
+	ids->pad = named_id(sources, settings, "pad_token");
+	ids->mask = named_id(sources, settings, "mask_token");
 	if (ids->unk < 0)
 		return fail(failure, EX_DATAERR, "%s: no token %s (encoding needs it)", path, unknown);
 	return need_processor(root, path, settings, failure);

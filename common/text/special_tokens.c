@@ -115,9 +115,12 @@ static const char *token_content(const json_t *value) {
 	return json_string_value(json_is_object(value) ? json_object_get(value, "content") : value);
 }
 
-const char *special_tokens_name(const struct special_tokens *special, const char *key, const char *fallback) {
+const char *special_tokens_name(const struct special_tokens *special, const char *key) {
 	const json_t *value = json_object_get(special->settings, key);
-	return value == NULL ? fallback : token_content(value);
+	for (int i = 0; value == NULL && i < ATTRIBUTES; i++)
+		if (strcmp(key, attributes[i].key) == 0)
+			return attributes[i].fallback;
+	return token_content(value);
 }
 
 /* Reads an object with a token's flags, or a string, which is a special token. The content is borrowed. */

@@ -31,9 +31,9 @@ struct special_tokens {
 void special_tokens_merge(const struct token_sources *sources, struct special_tokens *special);
 void special_tokens_clear(struct special_tokens *special);
 
-/* The name that a special token has by a key as "mask_token": `fallback` where nobody names it, NULL where the key is
- * null. */
-const char *special_tokens_name(const struct special_tokens *special, const char *key, const char *fallback);
+/* The name that a special token has by a key such as "mask_token": BERT's, [MASK], where nobody names it; NULL where the
+ * key is null, or nobody names it and BERT has none. */
+const char *special_tokens_name(const struct special_tokens *special, const char *key);
 
 /* Adds the tokens of the tokenizer.json as `tokenizers` itself does when it reads the file. -1: 65. */
 int special_tokens_add_own(const struct token_sources *sources, struct settings *settings, struct failure *failure);

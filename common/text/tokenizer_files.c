@@ -27,7 +27,7 @@ bool tokenizer_is_there(const char *folder) {
 
 int tokenizer_files_read(const char *folder, struct tokenizer_files *files, struct failure *failure) {
 	*files = (struct tokenizer_files){ 0 };
-	for (int i = 0; i < TOKENIZER_FILES; i++) {
+	for (enum tokenizer_file i = 0; i < TOKENIZER_FILES; i++) {
 		files->path[i] = format_text("%s/%s", folder, names[i]);
 		if (file_exists(folder, names[i]) && read_one(files, i, failure) < 0) {
 			tokenizer_files_clear(files);

@@ -13,14 +13,6 @@
 
 /* ---- finding it ------------------------------------------------------------------------------------------ */
 
-/* Past the string that begins at `at`; its raw content is what lies between the quotes. */
-static size_t skip_string(const char *text, size_t length, size_t at) {
-	for (at++; at < length && text[at] != '"'; at++)
-		if (text[at] == '\\')
-			at++;
-	return at < length ? at + 1 : length;
-}
-
 static bool is_key(const char *text, size_t from, size_t to, const char *key) {
 	return to - from == strlen(key) + 2 && memcmp(text + from + 1, key, strlen(key)) == 0;
 }
@@ -31,7 +23,7 @@ static size_t find_vocabulary(const char *text, size_t length) {
 	bool model = false, vocabulary = false; /* the last string at depth 1, or 2, was that key */
 	for (size_t at = 0; at < length;) {
 		if (text[at] == '"') {
-			size_t past = skip_string(text, length, at);
+			size_t past = at + json_quoted_length(text + at, length - at);
 			if (depth == 1)
 				model = is_key(text, at, past, "model");
 			if (depth == 2)

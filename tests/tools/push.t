@@ -32,7 +32,7 @@ figure=$(awk '{ print $2 }' run/imdb/latest/after.txt)
 is 'the figure is the measured one' "$(grep -A 1 'type: perplexity' <<< "$header" | tail -n 1)" "      value: $figure"
 like 'beside the one before' "$card" "^\| perplexity \| $(cut -d ' ' -f 2 run/imdb/before-*.txt) \| $figure \|$"
 is 'each epoch has a line' "$(grep -cE '^\| [0-9]+ \| [12] \| ' <<< "$card")" 2
-sed -n 's/^    //p' <<< "$card" | sed '/^from transformers/,$d' > again.sh
+sed -n '/^## How it was made/,/^## Use/s/^    //p' <<< "$card" > again.sh
 bash again.sh again
 ok 'the commands in it make the same model' model-info --diff run/imdb/latest/hub again
 if [ -n "$python" ] && "$python" -c 'import huggingface_hub' 2> /dev/null; then

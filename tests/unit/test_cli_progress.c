@@ -65,6 +65,7 @@ static void writes_a_line_every_half_minute_when_asked(void **state) {
 	progress(0, -1, "records", NULL); /* other work */
 	now += 40;
 	progress(1000, -1, "records", NULL);
+	progress_end();
 	give_stderr_back();
 	progress_asked = false;
 	assert_string_equal(contents(file),

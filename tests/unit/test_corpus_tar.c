@@ -19,14 +19,19 @@ static unsigned char *begin(void) {
 	return archive;
 }
 
-static void set_checksum(unsigned char *header) {
+/* Writes the sum of the header's bytes, or of them as signed bytes. */
+static void set_sum(unsigned char *header, bool with_sign) {
 	unsigned sum = 0;
 	memset(header + 148, ' ', 8);
 	for (size_t i = 0; i < BLOCK; i++)
-		sum += header[i];
+		sum += header[i] - (with_sign && header[i] >= 0x80 ? 256u : 0u);
 	char digits[9];
 	snprintf(digits, sizeof digits, "%06o", sum);
 	memcpy(header + 148, digits, 7);
+}
+
+static void set_checksum(unsigned char *header) {
+	set_sum(header, false);
 }
 
 /* Returns the header, for a test to change and sum again. */
@@ -312,6 +317,17 @@ static void test_extended_headers_refused(void **state) {
 	expect_refused("another volume", "continued");
 }
 
+static void test_sum_of_signed_bytes(void **state) {
+	(void)state;
+	begin();
+	unsigned char *header = add_file('0', "f\xc3\xbcr", "content");
+	set_sum(header, true);
+	add_end();
+	expect_listing("f\xc3\xbcr=content;");
+	header[1]++;
+	expect_refused("damaged tar header", "beginning");
+}
+
 static void test_global_comment(void **state) {
 	(void)state;
 	begin();
@@ -373,6 +389,7 @@ int main(void) {
 		cmocka_unit_test(test_sizes_that_lie),
 		cmocka_unit_test(test_damaged_headers),
 		cmocka_unit_test(test_extended_headers_refused),
+		cmocka_unit_test(test_sum_of_signed_bytes),
 		cmocka_unit_test(test_global_comment),
 		cmocka_unit_test(test_cut_at_every_byte),
 		cmocka_unit_test(test_random_damage),

@@ -440,11 +440,11 @@ static void test_dropout_fraction(void **state) {
 		for (size_t i = 0; i < COUNT; i++)
 			x[i] = 1;
 		k->dropout_add(x, NULL, COUNT, &dropout, 0);
-		double p = (double)dropout.probability, zeros = 0;
+		double p = (double)dropout.probability, expected = (double)COUNT * p, zeros = 0;
 		for (size_t i = 0; i < COUNT; i++)
 			zeros += x[i] == 0;
-		double deviation = sqrt(COUNT * p * (1 - p));
-		if (fabs(zeros - COUNT * p) > 4 * deviation)
+		double deviation = sqrt(expected * (1 - p));
+		if (fabs(zeros - expected) > 4 * deviation)
 			fail_msg("%s: %g of %d elements dropped at probability %g", k->name, zeros, COUNT, p);
 	}
 	end_floats(x, COUNT);

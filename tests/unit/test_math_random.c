@@ -66,9 +66,10 @@ static void normals_have_their_moments(void **state) {
 		squares += unit * unit;
 		fourth += unit * unit * unit * unit;
 	}
-	assert_true(fabs(sum / COUNT) < 5 / sqrt(COUNT));
-	assert_true(fabs(squares / COUNT - 1) < 5 * sqrt(2.0 / COUNT));
-	assert_true(fabs(fourth / COUNT - 3) < 5 * sqrt(96.0 / COUNT));
+	const double count = COUNT;
+	assert_true(fabs(sum / count) < 5 / sqrt(count));
+	assert_true(fabs(squares / count - 1) < 5 * sqrt(2 / count));
+	assert_true(fabs(fourth / count - 3) < 5 * sqrt(96 / count));
 
 	float few[6], other[6];
 	random_normal(3, 1, 0.02f, few, 6);

@@ -936,7 +936,7 @@ static void bf16_is_near_fp32(void **state) {
 	larger.trained.gradients = bf16;
 	double rounded = gradients_of(&larger.trained, &larger.examples, 0);
 	assert_true(rounded != loss && fabs(rounded / loss - 1) < 1e-2);
-	double evaluated = network_loss(network, &larger.examples, NULL, NULL) / LARGER_M;
+	double evaluated = network_loss(network, &larger.examples, NULL, NULL) / (double)LARGER_M;
 	assert_true(fabs(evaluated / loss - 1) < 1e-2);
 	for (size_t i = 0; i < p->count; i++) {
 		double norm = norm_of(fp32->of[i], p->table[i].elements);
@@ -1011,7 +1011,7 @@ static void passes_add_up(void **state) {
 	const struct parameters *p = larger.trained.p;
 	struct blocks *whole = larger.trained.gradients, *sum = other_gradients(&larger.trained);
 	const struct totals totals = totals_of(larger.trained.network, &larger.examples);
-	assert_true(totals.of[0] == LARGER_M);
+	assert_true(totals.of[0] == (double)LARGER_M);
 	double loss = gradients_of(&larger.trained, &larger.examples, 0), losses = 0;
 	for (size_t pass = 0; pass < PASSES; pass++) {
 		const struct examples part = examples_slice(&larger.examples, pass * LARGER_B / PASSES, LARGER_B / PASSES);
@@ -1148,7 +1148,7 @@ static void distillation_passes_add_up(void **state) {
 		struct batch_arrays arrays = larger_batch();
 		arrays.examples.teacher = answers.show;
 		const struct totals totals = totals_of(trained.network, &arrays.examples);
-		assert_true(totals.of[0] == LARGER_M && totals.of[2] < (double)examples_rows(&arrays.examples));
+		assert_true(totals.of[0] == (double)LARGER_M && totals.of[2] < (double)examples_rows(&arrays.examples));
 		double loss = gradients_of(&trained, &arrays.examples, 0), losses = 0;
 		struct blocks *whole = trained.gradients, *sum = other_gradients(&trained);
 		for (size_t first = 0; first < LARGER_B; first += 5) {

@@ -41,19 +41,11 @@ static int make_stream(int bad, bool cut) {
 	return descriptor;
 }
 
-/* The list, and the list plus the record's ordinal, -1 for its first element. */
-static int make_lists(void *context, const struct record_row *row, struct list_pair *made, int worker,
-	struct failure *failure) {
-	struct token_lists none = { 0 };
-	size_t count = token_count(context, row);
-	(void)worker;
-	list_pair_reserve(made, count);
-	if (token_lists_read(context, row, made->first + made->count, &none, failure) < 0)
-		return -1;
-	for (size_t i = 0; i < count; i++)
-		made->second[made->count + i] = i == 0 ? -1 : made->first[made->count + i] + (int32_t)row->ordinal;
-	made->count += count;
-	return 0;
+/* Labels are the ids plus the record's ordinal; -1 for the first one. */
+static void add_ordinal(const void *context, const struct token_record *record) {
+	(void)context;
+	for (size_t i = 0; i < record->count; i++)
+		record->labels[i] = i == 0 ? -1 : record->input_ids[i] + (int32_t)record->ordinal;
 }
 
 /* Rewrites to a file in memory. Returns its descriptor; -1: `failure`. */
@@ -61,9 +53,9 @@ static int rewrite(int input, int threads, struct failure *failure) {
 	struct token_columns columns;
 	struct reader *reader = reader_open(input, "stream", failure);
 	assert_int_equal(token_columns_find(reader, 0, &columns, failure), 0);
-	const struct rewrite rewrite = { .names = { "input_ids", "sums" }, .nulls = true,
-		.dropped = (const char *const[]){ "input_ids", NULL }, .column = columns.input_ids, .make = make_lists,
-		.context = &columns };
+	struct labelling *labelling = labelling_create(&columns, threads, add_ordinal, NULL);
+	struct rewrite rewrite = *labelling_rewrite(labelling);
+	rewrite.nulls = true;
 	struct rewriter *rewriter = rewriter_create(&rewrite, reader);
 	int output = memfd_create("output", 0), result;
 	struct stream_info info;
@@ -74,6 +66,7 @@ static int rewrite(int input, int threads, struct failure *failure) {
 	while ((result = rewriter_step(rewriter, writer, pool, failure)) == 1)
 		;
 	rewriter_destroy(rewriter);
+	labelling_destroy(labelling);
 	assert_int_equal(writer_close(writer, &unused), 0);
 	pool_destroy(pool);
 	reader_close(reader);

@@ -222,7 +222,7 @@ static void notices_every_damaged_bit(void **state) {
 	(void)state;
 	for (int i = 0; i < 2 * RECORD_MASKED; i++) {
 		int rows = i % 2 * 3;
-		struct stream stream = make_typed(RECORD_TEXT + i / 2, rows);
+		struct stream stream = make_typed((enum record_type)(RECORD_TEXT + i / 2), rows);
 		struct failure failure;
 		assert_int_equal(read_all(stream.bytes, stream.size, &failure), rows);
 		for (size_t bit = 0; bit < 8 * stream.size; bit++) {

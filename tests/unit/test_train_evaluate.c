@@ -95,8 +95,8 @@ static void by_record_alone(void **state) {
 	evaluation_add(&evaluation, trained.network, &unlabelled);
 	assert_int_equal(evaluation.targets, B);
 	assert_int_equal(evaluation.records, B);
-	assert_near(evaluation_loss(&evaluation), sum / B, 1e-12);
-	assert_near(evaluation_batch_mean_loss(&evaluation), sum / B, 1e-12);
+	assert_near(evaluation_loss(&evaluation), sum / (double)B, 1e-12);
+	assert_near(evaluation_batch_mean_loss(&evaluation), sum / (double)B, 1e-12);
 	for (size_t b = 0; b < B; b++) {
 		assert_int_equal(evaluation.record_losses[b].targets, 1);
 		assert_near(evaluation.record_losses[b].loss_sum, (double)losses[b], 0);
@@ -147,7 +147,7 @@ static void top_k(void **state) {
 		evaluation_add(&evaluation, network, &examples);
 		evaluation_add(&plain, network, &examples);
 		assert_int_equal(evaluation.top_k_hits, hits);
-		assert_near(evaluation_top_k_accuracy(&evaluation), (double)hits / M, 1e-15);
+		assert_near(evaluation_top_k_accuracy(&evaluation), (double)hits / (double)M, 1e-15);
 		assert_near(evaluation_loss(&evaluation), evaluation_loss(&plain), 1e-6);
 		assert_true(hits >= before);
 		before = hits;

@@ -1,7 +1,7 @@
 /* half: numbers of 16 bits, IEEE 754 binary16, to and from floats. Every half is a float; a float is rounded to the
- * nearest half, ties to even, and is infinite from 65520 on. */
-#ifndef CLOZE_RECORD_HALF_H
-#define CLOZE_RECORD_HALF_H
+ * nearest half, ties to even, and is infinite from 65520 on. 1 bit is the sign, 5 are the exponent, 10 the fraction. */
+#ifndef CLOZE_BASE_HALF_H
+#define CLOZE_BASE_HALF_H
 
 #include <stdint.h>
 #include <string.h>
