@@ -1,6 +1,8 @@
 # What classify-step, classify and accuracy do, held against torch and transformers: classifiers.py SHARED SCRATCH.
 #
-# SHARED/golden, where it is, holds runs of the reference. Says what differs and exits 1, or says nothing.
+# SHARED/golden, where it is, holds runs of the reference. CLOZE_REVIEWS, where it is set, is the folder of one more,
+# MiniLM on 1,600 reviews, which takes minutes: what imdb_classifier_golden.py of SHARED/peers/transfer writes. Says what
+# differs and exits 1, or says nothing.
 import glob
 import gzip
 import json
@@ -11,7 +13,7 @@ import sys
 os.environ["HF_HUB_OFFLINE"] = "1"
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModel, AutoModelForSequenceClassification, logging
+from transformers import AutoModel, AutoModelForSequenceClassification, BertForSequenceClassification, logging
 
 logging.set_verbosity_error()
 logging.disable_progress_bar()
@@ -123,6 +125,22 @@ def goldens():
             compare_golden(os.path.dirname(path), kind)
 
 
+def reviews(folder):
+    """A real encoder and the reference's new head: its first 20 losses, and its accuracy to 0.3 points."""
+    expected, start = json.load(open(folder + "/expected.json")), os.path.join(scratch, "reviews")
+    model = BertForSequenceClassification.from_pretrained(os.path.join(shared, "data", "minilm-l6"), num_labels=2)
+    model.load_state_dict(load_file(folder + "/head.safetensors"), strict=False)
+    model.save_pretrained(start)
+    data, held = (run("rec-load", "--type", "tokens", data=gzip.open(f"{folder}/{part}.jsonl.gz").read())
+                  for part in ("train", "eval"))
+    steps = train(start, start + "-out", data, *golden_options(expected["options"]))
+    close("reviews: steps", len(steps), len(expected["loss"]), 0)
+    for i, step in enumerate(steps[:20]):
+        close(f"reviews: loss of step {i + 1}", step["loss"], expected["loss"][i], 1e-4)
+    got = json.loads(run("accuracy", "--json", data=run("classify", "--model", start + "-out", data=held)))
+    near("reviews: accuracy", got["accuracy"], expected["after"]["accuracy"], 0.003)
+
+
 # ---- transformers, both ways
 
 def records(count, seed, vocabulary=90, classes=3):
@@ -207,6 +225,8 @@ def losses():
 
 
 goldens()
+if "CLOZE_REVIEWS" in os.environ:
+    reviews(os.environ["CLOZE_REVIEWS"])
 transformers_both_ways()
 encoder_of_a_pooled_classifier()
 losses()

@@ -277,4 +277,5 @@ else
 	skip 'the reference agrees' 'no Python with PyTorch and transformers'
 fi
 [ -n "$shared" ] || skip 'the goldens of classifiers' 'no ../shared'
+[ -n "${CLOZE_REVIEWS-}" ] || skip 'MiniLM on 1,600 reviews' 'no CLOZE_REVIEWS (tests/conformance/classifiers.py)'
 finish
