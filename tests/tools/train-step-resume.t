@@ -47,8 +47,9 @@ is 'the log is whole' "$(jq -c .log_history cut/trainer_state.json)" "$(jq -c .l
 # Metrics that nobody reads any more, or that cannot be written: the step is saved.
 train lost --save-steps 0 train.arrows 2> err | head -n 3 > part.jsonl
 is 'closed metrics end a run with 141' "${PIPESTATUS[0]}" 141
-ok 'after a step that is saved' test -d lost/checkpoint-[3-9]
-like 'and told' "$(cat err)" '^train-step: stopped after step [3-9] \(--resume goes on from there\)$'
+# head may end some steps later than the third.
+is 'after a step that is saved, which is told' "$(cat err)" \
+	"train-step: stopped after step $(find lost -name 'checkpoint-*' | grep -o '[0-9]*$') (--resume goes on from there)"
 status 'the run goes on' 0 train lost --save-steps 0 --resume train.arrows
 is 'and ends bit-identical' "$(weights lost)" "$whole"
 is 'its log has every line once' "$(jq -c .log_history lost/trainer_state.json)" "$(jq -c .log_history plain/trainer_state.json)"
