@@ -185,7 +185,7 @@ def masked_batch(rows):
 
     labels = torch.tensor([row["labels"] for row in rows]).flatten()
     where = (labels >= 0).nonzero().squeeze(1)
-    room = torch.full((max(len(labels) // 5, len(where)) - len(where),), -100)  # of one shape, so that it compiles once
+    room = torch.full((max(len(labels) // 4, len(where)) - len(where),), -100)  # of one shape, so that it compiles once
     return (torch.tensor([row["input_ids"] for row in rows]), torch.cat([where, room.abs() * 0]),
             torch.cat([labels[where], room]))
 
