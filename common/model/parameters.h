@@ -53,7 +53,7 @@ struct parameter {
 	bool is_statistic;        /* a running statistic: saved with the model, but not trained by gradients */
 	bool initialized;         /* the tensor was not in the file and was initialized from the seed */
 	char dtype[16];           /* the dtype in the file; "F32" for a new tensor */
-	bool has_crc;             /* the file has a digest of the values (model/digests.h), which is `crc` */
+	bool has_crc;             /* `crc` is a digest of the mapped values that is still to be compared (model/digests.h) */
 	uint32_t crc;
 };
 

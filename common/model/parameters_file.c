@@ -224,9 +224,11 @@ static int read_block(const struct source *source, struct parameters *parameters
 	if (digests_verify(source->file, source->folder, failure) < 0)
 		return -1;
 	parameters->values = allocate(parameters->size, sizeof *parameters->values);
-	for (size_t i = 0; i < parameters->count; i++)
+	for (size_t i = 0; i < parameters->count; i++) {
+		parameters->table[i].has_crc = false; /* it has been compared, and training changes the values */
 		if (read_value(source, parameters, i, seed, failure) < 0)
 			return -1;
+	}
 	return parameters_check(parameters, source->folder, failure);
 }
 

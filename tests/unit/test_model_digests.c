@@ -1,5 +1,6 @@
 /* test_model_digests: no bit of a file that cloze wrote can be flipped unseen, and a file without digests is read. */
 #include "test.h"
+#include "scratch_file.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,19 +13,7 @@
 #include "model/head.h"
 #include "model/parameters_file.h"
 
-static char path[] = "/tmp/test_model_digests.XXXXXX";
 static struct failure failure;
-
-static int make_file(void **state) {
-	(void)state;
-	int descriptor = mkstemp(path);
-	return descriptor < 0 ? -1 : close(descriptor);
-}
-
-static int remove_file(void **state) {
-	(void)state;
-	return unlink(path);
-}
 
 static void put(const void *bytes, size_t length) {
 	assert_int_equal(write_file(path, bytes, length, &failure), 0);

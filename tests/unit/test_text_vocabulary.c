@@ -1,5 +1,6 @@
 /* test_text_vocabulary: vocabularies are read, searched and written. */
 #include "test.h"
+#include "scratch_file.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,7 +13,6 @@
 #include "text/key.h"
 #include "text/vocabulary.h"
 
-static char path[] = "/tmp/cloze-vocabulary-XXXXXX";
 
 /* A vocabulary of texts that end in NULs. */
 static struct vocabulary *create(const char *const *tokens, size_t count) {
@@ -225,17 +225,6 @@ static void damage_is_named_by_line(void **state) {
 	refuses("a\nb\0c\n", 6, EX_DATAERR, "line 2: a NUL byte");
 }
 
-static int begin(void **state) {
-	(void)state;
-	int descriptor = mkstemp(path);
-	return descriptor < 0 ? -1 : close(descriptor);
-}
-
-static int end(void **state) {
-	(void)state;
-	return unlink(path);
-}
-
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_are_tokens),
@@ -246,5 +235,5 @@ int main(void) {
 		cmocka_unit_test(comes_back_with_its_fingerprint),
 		cmocka_unit_test(damage_is_named_by_line),
 	};
-	return cmocka_run_group_tests_name("vocabulary", tests, begin, end);
+	return cmocka_run_group_tests_name("vocabulary", tests, make_file, remove_file);
 }

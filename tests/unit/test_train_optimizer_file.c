@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "test.h"
+#include "scratch_file.h"
 
 #include "base/memory.h"
 #include "math/random.h"
@@ -14,18 +15,6 @@
 #include "model/safetensors.h"
 #include "train/optimizer_file.h"
 
-static char path[] = "/tmp/test_train_optimizer_file.XXXXXX";
-
-static int make_file(void **state) {
-	(void)state;
-	int descriptor = mkstemp(path);
-	return descriptor < 0 ? -1 : close(descriptor);
-}
-
-static int remove_file(void **state) {
-	(void)state;
-	return unlink(path);
-}
 
 /* ---- optimizers ---------------------------------------------------------------------------------------- */
 
