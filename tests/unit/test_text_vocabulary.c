@@ -13,7 +13,6 @@
 #include "text/key.h"
 #include "text/vocabulary.h"
 
-
 /* A vocabulary of texts that end in NULs. */
 static struct vocabulary *create(const char *const *tokens, size_t count) {
 	struct token_text *texts = allocate(count, sizeof *texts);

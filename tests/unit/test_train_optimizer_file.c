@@ -15,7 +15,6 @@
 #include "model/safetensors.h"
 #include "train/optimizer_file.h"
 
-
 /* ---- optimizers ---------------------------------------------------------------------------------------- */
 
 /* Groups: embeddings, two layers, head. */
