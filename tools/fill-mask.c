@@ -12,6 +12,7 @@
 
 #include <jansson.h>
 
+#include "base/bytes.h"
 #include "base/clean.h"
 #include "base/files.h"
 #include "base/memory.h"
@@ -289,7 +290,12 @@ static char *filled_text(struct filler *filler, size_t position, int32_t token) 
 	return tokenizer_decode(filler->tokenizer, filler->sequence, count, filler->masks == 1);
 }
 
-static json_t *answer_mask(struct filler *filler, size_t mask, FILE *text) {
+static void append_text(struct bytes *lines, char *text) {
+	bytes_append(lines, text, strlen(text));
+	free(text);
+}
+
+static json_t *answer_mask(struct filler *filler, size_t mask, struct bytes *lines) {
 	size_t V = filler->config->vocab_size, position = (size_t)filler->positions[mask];
 	const float *logits = filler->logits + mask * V;
 	const struct softmax_sum sum = logits_sum(logits, V);
@@ -305,33 +311,28 @@ static json_t *answer_mask(struct filler *filler, size_t mask, FILE *text) {
 			json_array_append_new(answers, json_pack("{s:f, s:i, s:s, s:s}", "score", score, "token", (int)token,
 				"token_str", token_text, "sequence", sequence));
 		else
-			fprintf(text, "%.6f\t%s\t%s\n", score, clean(token_text), clean(sequence));
+			append_text(lines, format_text("%.6f\t%s\t%s\n", score, clean(token_text), clean(sequence)));
 		free(token_text);
 		free(sequence);
 	}
 	return answers;
 }
 
-/* Prints the predictions for a text. In JSON they are a list for one mask, and a list of lists for several. */
+/* Prints the predictions for a text, all at once. In JSON they are a list for one mask, and a list of lists for
+ * several. */
 static void answer(struct filler *filler) {
 	struct failure failure;
-	char *bytes = NULL;
-	size_t length = 0;
-	FILE *text = open_memstream(&bytes, &length);
-	if (text == NULL)
-		die(EX_OSERR, "memory: %s", strerror(errno));
+	struct bytes lines = { 0 };
 	json_t *lists = json_array();
 	for (size_t mask = 0; mask < filler->masks; mask++)
-		json_array_append_new(lists, answer_mask(filler, mask, text));
+		json_array_append_new(lists, answer_mask(filler, mask, &lines));
 	if (as_json) {
-		json_dumpf(filler->masks == 1 ? json_array_get(lists, 0) : lists, text, JSON_REAL_PRECISION(9));
-		fputc('\n', text);
+		append_text(&lines, json_dumps(filler->masks == 1 ? json_array_get(lists, 0) : lists, JSON_REAL_PRECISION(9)));
+		bytes_append(&lines, "\n", 1);
 	}
 	json_decref(lists);
-	if (fclose(text) != 0)
-		die(EX_OSERR, "memory: %s", strerror(errno));
-	check(write_all(STDOUT_FILENO, bytes, length, "standard output", &failure), &failure);
-	free(bytes);
+	check(write_all(STDOUT_FILENO, lines.data, lines.size, "standard output", &failure), &failure);
+	free(lines.data);
 }
 
 /* Checks that the model and the tokenizer of the folder have the same vocabulary, with a mask. */
