@@ -63,6 +63,7 @@ struct kernels {
 	void (*add_bias)(float *x, const float *bias, size_t N, size_t C, size_t stride);
 	/* dbias[c] += sum over n of dy[n, c]. */
 	void (*add_bias_backward)(float *dbias, const float *dy, size_t N, size_t C, size_t stride);
+	void (*add_bias_backward_bf16)(float *dbias, const bfloat16 *dy, size_t N, size_t C, size_t stride);
 
 	/* y[n, c] = x[n, c] rounded to the nearest, ties to even; rows of both are `stride` numbers apart. A NaN stays a
 	 * NaN. */
@@ -76,6 +77,10 @@ struct kernels {
 	void (*activate)(enum activation activation, float *y, const float *x, size_t count);
 	/* dx = dy * act'(x). dx may be dy. */
 	void (*activate_backward)(enum activation activation, float *dx, const float *dy, const float *x, size_t count);
+	/* y = act(x), and unless it is NULL slope = act'(x), both rounded; slope may be x. */
+	void (*activate_bf16)(enum activation activation, bfloat16 *y, bfloat16 *slope, const bfloat16 *x, size_t count);
+	/* dx = dx * slope, rounded. */
+	void (*activate_backward_bf16)(bfloat16 *dx, const bfloat16 *slope, size_t count);
 
 	/* Layer normalization (Ba et al. 2016) of each row: xhat = (x - mean) * rstd; y = xhat * weight + bias.
 	 * mean and rstd are [N]; variance is biased, eps added to it. y may be x. */

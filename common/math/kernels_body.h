@@ -24,6 +24,33 @@ static inline void store(float *p, floats x, size_t n) {
 		memcpy(p, &x, sizeof x);
 }
 
+/* Loads the first n numbers at p, at most WIDTH. */
+static inline floats load_bf16(const bfloat16 *p, size_t n) {
+	halves x = { 0 };
+	if (n < WIDTH)
+		memcpy(&x, p, n * sizeof *p);
+	else
+		memcpy(&x, p, sizeof x);
+	return (floats)(__builtin_convertvector(x, words) << 16);
+}
+
+/* Rounds by adding half a unit of the upper half (one less if the upper half is even) and cutting off the lower
+ * half. */
+static inline halves upper_halves(floats x) {
+	words bits = (words)x;
+	words rounded = bits + 0x7fff + (bits >> 16 & 1);
+	words is_nan = (words)(x != x); /* NOLINT(misc-redundant-expression): true of a NaN alone */
+	return __builtin_convertvector(((rounded & ~is_nan) | ((bits | 0x400000) & is_nan)) >> 16, halves);
+}
+
+static inline void store_bf16(bfloat16 *p, floats x, size_t n) {
+	halves upper = upper_halves(x);
+	if (n < WIDTH)
+		memcpy(p, &upper, n * sizeof *p);
+	else
+		memcpy(p, &upper, sizeof upper);
+}
+
 /* x with zeros from element n on. */
 static inline floats first_of(floats x, size_t n) {
 	return n < WIDTH ? (floats)(first_lanes(n) & (integers)x) : x;
@@ -58,17 +85,24 @@ static void add_bias(float *x, const float *bias, size_t N, size_t C, size_t str
 			store(x + c, load(x + c, C - c) + load(bias + c, C - c), C - c);
 }
 
-/* Blocks of 64 rows are summed in the first-level cache, and then the sums of the blocks, for speed and precision. */
-static void add_bias_backward(float *dbias, const float *dy, size_t N, size_t C, size_t stride) {
+/* Sums of columns, of dy or of rounded dy, one of which is NULL. Blocks of 64 rows are summed in the first-level cache,
+ * four rows at a time, and then the sums of the blocks, for speed and precision. */
+__attribute__((always_inline))
+static inline void sum_rows(float *dbias, const float *dy, const bfloat16 *rounded, size_t N, size_t C, size_t stride) {
 	enum { COLUMNS = 1024 };
 	for (size_t column = 0; column < C; column += COLUMNS) {
 		size_t columns = C - column < COLUMNS ? C - column : COLUMNS;
 		for (size_t first = 0; first < N; first += 64) {
 			float sum[COLUMNS] = { 0 };
-			for (size_t n = first; n < N && n < first + 64; n++)
-				for (size_t c = 0; c < columns; c += WIDTH)
-					store(sum + c, load(sum + c, columns - c) + load(dy + n * stride + column + c, columns - c),
-						columns - c);
+			for (size_t n = first; n < N && n < first + 64; n += 4)
+				for (size_t c = 0; c < columns; c += WIDTH) {
+					floats x = load(sum + c, columns - c);
+					for (size_t r = n; r < n + 4 && r < N; r++) {
+						size_t at = r * stride + column + c;
+						x += dy != NULL ? load(dy + at, columns - c) : load_bf16(rounded + at, columns - c);
+					}
+					store(sum + c, x, columns - c);
+				}
 			for (size_t c = 0; c < columns; c += WIDTH)
 				store(dbias + column + c, load(dbias + column + c, columns - c) + load(sum + c, columns - c),
 					columns - c);
@@ -76,26 +110,20 @@ static void add_bias_backward(float *dbias, const float *dy, size_t N, size_t C,
 	}
 }
 
-/* ---- bfloat16 ------------------------------------------------------------------------------------------ */
-
-/* Rounds by adding half a unit of the upper half (one less if the upper half is even) and cutting off the lower
- * half. */
-static inline halves upper_halves(floats x) {
-	words bits = (words)x;
-	words rounded = bits + 0x7fff + (bits >> 16 & 1);
-	words is_nan = (words)(x != x); /* NOLINT(misc-redundant-expression): true of a NaN alone */
-	return __builtin_convertvector(((rounded & ~is_nan) | ((bits | 0x400000) & is_nan)) >> 16, halves);
+static void add_bias_backward(float *dbias, const float *dy, size_t N, size_t C, size_t stride) {
+	sum_rows(dbias, dy, NULL, N, C, stride);
 }
+
+static void add_bias_backward_bf16(float *dbias, const bfloat16 *dy, size_t N, size_t C, size_t stride) {
+	sum_rows(dbias, NULL, dy, N, C, stride);
+}
+
+/* ---- bfloat16 ------------------------------------------------------------------------------------------ */
 
 static void round_to_bf16(bfloat16 *y, const float *x, size_t N, size_t C, size_t stride) {
 	for (size_t n = 0; n < N; n++, x += stride, y += stride)
-		for (size_t c = 0; c < C; c += WIDTH) {
-			halves upper = upper_halves(load(x + c, C - c));
-			if (C - c < WIDTH)
-				memcpy(y + c, &upper, (C - c) * sizeof *y);
-			else
-				memcpy(y + c, &upper, sizeof upper);
-		}
+		for (size_t c = 0; c < C; c += WIDTH)
+			store_bf16(y + c, load(x + c, C - c), C - c);
 }
 
 /* ---- products of few rows ------------------------------------------------------------------------------ */
@@ -300,6 +328,35 @@ static void activate_backward(enum activation activation, float *dx, const float
 	case ACTIVATION_MISH: map_backward(mish_slope, dx, dy, x, count); break;
 	case ACTIVATIONS: break;
 	}
+}
+
+/* The compiler computes what the function and its slope have in common once. */
+__attribute__((always_inline))
+static inline void map_bf16(floats function(floats), floats slope(floats), bfloat16 *y, bfloat16 *slopes,
+	const bfloat16 *x, size_t count) {
+	for (size_t i = 0; i < count; i += WIDTH) {
+		floats some = load_bf16(x + i, count - i);
+		store_bf16(y + i, function(some), count - i);
+		if (slopes != NULL)
+			store_bf16(slopes + i, slope(some), count - i);
+	}
+}
+
+static void activate_bf16(enum activation activation, bfloat16 *y, bfloat16 *slope, const bfloat16 *x, size_t count) {
+	switch (activation) {
+	case ACTIVATION_GELU: map_bf16(gelu, gelu_slope, y, slope, x, count); break;
+	case ACTIVATION_GELU_NEW: map_bf16(gelu_new, gelu_new_slope, y, slope, x, count); break;
+	case ACTIVATION_RELU: map_bf16(relu, relu_slope, y, slope, x, count); break;
+	case ACTIVATION_SILU: map_bf16(silu, silu_slope, y, slope, x, count); break;
+	case ACTIVATION_QUICK_GELU: map_bf16(quick_gelu, quick_gelu_slope, y, slope, x, count); break;
+	case ACTIVATION_MISH: map_bf16(mish, mish_slope, y, slope, x, count); break;
+	case ACTIVATIONS: break;
+	}
+}
+
+static void activate_backward_bf16(bfloat16 *dx, const bfloat16 *slope, size_t count) {
+	for (size_t i = 0; i < count; i += WIDTH)
+		store_bf16(dx + i, load_bf16(dx + i, count - i) * load_bf16(slope + i, count - i), count - i);
 }
 
 /* ---- layer normalization ------------------------------------------------------------------------------- */
@@ -657,10 +714,13 @@ const struct kernels VERSION = {
 	.name = VERSION_NAME,
 	.add_bias = add_bias,
 	.add_bias_backward = add_bias_backward,
+	.add_bias_backward_bf16 = add_bias_backward_bf16,
 	.round_to_bf16 = round_to_bf16,
 	.multiply_few = multiply_few,
 	.activate = activate,
 	.activate_backward = activate_backward,
+	.activate_bf16 = activate_bf16,
+	.activate_backward_bf16 = activate_backward_bf16,
 	.layer_norm = layer_norm,
 	.layer_norm_backward = layer_norm_backward,
 	.dropout_add = dropout_add,

@@ -46,7 +46,7 @@ static void multiply_openblas(const struct product *p) {
 	pthread_once(&once, turn_off_blas_threads);
 	cblas_sgemm(CblasRowMajor, p->transpose_a ? CblasTrans : CblasNoTrans, p->transpose_b ? CblasTrans : CblasNoTrans,
 		(blasint)p->rows, (blasint)p->columns, (blasint)p->inner, 1, p->a.fp32, (blasint)p->a.stride, p->b.fp32,
-		(blasint)p->b.stride, p->add ? 1 : 0, p->c, (blasint)p->ldc);
+		(blasint)p->b.stride, p->add ? 1 : 0, p->c.fp32, (blasint)p->c.stride);
 }
 
 /* The bfloat16 numbers as floats, in new memory. */
@@ -65,12 +65,29 @@ static void multiply_widened(const struct product *p) {
 	struct product wide = *p;
 	wide.a = p->transpose_a ? widen(p->a, p->inner, p->rows) : widen(p->a, p->rows, p->inner);
 	wide.b = p->transpose_b ? widen(p->b, p->columns, p->inner) : widen(p->b, p->inner, p->columns);
+	if (p->c.fp32 == NULL)
+		wide.c = float_matrix(allocate(p->rows * p->columns, sizeof(float)), p->columns);
 	multiply(&wide);
+	for (size_t r = 0; p->c.fp32 == NULL && r < p->rows; r++)
+		kernels()->round_to_bf16(p->c.bf16 + r * p->c.stride, wide.c.fp32 + r * p->columns, 1, p->columns, p->columns);
 	free(wide.a.fp32);
 	free(wide.b.fp32);
+	if (p->c.fp32 == NULL)
+		free(wide.c.fp32);
 }
 
-void multiply(const struct product *product) {
+/* Whether the bias is added by what computes the product, and not afterwards by add_bias(). */
+static bool adds_bias(const struct product *product) {
+	return is_bf16(product);
+}
+
+static void add_bias(const struct product *p, size_t first_row, size_t rows) {
+	if (p->bias != NULL && !adds_bias(p))
+		kernels()->add_bias(p->c.fp32 + first_row * p->c.stride, p->bias, rows, p->columns, p->c.stride);
+}
+
+/* Computes the product, whose bias is left to add_bias() unless adds_bias(). */
+static void multiply_only(const struct product *product) {
 	const struct onednn fast = onednn_is_fast();
 	const bool onednn = is_bf16(product) ? fast.bf16 : fast.fp32, first = !begun;
 	if (!onednn && is_bf16(product)) {
@@ -85,6 +102,11 @@ void multiply(const struct product *product) {
 		multiply_openblas(product);
 	if (first)
 		end_product();
+}
+
+void multiply(const struct product *product) {
+	multiply_only(product);
+	add_bias(product, 0, product->rows);
 }
 
 bool bf16_is_fast(void) {
@@ -104,7 +126,7 @@ struct matrix matrix_at(struct matrix matrix, size_t row, size_t column) {
 
 /* ---- pieces -------------------------------------------------------------------------------------------- */
 
-/* Rows of C in each call of cut.done: 16 rows of 3072 floats fill a fifth of a second-level cache. */
+/* Rows of C that are completed at a time: 16 rows of 3072 floats fill a fifth of a second-level cache. */
 enum { DONE_ROWS = 16 };
 
 struct cut {
@@ -143,10 +165,15 @@ static void multiply_piece(void *context, size_t index, int worker) {
 	piece.columns = whole->columns - column < cut->columns ? whole->columns - column : cut->columns;
 	piece.a = whole->transpose_a ? matrix_at(whole->a, 0, row) : matrix_at(whole->a, row, 0);
 	piece.b = whole->transpose_b ? matrix_at(whole->b, column, 0) : matrix_at(whole->b, 0, column);
-	piece.c = whole->c + row * whole->ldc + column;
-	multiply(&piece);
-	for (size_t done = 0; cut->done != NULL && done < piece.rows; done += DONE_ROWS)
-		cut->done(cut->context, row + done, piece.rows - done < DONE_ROWS ? piece.rows - done : DONE_ROWS);
+	piece.bias = whole->bias != NULL ? whole->bias + column : NULL;
+	piece.c = matrix_at(whole->c, row, column);
+	multiply_only(&piece);
+	for (size_t done = 0; done < piece.rows; done += DONE_ROWS) {
+		size_t rows = piece.rows - done < DONE_ROWS ? piece.rows - done : DONE_ROWS;
+		add_bias(&piece, done, rows);
+		if (cut->done != NULL)
+			cut->done(cut->context, row + done, rows);
+	}
 }
 
 static void run_pieces(struct pool *pool, struct cut *cut) {
@@ -212,10 +239,12 @@ enum { FEW_ROWS = 16, FEW_COLUMNS = 64 };
 static void multiply_few_columns(void *context, size_t index, int worker) {
 	const struct product *whole = context;
 	size_t column = index * FEW_COLUMNS, left = whole->columns - column;
-	const struct few_rows piece = { whole->c + column, whole->a.fp32, whole->b.fp32 + column * whole->b.stride, whole->rows,
-		left < FEW_COLUMNS ? left : FEW_COLUMNS, whole->inner, whole->ldc, whole->a.stride, whole->b.stride };
+	const struct few_rows piece = { whole->c.fp32 + column, whole->a.fp32, whole->b.fp32 + column * whole->b.stride, whole->rows,
+		left < FEW_COLUMNS ? left : FEW_COLUMNS, whole->inner, whole->c.stride, whole->a.stride, whole->b.stride };
 	(void)worker;
 	kernels()->multiply_few(&piece);
+	if (whole->bias != NULL)
+		kernels()->add_bias(piece.y, whole->bias + column, piece.rows, piece.outputs, piece.y_stride);
 }
 
 void multiply_short(struct pool *pool, const struct product *product, row_work *done, void *context) {

@@ -30,17 +30,20 @@ size_t fast_stride(size_t columns);
 /* The part of the matrix that begins at a row and column. */
 struct matrix matrix_at(struct matrix matrix, size_t row, size_t column);
 
-/* The product C[rows, columns] = op(A) op(B), or with `add` C += op(A) op(B), row-major. op(A) is [rows, inner], op(B)
- * is [inner, columns], and inner is not 0; op transposes an operand if its flag is set. Without `add`, C need not be
- * initialized. If both operands have bf16, the product is computed from that, with sums in single precision, and fp32
- * is not read. */
+/* The product C[rows, columns] = op(A) op(B) + bias, or with `add` C += op(A) op(B), row-major. op(A) is [rows, inner],
+ * op(B) is [inner, columns], and inner is not 0; op transposes an operand if its flag is set. Without `add`, C need not be
+ * initialized.
+ *
+ * If both operands have bf16, the product is computed from that, with sums in single precision, and their fp32 is not
+ * read. Such a product, without `add`, may have a C without fp32: each element is then rounded once, into c.bf16. A C with
+ * both is left to the caller to round. */
 struct product {
 	size_t rows, columns, inner;
 	struct matrix a, b;
 	bool transpose_a, transpose_b;
 	bool add;
-	float *c;
-	size_t ldc; /* floats from one row of C to the next */
+	const float *bias; /* [columns], added to each row; NULL, and always with `add`: none */
+	struct matrix c;
 };
 
 static inline bool is_bf16(const struct product *product) {

@@ -66,11 +66,24 @@ static bool is_reached(const struct encoder *encoder, size_t layer) {
 	return encoder->lowest_group <= layer_group(layer);
 }
 
-/* Takes a matrix that only products read: in bfloat16 its fp32 is an array that the layers share. */
-static struct matrix take_passing(const struct encoder *encoder, struct arena *arena, size_t rows, size_t columns) {
+/* Takes a matrix that only products and, in bfloat16, loops on rounded numbers read. */
+static struct matrix take_operand(const struct encoder *encoder, struct arena *arena, size_t rows, size_t columns) {
 	if (encoder->compute->rounded == NULL)
 		return arena_take_matrix(arena, rows, columns, false);
-	return (struct matrix){ encoder->projected, arena_take_bf16(arena, rows * columns), columns };
+	return (struct matrix){ .bf16 = arena_take_bf16(arena, rows * columns), .stride = columns };
+}
+
+/* The stride of the rows of the intermediate layer. In bfloat16, their products are fastest without gaps. */
+static size_t wide_stride(const struct encoder *encoder) {
+	return encoder->compute->rounded != NULL ? encoder->F : fast_stride(encoder->F);
+}
+
+/* Takes a matrix [rows, F] whose memory has room for `columns` columns. */
+static struct matrix take_wide(const struct encoder *encoder, struct arena *arena, size_t rows, size_t columns) {
+	size_t stride = wide_stride(encoder);
+	struct matrix wide = take_operand(encoder, arena, rows, columns > stride ? columns : stride);
+	wide.stride = stride;
+	return wide;
 }
 
 /* Takes the arrays of a layer. Queries, keys and values are one array [N, 3 C]; in a layer of wanted rows the queries
@@ -81,35 +94,28 @@ static void take_layer(struct encoder *encoder, struct arena *arena, struct laye
 	layer->residual = layer->x;
 	if (layer->wanted != NULL) {
 		layer->residual = arena_take_matrix(arena, R, C, rounded);
-		layer->queries = take_passing(encoder, arena, R, C);
-		layer->keys = take_passing(encoder, arena, N, 2 * C);
+		layer->queries = take_operand(encoder, arena, R, C);
+		layer->keys = take_operand(encoder, arena, N, 2 * C);
 	} else {
-		layer->queries = take_passing(encoder, arena, N, 3 * C);
+		layer->queries = take_operand(encoder, arena, N, 3 * C);
 		layer->keys = matrix_at(layer->queries, 0, C);
 	}
 	layer->values = matrix_at(layer->keys, 0, C);
-	layer->context = take_passing(encoder, arena, R, C);
+	layer->context = take_operand(encoder, arena, R, C);
 	take_norm(arena, &layer->attention_norm, R, encoder->attended);
-	layer->before_activation = arena_take_matrix(arena, R, fast_stride(encoder->F), false);
+	layer->before_activation = take_wide(encoder, arena, R, encoder->F);
+	layer->activated = rounded ? take_wide(encoder, arena, R, C) : encoder->activated;
 	take_norm(arena, &layer->output_norm, R, y);
 }
 
-/* Takes the arrays for the activated rows and, in a training pass, for the gradient of the intermediate layer. */
-static struct arena_range take_wide(struct encoder *encoder, struct arena *arena) {
-	size_t C = encoder->C, N = encoder->N, F = fast_stride(encoder->F), columns = F > 3 * C ? F : 3 * C;
-	bool rounded = encoder->compute->rounded != NULL;
+/* Takes the arrays that are free between the passes: for the activated rows in single precision, and for the gradient of
+ * the intermediate layer. */
+static struct arena_range take_between(struct encoder *encoder, struct arena *arena) {
 	struct arena_range between = { .start = arena->used };
-	encoder->activated = (struct matrix){ .stride = encoder->F };
-	if (rounded)
-		encoder->activated.bf16 = arena_take_bf16(arena, N * (F > C ? F : C));
-	else
-		encoder->activated.fp32 = arena_take(arena, N * F);
-	if (encoder_trains(encoder)) {
-		encoder->wide = arena_take_matrix(arena, N, columns, rounded);
-		encoder->wide.stride = F;
-	}
-	if (rounded)
-		encoder->projected = encoder_trains(encoder) ? encoder->wide.fp32 : arena_take(arena, N * 3 * C);
+	if (encoder->compute->rounded == NULL)
+		encoder->activated = take_wide(encoder, arena, encoder->N, encoder->F);
+	if (encoder_trains(encoder))
+		encoder->wide = take_wide(encoder, arena, encoder->N, 3 * encoder->C);
 	between.end = arena->used;
 	return between;
 }
@@ -142,7 +148,7 @@ struct arena_range encoder_lay_out(struct encoder *encoder, struct arena *arena)
 	take_norm(arena, &encoder->embedding_norm, N, encoder->layers[0].x);
 	encoder->encoded = arena_take_matrix(arena, encoder->layers[L - 1].R, C, rounded);
 	encoder->attended = arena_take_matrix(arena, N, C, rounded);
-	struct arena_range between = take_wide(encoder, arena);
+	struct arena_range between = take_between(encoder, arena);
 	encoder->scores = arena_take(arena, (size_t)pool_threads(encoder->compute->pool) * scores_size(encoder));
 	if (encoder_trains(encoder))
 		take_gradients(encoder, arena);

@@ -69,7 +69,7 @@ static struct attention_head head_at(const struct attention *attention, size_t i
 
 static void compute_probabilities(const struct attention *attention, const struct attention_head *head) {
 	multiply(&(struct product){ head->Q, head->T, head->D, .a = head->queries, .b = head->keys, .transpose_b = true,
-		.c = head->probabilities.fp32, .ldc = head->T });
+		.c = float_matrix(head->probabilities.fp32, head->T) });
 	attention->encoder->compute->kernels->softmax(head->probabilities.fp32, head->Q, head->T, head->T, head->scale,
 		head->keep);
 }
@@ -84,9 +84,7 @@ static void attend(void *context, size_t index, int worker) {
 	if (head.dropout.probability > 0)
 		compute->kernels->dropout_add(head.probabilities.fp32, NULL, head.Q * head.T, &head.dropout, head.first_coin);
 	round_rows(compute, head.probabilities, 0, head.Q, head.T);
-	multiply(&(struct product){ head.Q, head.D, head.T, .a = head.probabilities, .b = head.values,
-		.c = head.context.fp32, .ldc = head.context.stride });
-	round_rows(compute, head.context, 0, head.Q, head.D);
+	multiply(&(struct product){ head.Q, head.D, head.T, .a = head.probabilities, .b = head.values, .c = head.context });
 }
 
 void attention_forward(struct encoder *encoder, const struct layer *layer) {
@@ -110,10 +108,9 @@ static void probabilities_backward(const struct attention *attention, const stru
 		dropped = head->other;
 	}
 	round_rows(compute, dropped, 0, Q, T);
-	multiply(&(struct product){ T, head->D, Q, .a = dropped, .transpose_a = true, .b = dcontext, .c = dvalues.fp32,
-		.ldc = dvalues.stride });
-	multiply(&(struct product){ Q, T, head->D, .a = dcontext, .b = head->values, .transpose_b = true, .c = other,
-		.ldc = T });
+	multiply(&(struct product){ T, head->D, Q, .a = dropped, .transpose_a = true, .b = dcontext, .c = dvalues });
+	multiply(&(struct product){ Q, T, head->D, .a = dcontext, .b = head->values, .transpose_b = true,
+		.c = float_matrix(other, T) });
 	if (head->dropout.probability > 0)
 		kernels->dropout_backward(other, other, Q * T, &head->dropout, head->first_coin);
 	kernels->softmax_backward(other, head->probabilities.fp32, Q, T, T, head->scale);
@@ -121,14 +118,18 @@ static void probabilities_backward(const struct attention *attention, const stru
 }
 
 static void zero_rows(struct matrix matrix, size_t rows, size_t columns) {
-	for (size_t r = 0; r < rows; r++)
-		memset(matrix.fp32 + r * matrix.stride, 0, columns * sizeof *matrix.fp32);
+	for (size_t r = 0; r < rows; r++) {
+		const struct matrix row = matrix_at(matrix, r, 0);
+		if (row.fp32 != NULL)
+			memset(row.fp32, 0, columns * sizeof *row.fp32);
+		else
+			memset(row.bf16, 0, columns * sizeof *row.bf16);
+	}
 }
 
 static void attend_backward(void *context, size_t index, int worker) {
 	const struct attention *attention = context;
 	const struct attention_gradients *gradients = attention->gradients;
-	const struct compute *compute = attention->encoder->compute;
 	const struct attention_head head = head_at(attention, index, worker);
 	const size_t Q = head.Q, T = head.T, D = head.D;
 	const struct matrix dqueries = matrix_at(gradients->dqueries, head.first_query, head.first_channel);
@@ -141,14 +142,9 @@ static void attend_backward(void *context, size_t index, int worker) {
 		compute_probabilities(attention, &head);
 		probabilities_backward(attention, &head, matrix_at(attention->dcontext, head.first_query, head.first_channel),
 			dvalues);
-		multiply(&(struct product){ Q, D, T, .a = head.other, .b = head.keys, .c = dqueries.fp32,
-			.ldc = dqueries.stride });
-		multiply(&(struct product){ T, D, Q, .a = head.other, .transpose_a = true, .b = head.queries, .c = dkeys.fp32,
-			.ldc = dkeys.stride });
+		multiply(&(struct product){ Q, D, T, .a = head.other, .b = head.keys, .c = dqueries });
+		multiply(&(struct product){ T, D, Q, .a = head.other, .transpose_a = true, .b = head.queries, .c = dkeys });
 	}
-	round_rows(compute, dqueries, 0, Q, D);
-	round_rows(compute, dkeys, 0, T, D);
-	round_rows(compute, dvalues, 0, T, D);
 }
 
 void attention_backward(struct encoder *encoder, const struct layer *layer, struct matrix dcontext,

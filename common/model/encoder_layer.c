@@ -4,45 +4,37 @@
 
 static const struct after nothing;
 
-/* The arguments of the functions that follow a product: they add the bias, and then apply dropout, residual and layer
- * norm, or the activation. */
+/* The arguments of add_and_norm_rows(), which applies dropout, residual and layer norm to what a product computed. */
 struct product_end {
-	struct encoder *encoder;
-	const struct dense *dense;
-	struct matrix y;              /* of the product */
+	const struct compute *compute;
 	const float *residual;
 	const struct norm *norm;
 };
 
 static void add_and_norm_rows(void *context, size_t first, size_t rows) {
 	const struct product_end *end = context;
-	const struct compute *compute = end->encoder->compute;
-	size_t C = end->encoder->C, at = first * C;
-	dense_add_bias(end->encoder->compute, end->dense, end->y, first, rows);
-	compute->kernels->dropout_add(end->y.fp32 + at, end->residual + at, rows * C, &end->norm->dropout, at);
-	norm_rows(compute, end->norm, first, rows);
-	round_rows(compute, end->norm->y, first, rows, C);
+	size_t C = end->norm->weight->elements, at = first * C;
+	end->compute->kernels->dropout_add(end->norm->x + at, end->residual + at, rows * C, &end->norm->dropout, at);
+	norm_rows(end->compute, end->norm, first, rows);
+	round_rows(end->compute, end->norm->y, first, rows, C);
 }
 
-/* Computes a row of y from a row of x. In bfloat16, only PART numbers of the row exist in single precision at a
- * time. */
-static void activate_row(const struct encoder *encoder, struct matrix y, size_t row, const float *x) {
-	enum { PART = 1024 };
-	const struct kernels *kernels = encoder->compute->kernels;
-	float exact[PART];
-	for (size_t f = 0; f < encoder->F; f += PART) {
-		size_t count = encoder->F - f < PART ? encoder->F - f : PART, at = row * y.stride + f;
-		kernels->activate(encoder->config->hidden_act, y.bf16 != NULL ? exact : y.fp32 + at, x + f, count);
-		if (y.bf16 != NULL)
-			kernels->round_to_bf16(y.bf16 + at, exact, 1, count, count);
-	}
-}
+/* The rows of a layer's feed-forward network. */
+struct feed_forward { const struct encoder *encoder; const struct layer *layer; };
 
 static void activate_rows(void *context, size_t first, size_t rows) {
-	const struct product_end *end = context;
-	dense_add_bias(end->encoder->compute, end->dense, end->y, first, rows);
-	for (size_t r = first; r < first + rows; r++)
-		activate_row(end->encoder, end->encoder->activated, r, end->y.fp32 + r * end->y.stride);
+	const struct feed_forward *network = context;
+	const struct compute *compute = network->encoder->compute;
+	const enum activation activation = network->encoder->config->hidden_act;
+	size_t F = network->encoder->F;
+	for (size_t r = first; r < first + rows; r++) {
+		const struct matrix x = matrix_at(network->layer->before_activation, r, 0);
+		const struct matrix y = matrix_at(network->layer->activated, r, 0);
+		if (x.fp32 != NULL)
+			compute->kernels->activate(activation, y.fp32, x.fp32, F);
+		else
+			compute->kernels->activate_bf16(activation, y.bf16, compute->gradients != NULL ? x.bf16 : NULL, x.bf16, F);
+	}
 }
 
 /* The rows of a layer that are wanted, among all rows. */
@@ -52,21 +44,21 @@ static struct selection wanted_rows(const struct encoder *encoder, const struct 
 
 static void project(struct encoder *encoder, const struct layer *layer) {
 	if (layer->wanted == NULL) {
-		dense_forward_biased(encoder->compute, &layer->projection, layer->queries, layer->x, encoder->N);
+		dense_forward(encoder->compute, &layer->projection, layer->queries, layer->x, encoder->N, nothing);
 		return;
 	}
 	const struct selection wanted = wanted_rows(encoder, layer);
 	gather_rows(encoder->compute, layer->residual, layer->x, encoder->C, &wanted);
-	dense_forward_biased(encoder->compute, &layer->query, layer->queries, layer->residual, layer->R);
-	dense_forward_biased(encoder->compute, &layer->key_value, layer->keys, layer->x, encoder->N);
+	dense_forward(encoder->compute, &layer->query, layer->queries, layer->residual, layer->R, nothing);
+	dense_forward(encoder->compute, &layer->key_value, layer->keys, layer->x, encoder->N, nothing);
 }
 
 /* Computes a dense layer, dropout, residual and layer norm. */
 static void dense_and_norm(struct encoder *encoder, const struct dense *dense, const struct norm *norm, struct matrix x,
 	const float *residual, size_t rows) {
-	const struct matrix y = float_matrix(norm->x, encoder->C);
-	struct product_end end = { encoder, dense, y, residual, norm };
-	dense_forward(encoder->compute, dense, y, x, rows, (struct after){ add_and_norm_rows, &end });
+	struct product_end end = { encoder->compute, residual, norm };
+	dense_forward(encoder->compute, dense, float_matrix(norm->x, encoder->C), x, rows,
+		(struct after){ add_and_norm_rows, &end });
 }
 
 void layer_forward(struct encoder *encoder, const struct layer *layer) {
@@ -75,29 +67,30 @@ void layer_forward(struct encoder *encoder, const struct layer *layer) {
 	attention_forward(encoder, layer);
 	dense_and_norm(encoder, &layer->attention_output, &layer->attention_norm, layer->context, layer->residual.fp32, R);
 
-	struct product_end end = { .encoder = encoder, .dense = &layer->intermediate, .y = layer->before_activation };
+	struct feed_forward network = { encoder, layer };
 	dense_forward(encoder->compute, &layer->intermediate, layer->before_activation, layer->attention_norm.y, R,
-		(struct after){ activate_rows, &end });
-	dense_and_norm(encoder, &layer->output, &layer->output_norm, encoder->activated, layer->attention_norm.y.fp32, R);
+		(struct after){ activate_rows, &network });
+	dense_and_norm(encoder, &layer->output, &layer->output_norm, layer->activated, layer->attention_norm.y.fp32, R);
 }
 
 /* ---- backward ------------------------------------------------------------------------------------------ */
 
-/* The backward pass of y = activation(x). It also recomputes y, which the gradient of the output weight needs. */
-struct activation_gradient { struct encoder *encoder; struct matrix x, y, dx; };
-
-/* Replaces the gradient of y, in dx, by the gradient of x. */
+/* Replaces the gradient of the activated rows, in encoder->wide, by that of the rows before activation. In single
+ * precision, it also recomputes the activated rows, which the gradient of the output weight needs. */
 static void activate_rows_backward(void *context, size_t first, size_t rows) {
-	const struct activation_gradient *gradient = context;
-	struct encoder *encoder = gradient->encoder;
-	size_t F = encoder->F;
+	const struct feed_forward *network = context;
+	const struct encoder *encoder = network->encoder;
+	const struct kernels *kernels = encoder->compute->kernels;
 	for (size_t r = first; r < first + rows; r++) {
-		const float *x = gradient->x.fp32 + r * gradient->x.stride;
-		float *dx = gradient->dx.fp32 + r * gradient->dx.stride;
-		activate_row(encoder, gradient->y, r, x);
-		encoder->compute->kernels->activate_backward(encoder->config->hidden_act, dx, dx, x, F);
+		const struct matrix x = matrix_at(network->layer->before_activation, r, 0);
+		const struct matrix dx = matrix_at(encoder->wide, r, 0);
+		if (x.fp32 != NULL)
+			kernels->activate_backward(encoder->config->hidden_act, dx.fp32, dx.fp32, x.fp32, encoder->F);
+		else
+			kernels->activate_backward_bf16(dx.bf16, x.bf16, encoder->F);
 	}
-	round_rows(encoder->compute, gradient->dx, first, rows, F);
+	if (encoder->compute->rounded == NULL)
+		activate_rows(context, first, rows);
 }
 
 /* Replaces the gradient of the layer's output by that of the output of the attention norm. */
@@ -107,10 +100,9 @@ static void feed_forward_backward(struct encoder *encoder, const struct layer *l
 	const struct matrix branch = norm_backward(compute, &layer->output_norm, &encoder->norm_scratch, dy, dy, R);
 
 	const struct matrix wide = encoder->wide;
-	struct activation_gradient gradient = { encoder, layer->before_activation, encoder->activated, wide };
-	gradient.y.stride = wide.stride;
-	dense_backward_input(compute, &layer->output, wide, branch, R, (struct after){ activate_rows_backward, &gradient });
-	dense_backward_parameters(compute, &layer->output, branch, gradient.y, R);
+	struct feed_forward network = { encoder, layer };
+	dense_backward_input(compute, &layer->output, wide, branch, R, (struct after){ activate_rows_backward, &network });
+	dense_backward_parameters(compute, &layer->output, branch, layer->activated, R);
 
 	const struct matrix sum = float_matrix(dy, encoder->C);
 	dense_backward_input_add(compute, &layer->intermediate, sum, wide, R);
@@ -153,13 +145,6 @@ static bool projection_trains(const struct encoder *encoder, const struct layer 
 	return false;
 }
 
-struct gradient_end { const struct encoder *encoder; struct matrix gradient; };
-
-static void round_gradient_rows(void *context, size_t first, size_t rows) {
-	const struct gradient_end *end = context;
-	round_rows(end->encoder->compute, end->gradient, first, rows, end->encoder->C);
-}
-
 /* Places the gradients in `wide` in the layout of queries, keys and values: [N, 3 C]; or [R, C], then [N, 2 C]. */
 static struct attention_gradients place_gradients(const struct encoder *encoder, const struct layer *layer) {
 	struct attention_gradients gradients = { .dqueries = encoder->wide };
@@ -184,12 +169,10 @@ void layer_backward(struct encoder *encoder, size_t index, float *dy, float *dx,
 	dense_backward_parameters(compute, &layer->attention_output, branch, layer->context, R);
 	if (!below && !projection_trains(encoder, layer))
 		return;
-	/* The activated rows, of which the backward pass above was the last use, make room for the rounded gradient. */
-	const struct matrix dcontext = { other, encoder->activated.bf16, encoder->C };
-	struct gradient_end end = { encoder, dcontext };
+	const struct matrix dcontext = compute->rounded == NULL ? float_matrix(other, encoder->C)
+		: (struct matrix){ .bf16 = layer->activated.bf16, .stride = encoder->C };
 	const struct attention_gradients gradients = place_gradients(encoder, layer);
-	dense_backward_input(compute, &layer->attention_output, dcontext, branch, R,
-		(struct after){ round_gradient_rows, &end });
+	dense_backward_input(compute, &layer->attention_output, dcontext, branch, R, nothing);
 	attention_backward(encoder, layer, dcontext, &gradients);
 	projection_parameters(encoder, layer, &gradients);
 	if (below)

@@ -18,11 +18,13 @@ struct layer {
 	size_t R;
 	struct matrix x;                 /* [N, C] */
 	struct matrix residual;          /* [R, C]: x, or its wanted rows */
-	struct matrix queries, keys, values; /* [R, C], [N, C], [N, C], parts of wider rows; in bfloat16, their fp32 is
-	                                  * lost after attention_forward() */
-	struct matrix context;           /* [R, C]; the same holds for its fp32 */
+	struct matrix queries, keys, values; /* [R, C], [N, C], [N, C], parts of wider rows */
+	struct matrix context;           /* [R, C] */
 	struct norm attention_norm;      /* [R, C]; its y is the encoder's `attended` */
-	struct matrix before_activation; /* [R, F] */
+	struct matrix before_activation; /* [R, F]; in a training pass in bfloat16, after layer_forward() the slope of the
+	                                  * activation there */
+	struct matrix activated;         /* [R, F]; in single precision, layers share it and the backward pass recomputes it;
+	                                  * in bfloat16, it makes room for the gradient of the context, [R, C] */
 	struct norm output_norm;         /* [R, C]; its y is the next layer's x */
 };
 
@@ -42,16 +44,13 @@ struct encoder {
 	/* Activations and scratch memory, in the arena. */
 	struct matrix encoded;           /* [R, C] the output of the last layer */
 	struct matrix attended;          /* [N, C] the output of the attention norm of the current layer */
-	struct matrix activated;         /* [N, F] of the current layer, fp32 or bf16; stride F, or that of `wide`; in the
-	                                  * backward pass then the rounded gradient of the context, [R, C] */
-	float *projected;                /* [N, 3 C] in bfloat16, the fp32 of queries, keys and values, then of the context,
-	                                  * of the current layer */
+	struct matrix activated;         /* [N, F] in single precision: of the current layer */
 	float *scores;                   /* scratch memory of attention for each thread of the pool, scores_size() each */
 
 	float *gradients[2];             /* [N, C] each: the gradients of a layer's output and input */
 	struct norm_scratch norm_scratch;/* for N rows */
-	struct matrix wide;              /* [N, F], stride fast_stride(F): the gradient of the intermediate layer; later those of
-	                                  * queries, keys and values, [N, 3 C] */
+	struct matrix wide;              /* [N, F], the gradient of the intermediate layer; later those of queries, keys and
+	                                  * values, [N, 3 C] */
 };
 
 void embeddings_forward(struct encoder *encoder);

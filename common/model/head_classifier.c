@@ -97,7 +97,6 @@ static void pool_rows(void *context, size_t first, size_t rows) {
 	const struct compute *compute = head->compute;
 	size_t at = first * head->C, count = rows * head->C;
 	float *y = head->pooled + at;
-	dense_add_bias(compute, &head->pooler, float_matrix(head->pooled, head->C), first, rows);
 	for (size_t i = 0; i < count; i++)
 		y[i] = compute->parameters->config.model_type == MODEL_BERT ? tanhf(y[i]) : fmaxf(y[i], 0);
 	const struct dropout dropout = head_dropout(compute, 0);
@@ -109,8 +108,8 @@ static void write_logits(struct head *head, const struct head_pass *pass, float 
 	const struct matrix states = float_matrix(pass->rows.fp32, pass->rows.stride);
 	dense_forward(head->compute, &head->pooler, float_matrix(head->pooled, head->C), states, head->B,
 		(struct after){ pool_rows, head });
-	dense_forward_biased(head->compute, &head->output, float_matrix(logits, head->K),
-		float_matrix(head->dropped, head->C), head->B);
+	dense_forward(head->compute, &head->output, float_matrix(logits, head->K), float_matrix(head->dropped, head->C), head->B,
+		(struct after){ 0 });
 }
 
 /* From the gradient of the dropout's output to that of the activation's input: tanh' = 1 - tanh^2; ReLU' = 1 above 0.

@@ -336,7 +336,6 @@ static void end_step(struct head *head) {
 static void rectify_rows(void *context, size_t first, size_t rows) {
 	const struct head *head = context;
 	size_t columns = head->linear1.outputs;
-	dense_add_bias(head->compute, &head->linear1, float_matrix(head->norm2.x, head->norm2.columns), first, rows);
 	for (size_t i = first * columns; i < (first + rows) * columns; i++)
 		head->norm2.x[i] = fmaxf(head->norm2.x[i], 0);
 }
@@ -357,7 +356,8 @@ static void write_logits(struct head *head, const struct head_pass *pass, float 
 	dense_forward(compute, &head->linear1, float_matrix(head->norm2.x, I), float_matrix(head->norm1.y, P), head->B,
 		(struct after){ rectify_rows, head });
 	batch_norm_forward(&head->norm2);
-	dense_forward_biased(compute, &head->linear2, float_matrix(logits, head->K), float_matrix(head->norm2.y, I), head->B);
+	dense_forward(compute, &head->linear2, float_matrix(logits, head->K), float_matrix(head->norm2.y, I), head->B,
+		(struct after){ 0 });
 }
 
 static void backward(struct head *head, const struct head_pass *pass) {

@@ -76,7 +76,6 @@ static void activate_rows(void *context, size_t first, size_t rows) {
 	struct masked_lm *lm = context;
 	const struct compute *compute = lm->compute;
 	size_t C = lm->C, at = first * C;
-	dense_add_bias(compute, &lm->transform, float_matrix(lm->before_activation, C), first, rows);
 	compute->kernels->activate(compute->parameters->config.hidden_act, lm->norm.x + at, lm->before_activation + at,
 		rows * C);
 	norm_rows(compute, &lm->norm, first, rows);
@@ -115,11 +114,12 @@ static void transform_backward(struct masked_lm *lm, const struct masked_lm_pass
 
 /* ---- the decoder --------------------------------------------------------------------------------------- */
 
-/* The product of some of the decoder's input, without the bias. */
+/* The logits of some of the decoder's input. */
 static void decode(const struct masked_lm *lm, size_t first, size_t rows, struct matrix logits) {
 	const struct compute *compute = lm->compute;
 	const struct product product = { rows, lm->V, lm->C, .a = matrix_at(lm->norm.y, first, 0),
-		.b = dense_weight(compute, &lm->decoder), .transpose_b = true, .c = logits.fp32, .ldc = logits.stride };
+		.b = dense_weight(compute, &lm->decoder), .transpose_b = true,
+		.bias = parameter_values(compute->parameters, lm->decoder.bias), .c = float_matrix(logits.fp32, logits.stride) };
 	if (compute->gradients == NULL && rows <= SHORT_ROWS)
 		multiply_short(compute->pool, &product, NULL, NULL);
 	else
@@ -130,7 +130,7 @@ static void decode(const struct masked_lm *lm, size_t first, size_t rows, struct
 static void decode_backward(const struct masked_lm *lm, size_t first, size_t rows) {
 	const struct compute *compute = lm->compute;
 	const struct product input = { rows, lm->C, lm->V, .a = lm->logits, .b = dense_weight(compute, &lm->decoder),
-		.c = lm->dnorm + first * lm->C, .ldc = lm->C };
+		.c = float_matrix(lm->dnorm + first * lm->C, lm->C) };
 	multiply_tiles(compute->pool, &input);
 	dense_backward_parameters(compute, &lm->decoder, lm->logits, matrix_at(lm->norm.y, first, 0), rows);
 }
@@ -145,7 +145,6 @@ static void lose_rows(void *context, size_t first, size_t rows) {
 	const struct masked_lm *lm = block->lm;
 	const struct compute *compute = lm->compute;
 	size_t V = lm->V;
-	dense_add_bias(compute, &lm->decoder, lm->logits, first, rows);
 	for (size_t r = 0; r < rows; r++)
 		block->pass->lose(block->pass->context, block->first + first + r, matrix_at(lm->logits, first + r, 0).fp32);
 	if (compute->gradients != NULL)
@@ -196,17 +195,7 @@ double masked_lm_cross_entropy(struct masked_lm *lm, const struct head_pass *pas
 
 /* ---- logits -------------------------------------------------------------------------------------------- */
 
-struct biased { const struct masked_lm *lm; struct matrix logits; };
-
-static void add_decoder_bias(void *context, size_t first, size_t rows) {
-	const struct biased *biased = context;
-	const struct masked_lm *lm = biased->lm;
-	dense_add_bias(lm->compute, &lm->decoder, biased->logits, first, rows);
-}
-
 void masked_lm_logits(struct masked_lm *lm, struct matrix rows, float *logits) {
-	struct biased biased = { lm, float_matrix(logits, lm->V) };
 	transform(lm, rows);
-	decode(lm, 0, lm->M, biased.logits);
-	run_rows(lm->compute->pool, lm->M, LOSS_ROWS, add_decoder_bias, &biased);
+	decode(lm, 0, lm->M, float_matrix(logits, lm->V));
 }

@@ -10,18 +10,21 @@ enum { SUM_COLUMNS = 256, WEIGHTS = 1 << 16 };
 struct column_slices {
 	const struct kernels *kernels;
 	float *sums;
-	const float *x;
-	size_t rows, stride;
+	struct matrix x;
+	size_t rows;
 };
 
 static void sum_columns(void *context, size_t first, size_t columns) {
 	const struct column_slices *slices = context;
-	slices->kernels->add_bias_backward(slices->sums + first, slices->x + first, slices->rows, columns, slices->stride);
+	const struct matrix x = matrix_at(slices->x, 0, first);
+	if (x.fp32 != NULL)
+		slices->kernels->add_bias_backward(slices->sums + first, x.fp32, slices->rows, columns, x.stride);
+	else
+		slices->kernels->add_bias_backward_bf16(slices->sums + first, x.bf16, slices->rows, columns, x.stride);
 }
 
-void column_sums(const struct compute *compute, float *sums, const float *x, size_t rows, size_t columns,
-	size_t stride) {
-	struct column_slices slices = { compute->kernels, sums, x, rows, stride };
+void column_sums(const struct compute *compute, float *sums, struct matrix x, size_t rows, size_t columns) {
+	struct column_slices slices = { compute->kernels, sums, x, rows };
 	run_rows(compute->pool, columns, SUM_COLUMNS, sum_columns, &slices);
 }
 
@@ -69,7 +72,7 @@ void gather_rows_backward(const struct compute *compute, struct matrix dx, struc
 /* ---- rounding ------------------------------------------------------------------------------------------ */
 
 void round_rows(const struct compute *compute, struct matrix matrix, size_t first, size_t rows, size_t columns) {
-	if (matrix.bf16 != NULL)
+	if (matrix.bf16 != NULL && matrix.fp32 != NULL)
 		compute->kernels->round_to_bf16(matrix.bf16 + first * matrix.stride, matrix.fp32 + first * matrix.stride, rows,
 			columns, matrix.stride);
 }
@@ -112,40 +115,20 @@ struct matrix dense_weight(const struct compute *compute, const struct dense *de
 		dense->weight->offset);
 }
 
-void dense_add_bias(const struct compute *compute, const struct dense *dense, struct matrix y, size_t first,
-	size_t rows) {
-	compute->kernels->add_bias(y.fp32 + first * y.stride, parameter_values(compute->parameters, dense->bias), rows,
-		dense->outputs, y.stride);
-}
-
 void dense_forward(const struct compute *compute, const struct dense *dense, struct matrix y, struct matrix x,
 	size_t rows, struct after after) {
 	const struct product product = { rows, dense->outputs, dense->inputs, .a = x, .b = dense_weight(compute, dense),
-		.transpose_b = true, .c = y.fp32, .ldc = y.stride };
+		.transpose_b = true, .bias = parameter_values(compute->parameters, dense->bias), .c = y };
 	if (compute->gradients == NULL)
 		multiply_short(compute->pool, &product, after.body, after.context);
 	else
 		multiply_rows(compute->pool, &product, after.body, after.context);
 }
 
-struct biased { const struct compute *compute; const struct dense *dense; struct matrix y; };
-
-static void add_bias_to_rows(void *context, size_t first, size_t rows) {
-	const struct biased *biased = context;
-	dense_add_bias(biased->compute, biased->dense, biased->y, first, rows);
-	round_rows(biased->compute, biased->y, first, rows, biased->dense->outputs);
-}
-
-void dense_forward_biased(const struct compute *compute, const struct dense *dense, struct matrix y, struct matrix x,
-	size_t rows) {
-	struct biased biased = { compute, dense, y };
-	dense_forward(compute, dense, y, x, rows, (struct after){ add_bias_to_rows, &biased });
-}
-
 static struct product input_product(const struct compute *compute, const struct dense *dense, struct matrix dx,
 	struct matrix dy, size_t rows) {
 	return (struct product){ rows, dense->inputs, dense->outputs, .a = dy, .b = dense_weight(compute, dense),
-		.c = dx.fp32, .ldc = dx.stride };
+		.c = dx };
 }
 
 void dense_backward_input(const struct compute *compute, const struct dense *dense, struct matrix dx, struct matrix dy,
@@ -173,8 +156,8 @@ static void weights_backward(const struct compute *compute, const struct dense *
 		if (gradient == NULL)
 			continue;
 		const struct product product = { (end - first) * outputs, dense->inputs, rows,
-			.a = matrix_at(dy, 0, first * outputs), .transpose_a = true, .b = x, .add = true, .c = gradient,
-			.ldc = dense->inputs };
+			.a = matrix_at(dy, 0, first * outputs), .transpose_a = true, .b = x, .add = true,
+			.c = float_matrix(gradient, dense->inputs) };
 		multiply_tiles(compute->pool, &product);
 	}
 }
@@ -186,7 +169,7 @@ void dense_backward_parameters(const struct compute *compute, const struct dense
 	for (size_t part = 0; part < dense->parts; part++) {
 		float *gradient = gradient_of(compute, dense->bias + part);
 		if (gradient != NULL)
-			column_sums(compute, gradient, dy.fp32 + part * outputs, rows, outputs, dy.stride);
+			column_sums(compute, gradient, matrix_at(dy, 0, part * outputs), rows, outputs);
 	}
 }
 
@@ -246,12 +229,13 @@ struct matrix norm_backward(const struct compute *compute, const struct norm *no
 	float *dx, const float *dy, size_t rows) {
 	struct norm_gradient gradient = { compute, norm, scratch, dx, dy };
 	size_t C = norm->weight->elements, blocks = (rows + NORM_ROWS - 1) / NORM_ROWS;
+	const struct matrix partials = float_matrix(scratch->partials, 2 * C);
 	float *dweight = gradient_of(compute, norm->weight), *dbias = gradient_of(compute, norm->bias);
 	run_rows(compute->pool, rows, NORM_ROWS, norm_rows_backward, &gradient);
 	if (dweight != NULL)
-		column_sums(compute, dweight, scratch->partials, blocks, C, 2 * C);
+		column_sums(compute, dweight, partials, blocks, C);
 	if (dbias != NULL)
-		column_sums(compute, dbias, scratch->partials + C, blocks, C, 2 * C);
+		column_sums(compute, dbias, matrix_at(partials, 0, C), blocks, C);
 	return behind_dropout(&gradient);
 }
 

@@ -4,7 +4,8 @@
  * those of compute->gradients; for a parameter that does not train nothing is computed.
  *
  * A struct matrix is an operand of products. With products in bfloat16, the function that computes its fp32 also rounds
- * it, once for the forward and the backward pass. Its stride is its number of columns unless stated.
+ * it, once for the forward and the backward pass; a matrix that only products read then has no fp32. Its stride is its
+ * number of columns unless stated.
  *
  * Work is cut into tasks by shape alone, and sums are computed in a fixed order, so that no result depends on the
  * number of threads. */
@@ -40,11 +41,10 @@ struct compute {
 /* A function that is called for rows of a product as soon as they are computed; `body` NULL: none. */
 struct after { row_work *body; void *context; };
 
-/* sums[c] += sum over n of x[n, c]; rows are `stride` floats apart. */
-void column_sums(const struct compute *compute, float *sums, const float *x, size_t rows, size_t columns,
-	size_t stride);
+/* sums[c] += sum over n of x[n, c], of its fp32 if it has that. */
+void column_sums(const struct compute *compute, float *sums, struct matrix x, size_t rows, size_t columns);
 
-/* Rounds rows first to first + rows - 1 from fp32 to bf16, if the matrix has bf16. */
+/* Rounds rows first to first + rows - 1 from fp32 to bf16, if the matrix has both. */
 void round_rows(const struct compute *compute, struct matrix matrix, size_t first, size_t rows, size_t columns);
 
 /* Some rows of a larger matrix: row i of the smaller one is row rows[i] - base of the larger one. */
@@ -80,15 +80,9 @@ struct dense dense_layer(const struct parameter *weight, const struct parameter 
 
 /* The weight, [outputs, inputs]; also rounded if products are in bfloat16. */
 struct matrix dense_weight(const struct compute *compute, const struct dense *dense);
-/* Adds the bias to rows first to first + rows - 1 of y [N, outputs]. */
-void dense_add_bias(const struct compute *compute, const struct dense *dense, struct matrix y, size_t first,
-	size_t rows);
-/* y[rows, outputs] = x[rows, inputs] weight^T; `after` has to add the bias. */
+/* y[rows, outputs] = x[rows, inputs] weight^T + bias; a y with fp32 is left to `after` to round. */
 void dense_forward(const struct compute *compute, const struct dense *dense, struct matrix y, struct matrix x,
 	size_t rows, struct after after);
-/* y[rows, outputs] = x[rows, inputs] weight^T + bias. */
-void dense_forward_biased(const struct compute *compute, const struct dense *dense, struct matrix y, struct matrix x,
-	size_t rows);
 /* dx[rows, inputs] = dy[rows, outputs] weight. */
 void dense_backward_input(const struct compute *compute, const struct dense *dense, struct matrix dx, struct matrix dy,
 	size_t rows, struct after after);

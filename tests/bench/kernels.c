@@ -97,10 +97,15 @@ const struct kernels *__wrap_kernels(void);
 
 TIMED(add_bias, BIAS, (float *x, const float *bias, size_t N, size_t C, size_t stride), x, bias, N, C, stride)
 TIMED(add_bias_backward, BIAS, (float *dbias, const float *dy, size_t N, size_t C, size_t stride), dbias, dy, N, C, stride)
+TIMED(add_bias_backward_bf16, BIAS, (float *dbias, const bfloat16 *dy, size_t N, size_t C, size_t stride), dbias, dy, N, C,
+	stride)
 TIMED(round_to_bf16, ROUNDING, (bfloat16 *y, const float *x, size_t N, size_t C, size_t stride), y, x, N, C, stride)
 TIMED(activate, ACTIVATION, (enum activation act, float *y, const float *x, size_t n), act, y, x, n)
 TIMED(activate_backward, ACTIVATION, (enum activation act, float *dx, const float *dy, const float *x, size_t n), act, dx,
 	dy, x, n)
+TIMED(activate_bf16, ACTIVATION, (enum activation act, bfloat16 *y, bfloat16 *slope, const bfloat16 *x, size_t n), act, y,
+	slope, x, n)
+TIMED(activate_backward_bf16, ACTIVATION, (bfloat16 *dx, const bfloat16 *slope, size_t n), dx, slope, n)
 TIMED(layer_norm, NORM, (float *y, float *mean, float *rstd, const float *x, const float *weight, const float *bias,
 	size_t N, size_t C, float eps), y, mean, rstd, x, weight, bias, N, C, eps)
 TIMED(layer_norm_backward, NORM, (float *dx, float *dweight, float *dbias, const float *dy, const float *x,
@@ -154,8 +159,9 @@ static void multiply_few(const struct few_rows *product) {
 
 const struct kernels *__wrap_kernels(void) {
 	static const struct kernels timed = { .name = "timed", .add_bias = add_bias, .add_bias_backward = add_bias_backward,
-		.round_to_bf16 = round_to_bf16, .multiply_few = multiply_few, .activate = activate,
-		.activate_backward = activate_backward, .layer_norm = layer_norm, .layer_norm_backward = layer_norm_backward,
+		.add_bias_backward_bf16 = add_bias_backward_bf16, .round_to_bf16 = round_to_bf16, .multiply_few = multiply_few,
+		.activate = activate, .activate_backward = activate_backward, .activate_bf16 = activate_bf16,
+		.activate_backward_bf16 = activate_backward_bf16, .layer_norm = layer_norm, .layer_norm_backward = layer_norm_backward,
 		.dropout_add = dropout_add, .dropout_backward = dropout_backward, .softmax = softmax,
 		.softmax_backward = softmax_backward, .cross_entropy = cross_entropy, .log_sum_exp = log_sum_exp,
 		.distill = distill, .sum_of_squares = sum_of_squares, .adamw = adamw };
@@ -243,7 +249,7 @@ static double measure_peak(enum precision precision) {
 	enum { SIDE = 2048 };
 	struct matrix a = { allocate(SIDE * SIDE, sizeof(float)), allocate(SIDE * SIDE, sizeof(bfloat16)), SIDE };
 	float *c = allocate(SIDE * SIDE, sizeof *c);
-	struct product product = { SIDE, SIDE, SIDE, .a = a, .b = a, .c = c, .ldc = SIDE };
+	struct product product = { SIDE, SIDE, SIDE, .a = a, .b = a, .c = float_matrix(c, SIDE) };
 	if (precision == PRECISION_FP32)
 		product.a.bf16 = NULL;
 	long long best = 0;

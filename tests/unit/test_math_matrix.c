@@ -23,11 +23,22 @@ static float *random_matrix(uint64_t seed, size_t rows, size_t row_length) {
 
 struct shape { size_t rows, columns, inner; };
 
+/* What becomes of op(A) op(B). */
+enum end { WRITTEN, ADDED, BIASED, ROUNDED, ROUNDED_AND_BIASED, ENDS };
+
 /* A product of random operands, their rows a little longer than they need to be, and what C held before. */
-struct operands { struct product product; float *before; };
+struct operands { struct product product; float *before, *bias; };
 
 static size_t elements_of_c(const struct product *p) {
-	return p->rows * p->ldc;
+	return p->rows * p->c.stride;
+}
+
+static size_t bytes_of_c(const struct product *p) {
+	return elements_of_c(p) * (p->c.fp32 != NULL ? sizeof(float) : sizeof(bfloat16));
+}
+
+static void *numbers_of_c(const struct product *p) {
+	return p->c.fp32 != NULL ? (void *)p->c.fp32 : (void *)p->c.bf16;
 }
 
 static struct matrix random_operand(uint64_t seed, size_t rows, size_t stride, bool rounded) {
@@ -40,19 +51,22 @@ static struct matrix random_operand(uint64_t seed, size_t rows, size_t stride, b
 	return matrix;
 }
 
-static struct operands random_operands(struct shape s, bool transpose_a, bool transpose_b, bool add, bool rounded) {
-	struct product p = { s.rows, s.columns, s.inner, .transpose_a = transpose_a, .transpose_b = transpose_b, .add = add,
-		.ldc = s.columns + 7 };
+static struct operands random_operands(struct shape s, bool transpose_a, bool transpose_b, enum end end, bool rounded) {
+	struct product p = { s.rows, s.columns, s.inner, .transpose_a = transpose_a, .transpose_b = transpose_b,
+		.add = end == ADDED };
+	struct operands operands = { .bias = random_matrix(4, 1, s.columns) };
 	p.a = random_operand(1, transpose_a ? s.inner : s.rows, (transpose_a ? s.rows : s.inner) + 3, rounded);
 	p.b = random_operand(2, transpose_b ? s.columns : s.inner, (transpose_b ? s.inner : s.columns) + 5, rounded);
-	p.c = random_matrix(3, s.rows, p.ldc);
-	if (!add) /* C need not be initialized */
-		for (size_t i = 0; i < s.rows; i++)
-			for (size_t j = 0; j < s.columns; j++)
-				p.c[i * p.ldc + j] = NAN;
-	struct operands operands = { p, malloc(elements_of_c(&p) * sizeof(float) + 1) };
-	assert_non_null(operands.before);
-	memcpy(operands.before, p.c, elements_of_c(&p) * sizeof(float));
+	p.c = random_operand(3, s.rows, s.columns + 7, end >= ROUNDED);
+	p.bias = end == BIASED || end == ROUNDED_AND_BIASED ? operands.bias : NULL;
+	for (size_t i = 0; i < s.rows && !p.add; i++) /* C need not be initialized */
+		for (size_t j = 0; j < s.columns; j++)
+			p.c.fp32[i * p.c.stride + j] = NAN;
+	operands.before = p.c.fp32;
+	p.c.fp32 = end >= ROUNDED ? NULL : malloc(elements_of_c(&p) * sizeof(float) + 1);
+	if (p.c.fp32 != NULL)
+		memcpy(p.c.fp32, operands.before, elements_of_c(&p) * sizeof(float));
+	operands.product = p;
 	return operands;
 }
 
@@ -61,8 +75,9 @@ static void free_operands(struct operands *operands) {
 	free(operands->product.a.bf16);
 	free(operands->product.b.fp32);
 	free(operands->product.b.bf16);
-	free(operands->product.c);
+	free(numbers_of_c(&operands->product));
 	free(operands->before);
+	free(operands->bias);
 }
 
 static double element(struct matrix matrix, size_t row, size_t column) {
@@ -77,7 +92,7 @@ static double element(struct matrix matrix, size_t row, size_t column) {
 
 static double expected_element(const struct operands *operands, size_t i, size_t j) {
 	const struct product *p = &operands->product;
-	double sum = p->add ? (double)operands->before[i * p->ldc + j] : 0;
+	double sum = p->add ? (double)operands->before[i * p->c.stride + j] : p->bias != NULL ? (double)p->bias[j] : 0;
 	for (size_t k = 0; k < p->inner; k++)
 		sum += (p->transpose_a ? element(p->a, k, i) : element(p->a, i, k))
 			* (p->transpose_b ? element(p->b, j, k) : element(p->b, k, j));
@@ -87,60 +102,65 @@ static double expected_element(const struct operands *operands, size_t i, size_t
 /* C times `scale`. What lies between the rows of C stays as it was. */
 static void compare_with_plain(const struct operands *operands, double scale) {
 	const struct product *p = &operands->product;
+	double unit = p->c.fp32 != NULL ? 0 : 0x1p-8; /* half a unit in the last place of 8 bits, at most */
 	for (size_t i = 0; i < p->rows; i++)
-		for (size_t j = 0; j < p->ldc; j++) {
-			double expected = j < p->columns ? scale * expected_element(operands, i, j)
-				: (double)operands->before[i * p->ldc + j];
-			double got = (double)p->c[i * p->ldc + j], tolerance = 3e-6 * scale * (1 + sqrt((double)p->inner));
+		for (size_t j = 0; j < p->c.stride; j++) {
+			bool outside = j >= p->columns;
+			double expected = outside ? (double)operands->before[i * p->c.stride + j]
+				: scale * expected_element(operands, i, j);
+			double got = p->c.fp32 != NULL ? (double)p->c.fp32[i * p->c.stride + j] : element(p->c, i, j);
+			double tolerance = 3e-6 * scale * (1 + sqrt((double)p->inner)) + unit * fabs(expected);
 			if (!(fabs(got - expected) <= tolerance))
 				fail_msg("%zu x %zu x %zu%s, row %zu column %zu: %.9g, expected %.9g", p->rows, p->columns, p->inner,
 					p->a.bf16 != NULL ? " of bfloat16" : "", i, j, got, expected);
 		}
 }
 
+/* Products that all libraries compute differently: single numbers, odd sizes, and one that oneDNN has a primitive of its
+ * own for. A C in bfloat16 belongs to operands in bfloat16. */
+static void compare_multiply(bool rounded) {
+	const struct shape shapes[] = { { 1, 1, 1 }, { 3, 5, 7 }, { 17, 31, 64 }, { 100, 1, 33 }, { 1, 100, 33 },
+		{ 192, 160, 141 } };
+	for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
+		for (int transposed = 0; transposed < 4; transposed++)
+			for (enum end end = WRITTEN; end < (rounded ? ENDS : ROUNDED); end++) {
+				struct operands o = random_operands(shapes[s], transposed & 1, transposed & 2, end, rounded);
+				multiply(&o.product);
+				compare_with_plain(&o, 1);
+				free_operands(&o);
+			}
+}
+
 static void test_multiply(void **state) {
 	(void)state;
-	const struct shape shapes[] = { { 1, 1, 1 }, { 3, 5, 7 }, { 17, 31, 64 }, { 100, 1, 33 }, { 1, 100, 33 } };
-	for (size_t s = 0; s < 5; s++)
-		for (int variant = 0; variant < 8; variant++) {
-			struct operands o = random_operands(shapes[s], variant & 1, variant & 2, variant & 4, false);
-			multiply(&o.product);
-			compare_with_plain(&o, 1);
-			free_operands(&o);
-		}
+	compare_multiply(false);
 }
 
 static void test_multiply_bf16(void **state) {
 	(void)state;
-	const struct shape shapes[] = { { 1, 1, 1 }, { 3, 5, 7 }, { 17, 31, 64 }, { 100, 1, 33 }, { 1, 100, 33 } };
-	for (size_t s = 0; s < 5; s++)
-		for (int variant = 0; variant < 8; variant++) {
-			struct operands o = random_operands(shapes[s], variant & 1, variant & 2, variant & 4, true);
-			multiply(&o.product);
-			compare_with_plain(&o, 1);
-			free_operands(&o);
-		}
+	compare_multiply(true);
 }
 
 /* As on a processor without bfloat16, in a process in which oneDNN was not asked yet: this test comes first. */
 static void test_widened_bf16(void **state) {
 	(void)state;
-	for (int variant = 0; variant < 8; variant++) {
-		struct operands o = random_operands((struct shape){ 70, 51, 130 }, variant & 1, variant & 2, variant & 4, true);
-		size_t size = elements_of_c(&o.product) * sizeof(float);
-		float *shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	for (int variant = 0; variant < 4 * ENDS; variant++) {
+		struct operands o = random_operands((struct shape){ 70, 51, 130 }, variant & 1, variant & 2,
+			(enum end)(variant / 4), true);
+		size_t size = bytes_of_c(&o.product);
+		void *shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 		assert_true(shared != MAP_FAILED);
 		pid_t child = fork();
 		if (child == 0) {
 			setenv("ONEDNN_MAX_CPU_ISA", "AVX2", 1);
 			multiply(&o.product);
-			memcpy(shared, o.product.c, size);
+			memcpy(shared, numbers_of_c(&o.product), size);
 			_exit(bf16_is_fast());
 		}
 		int status;
 		assert_int_equal(waitpid(child, &status, 0), child);
 		assert_int_equal(status, 0);
-		memcpy(o.product.c, shared, size);
+		memcpy(numbers_of_c(&o.product), shared, size);
 		compare_with_plain(&o, 1);
 		munmap(shared, size);
 		free_operands(&o);
@@ -156,7 +176,7 @@ static void double_rows(void *context, size_t first_row, size_t rows) {
 	for (size_t i = first_row; i < first_row + rows; i++) {
 		reported->times[i]++;
 		for (size_t j = 0; j < p->columns; j++)
-			p->c[i * p->ldc + j] *= 2;
+			p->c.fp32[i * p->c.stride + j] *= 2;
 	}
 }
 
@@ -174,10 +194,11 @@ static void multiply_by(struct pool *pool, const struct product *product, enum w
 /* The product cut into rows, tiles or columns, on one thread equals the plain one, and on more threads is the same to
  * the last bit. */
 static void compare_threads(struct shape shape, bool transpose_a, bool transpose_b, bool rounded, enum way way) {
+	const enum end end = way == SHORT ? BIASED : ADDED;
 	const int threads[] = { 1, 2, 3, 8, 16 };
-	struct operands first = random_operands(shape, transpose_a, transpose_b, way != SHORT, rounded);
+	struct operands first = random_operands(shape, transpose_a, transpose_b, end, rounded);
 	for (size_t t = 0; t < sizeof threads / sizeof *threads; t++) {
-		struct operands o = random_operands(shape, transpose_a, transpose_b, way != SHORT, rounded);
+		struct operands o = random_operands(shape, transpose_a, transpose_b, end, rounded);
 		struct pool *pool = pool_create(threads[t], &(struct failure){ 0 });
 		if (way == TILES)
 			multiply_tiles(pool, t == 0 ? &first.product : &o.product);
@@ -186,7 +207,7 @@ static void compare_threads(struct shape shape, bool transpose_a, bool transpose
 		if (t == 0)
 			compare_with_plain(&first, way == TILES ? 1 : 2);
 		else
-			assert_memory_equal(o.product.c, first.product.c, elements_of_c(&o.product) * sizeof(float));
+			assert_memory_equal(o.product.c.fp32, first.product.c.fp32, bytes_of_c(&o.product));
 		pool_destroy(pool);
 		free_operands(&o);
 	}
@@ -223,21 +244,21 @@ static void multiply_many(void *context, size_t index, int worker) {
 	(void)worker;
 	struct many *many = context;
 	struct product product = many->operands.product;
-	product.c = random_matrix(index, product.rows, product.ldc);
+	product.c.fp32 = random_matrix(index, product.rows, product.c.stride);
 	for (int repeat = 0; repeat < 20; repeat++) {
 		multiply(&product);
 		for (size_t i = 0; i < product.rows; i++)
-			if (memcmp(product.c + i * product.ldc, many->operands.product.c + i * product.ldc,
-				product.columns * sizeof *product.c) != 0)
+			if (memcmp(product.c.fp32 + i * product.c.stride, many->operands.product.c.fp32 + i * product.c.stride,
+				product.columns * sizeof *product.c.fp32) != 0)
 				many->differences++;
 	}
-	free(product.c);
+	free(product.c.fp32);
 }
 
 static void test_concurrent_calls(void **state) {
 	(void)state;
 	for (int rounded = 0; rounded < 2; rounded++) {
-		struct many many = { .operands = random_operands((struct shape){ 130, 140, 150 }, false, false, false, rounded) };
+		struct many many = { .operands = random_operands((struct shape){ 130, 140, 150 }, false, false, WRITTEN, rounded) };
 		multiply(&many.operands.product);
 		struct pool *pool = pool_create(16, &(struct failure){ 0 });
 		pool_run(pool, 64, multiply_many, &many);
