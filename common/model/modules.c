@@ -87,7 +87,7 @@ static void round_piece(void *context, size_t first, size_t count) {
 }
 
 void round_weights(const struct compute *compute) {
-	for (size_t i = 0; i < compute->parameters->count && compute->rounded != NULL; i++) {
+	for (size_t i = 0; i < compute->parameters->count; i++) {
 		const struct parameter *parameter = &compute->parameters->table[i];
 		struct weight weight = { compute, parameter->offset };
 		if (parameter->dimensions == 2)

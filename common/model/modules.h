@@ -26,8 +26,7 @@ struct compute {
 	const struct parameters *parameters;
 	struct pool *pool;
 	const struct kernels *kernels;
-	bfloat16 *rounded;              /* the weights in bfloat16, placed as in parameters->values; NULL: products are in
-	                                 * single precision */
+	bfloat16 *rounded;              /* parameters->rounded; NULL: products are in single precision */
 
 	/* The current pass. */
 	bool training;                  /* dropout is on */
@@ -57,7 +56,7 @@ void gather_rows(const struct compute *compute, struct matrix to, struct matrix 
 void gather_rows_backward(const struct compute *compute, struct matrix dx, struct matrix dy, size_t C,
 	const struct selection *selection);
 
-/* Rounds all weights if products are in bfloat16. To be called before a pass when weights have changed. */
+/* Rounds all weights, if products are in bfloat16: before a pass when weights have changed. */
 void round_weights(const struct compute *compute);
 
 /* Tells the listener, if there is one, that nothing will be added any more to the gradients of a group. */

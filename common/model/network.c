@@ -7,6 +7,7 @@
 #include "base/memory.h"
 
 struct network {
+	struct parameters *parameters;
 	struct compute compute;
 	struct encoder *encoder;
 	const struct head_class *class;
@@ -14,13 +15,12 @@ struct network {
 	struct arena arena;
 	struct group_listener listener;
 	struct wanted wanted; /* the rows that the head wants in the current pass */
-	bool rounded;         /* the weights have been rounded to bfloat16, */
-	uint64_t version;     /* when the parameters had this version */
 };
 
-struct network *network_create(const struct parameters *parameters, const struct head_class *class, const void *options,
+struct network *network_create(struct parameters *parameters, const struct head_class *class, const void *options,
 	struct pool *pool) {
 	struct network *network = allocate(1, sizeof *network);
+	network->parameters = parameters;
 	network->compute = (struct compute){ .parameters = parameters, .pool = pool, .kernels = kernels() };
 	network->encoder = encoder_create(&network->compute);
 	network->class = class;
@@ -34,7 +34,6 @@ void network_free(struct network *network) {
 	network->class->free(network->head);
 	encoder_free(network->encoder);
 	arena_free(&network->arena);
-	free(network->compute.rounded);
 	free(network);
 }
 
@@ -52,26 +51,33 @@ enum precision resolve_precision(enum precision precision) {
 	return precision != PRECISION_AUTO ? precision : bf16_is_fast() ? PRECISION_BF16 : PRECISION_FP32;
 }
 
-void network_set_precision(struct network *network, enum precision precision) {
-	const struct parameters *parameters = network->compute.parameters;
+/* The number of values, gaps included. */
+static size_t values_end(const struct parameters *parameters) {
 	size_t end = 0;
 	for (size_t i = 0; i < parameters->count; i++) {
 		const struct parameter *parameter = &parameters->table[i];
 		end = parameter->offset + parameter->elements > end ? parameter->offset + parameter->elements : end;
 	}
-	network->rounded = false;
-	free(network->compute.rounded);
-	network->compute.rounded = resolve_precision(precision) == PRECISION_BF16
-		? allocate(end, sizeof *network->compute.rounded) : NULL;
+	return end;
 }
 
-/* Rounds the weights if products are in bfloat16 and the weights have changed since the last time. */
+void network_set_precision(struct network *network, enum precision precision) {
+	struct parameters *parameters = network->parameters;
+	bool rounded = resolve_precision(precision) == PRECISION_BF16;
+	if (rounded && parameters->rounded == NULL) {
+		parameters->rounded = allocate(values_end(parameters), sizeof *parameters->rounded);
+		parameters->rounded_version = parameters->version - 1;
+	}
+	network->compute.rounded = rounded ? parameters->rounded : NULL;
+}
+
+/* Rounds the weights if products are in bfloat16 and the weights have changed since they were rounded. */
 static void round_changed_weights(struct network *network) {
-	const struct parameters *parameters = network->compute.parameters;
-	if (!network->rounded || network->version != parameters->version)
-		round_weights(&network->compute);
-	network->rounded = true;
-	network->version = parameters->version;
+	struct parameters *parameters = network->parameters;
+	if (network->compute.rounded == NULL || parameters->rounded_version == parameters->version)
+		return;
+	round_weights(&network->compute);
+	parameters->rounded_version = parameters->version;
 }
 
 void network_count(const struct network *network, const struct examples *examples, struct totals *totals) {

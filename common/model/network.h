@@ -12,7 +12,7 @@ struct network;
 
 /* Creates a network. Borrows the parameters, which must be laid out for this class of head, and the pool. `options` are
  * those of the head (model/head.h). Never NULL. */
-struct network *network_create(const struct parameters *parameters, const struct head_class *class, const void *options,
+struct network *network_create(struct parameters *parameters, const struct head_class *class, const void *options,
 	struct pool *pool);
 void network_free(struct network *network);
 

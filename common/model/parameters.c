@@ -177,6 +177,7 @@ void parameters_free(struct parameters *parameters) {
 		free(parameters->table[i].name);
 	free(parameters->table);
 	free(parameters->groups);
+	free(parameters->rounded);
 	if (parameters->file == NULL)
 		free(parameters->values);
 	safetensors_close(parameters->file);

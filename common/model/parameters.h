@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "math/kernels.h"
 #include "model/config.h"
 
 /* The role of a tensor in the encoder. Every layer has one tensor of each role from ROLE_QUERY_WEIGHT to
@@ -99,7 +100,10 @@ struct parameters {
 	size_t size;                /* floats in a block, padding included */
 	float *values;              /* [size], padding is 0; or the range of addresses of the mapped files */
 	uint64_t version;           /* counts the changes of the values: whoever changes them after the first pass of a
-	                             * network, which keeps them rounded, adds 1 */
+	                             * network adds 1 */
+	bfloat16 *rounded;          /* the matrices among the values, rounded, placed as in `values`; NULL: no network
+	                             * has needed them */
+	uint64_t rounded_version;   /* the version of the values that were rounded */
 	struct safetensors *file;   /* the mapped files, whose values must not be written; NULL: values are a block */
 	size_t head_places[MAX_HEAD_TENSORS]; /* index into the table by the head's number; SIZE_MAX: no such tensor */
 	json_t *lineage;            /* the lineage of the model, an array, from the file's metadata; NULL: none */

@@ -128,13 +128,16 @@ static double global_norm(struct optimizer *optimizer) {
 static void update_slice(void *context, size_t index, int worker) {
 	struct optimizer *optimizer = context;
 	const struct slice *slice = &optimizer->slices[index];
+	const struct parameters *parameters = optimizer->parameters;
 	struct adamw_step step = optimizer->steps[slice->parameter->group];
+	size_t at = slice->parameter->offset + slice->first;
 	(void)worker;
 	if (!slice->parameter->decays && !optimizer->options.decay_all)
 		step.weight_decay = 0;
-	optimizer->kernels->adamw(parameter_values(optimizer->parameters, slice->parameter) + slice->first,
-		slice_of(optimizer->state.exp_avg, slice), slice_of(optimizer->state.exp_avg_sq, slice),
-		slice_of(optimizer->gradients, slice), slice->count, &step);
+	optimizer->kernels->adamw(parameters->values + at, slice_of(optimizer->state.exp_avg, slice),
+		slice_of(optimizer->state.exp_avg_sq, slice), slice_of(optimizer->gradients, slice), slice->count, &step);
+	if (parameters->rounded != NULL && slice->parameter->dimensions == 2)
+		optimizer->kernels->round_to_bf16(parameters->rounded + at, parameters->values + at, 1, slice->count, slice->count);
 }
 
 /* Equals clip_grad_norm_: max_norm / (norm + 1e-6), at most 1. */
@@ -168,6 +171,9 @@ double optimizer_step(struct optimizer *optimizer, const double *learning_rates)
 		optimizer->steps[g] = group_step(optimizer, g, learning_rates[g], scale);
 	}
 	pool_run(optimizer->pool, optimizer->slice_count, update_slice, optimizer);
-	optimizer->parameters->version++;
+	struct parameters *parameters = optimizer->parameters;
+	if (parameters->rounded_version == parameters->version)
+		parameters->rounded_version++;
+	parameters->version++;
 	return norm;
 }

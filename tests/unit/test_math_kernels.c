@@ -185,6 +185,64 @@ static void test_round_to_bf16(void **state) {
 	}
 }
 
+static bfloat16 *rounded_copy(const float *x, size_t count) {
+	bfloat16 *y = malloc(count * sizeof *y + 1);
+	assert_non_null(y);
+	kernels()->round_to_bf16(y, x, 1, count, count);
+	return y;
+}
+
+static float *widened_copy(const bfloat16 *x, size_t count) {
+	float *y = new_floats(count);
+	for (size_t i = 0; i < count; i++) {
+		const uint32_t bits = (uint32_t)x[i] << 16;
+		memcpy(&y[i], &bits, sizeof bits);
+	}
+	return y;
+}
+
+/* The kernels on rounded numbers are those on floats, rounded once. */
+static void test_bf16_kernels(void **state) {
+	(void)state;
+	EACH_VERSION(k) for (size_t s = 0; s < SIZES; s++) {
+		const size_t C = sizes[s], N = 70, stride = C + 3;
+		float *x = random_floats(6, 3, N * stride), *ones = new_floats(C), *y = new_floats(C), *slope = new_floats(C);
+		bfloat16 *rounded = rounded_copy(x, N * stride);
+		float *widened = widened_copy(rounded, N * stride);
+		float *sums = random_floats(7, 1, C), *expected_sums = copy_floats(sums, C);
+		k->add_bias_backward_bf16(sums, rounded, N, C, stride);
+		k->add_bias_backward(expected_sums, widened, N, C, stride);
+		assert_memory_equal(sums, expected_sums, C * sizeof *sums);
+
+		for (size_t c = 0; c < C; c++)
+			ones[c] = 1;
+		for (int a = ACTIVATION_GELU; a < ACTIVATIONS; a++) {
+			k->activate((enum activation)a, y, widened, C);
+			k->activate_backward((enum activation)a, slope, ones, widened, C);
+			bfloat16 *expected = rounded_copy(y, C), *expected_slope = rounded_copy(slope, C);
+			bfloat16 *got = rounded_copy(ones, C), *got_slope = rounded_copy(widened, C);
+			k->activate_bf16((enum activation)a, got, NULL, rounded, C);
+			assert_memory_equal(got, expected, C * sizeof *got);
+			memset(got, 0, C * sizeof *got);
+			k->activate_bf16((enum activation)a, got, got_slope, got_slope, C);
+			assert_memory_equal(got, expected, C * sizeof *got);
+			assert_memory_equal(got_slope, expected_slope, C * sizeof *got_slope);
+
+			float *factor = widened_copy(got_slope, C);
+			for (size_t c = 0; c < C; c++)
+				y[c] = widened[c] * factor[c];
+			bfloat16 *dx = rounded_copy(widened, C), *expected_dx = rounded_copy(y, C);
+			k->activate_backward_bf16(dx, got_slope, C);
+			assert_memory_equal(dx, expected_dx, C * sizeof *dx);
+			free(expected), free(expected_slope), free(got), free(got_slope), free(dx), free(expected_dx);
+			end_floats(factor, C);
+		}
+		free(rounded);
+		end_floats(x, N * stride), end_floats(widened, N * stride), end_floats(ones, C), end_floats(y, C);
+		end_floats(slope, C), end_floats(sums, C), end_floats(expected_sums, C);
+	}
+}
+
 /* Against plain sums, and the same bits however rows and outputs are cut. */
 static void test_multiply_few(void **state) {
 	(void)state;
@@ -723,6 +781,7 @@ int main(void) {
 		cmocka_unit_test(test_choice),
 		cmocka_unit_test(test_add_bias),
 		cmocka_unit_test(test_round_to_bf16),
+		cmocka_unit_test(test_bf16_kernels),
 		cmocka_unit_test(test_multiply_few),
 		cmocka_unit_test(test_activate),
 		cmocka_unit_test(test_activate_pieces),

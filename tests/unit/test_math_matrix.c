@@ -194,7 +194,7 @@ static void multiply_by(struct pool *pool, const struct product *product, enum w
 /* The product cut into rows, tiles or columns, on one thread equals the plain one, and on more threads is the same to
  * the last bit. */
 static void compare_threads(struct shape shape, bool transpose_a, bool transpose_b, bool rounded, enum way way) {
-	const enum end end = way == SHORT ? BIASED : ADDED;
+	const enum end end = way == SHORT || transpose_a ? BIASED : ADDED;
 	const int threads[] = { 1, 2, 3, 8, 16 };
 	struct operands first = random_operands(shape, transpose_a, transpose_b, end, rounded);
 	for (size_t t = 0; t < sizeof threads / sizeof *threads; t++) {
