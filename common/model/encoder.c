@@ -108,12 +108,13 @@ static void take_layer(struct encoder *encoder, struct arena *arena, struct laye
 	take_norm(arena, &layer->output_norm, R, y);
 }
 
-/* Takes the arrays that are free between the passes: for the activated rows in single precision, and for the gradient of
- * the intermediate layer. */
+/* Takes the arrays that are free between the passes: for the activated rows in single precision, which the forward pass
+ * reads faster without gaps, and for the gradient of the intermediate layer. */
 static struct arena_range take_between(struct encoder *encoder, struct arena *arena) {
 	struct arena_range between = { .start = arena->used };
 	if (encoder->compute->rounded == NULL)
 		encoder->activated = take_wide(encoder, arena, encoder->N, encoder->F);
+	encoder->activated.stride = encoder->F;
 	if (encoder_trains(encoder))
 		encoder->wide = take_wide(encoder, arena, encoder->N, 3 * encoder->C);
 	between.end = arena->used;

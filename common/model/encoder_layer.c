@@ -20,7 +20,7 @@ static void add_and_norm_rows(void *context, size_t first, size_t rows) {
 }
 
 /* The rows of a layer's feed-forward network. */
-struct feed_forward { const struct encoder *encoder; const struct layer *layer; };
+struct feed_forward { const struct encoder *encoder; const struct layer *layer; struct matrix activated; };
 
 static void activate_rows(void *context, size_t first, size_t rows) {
 	const struct feed_forward *network = context;
@@ -29,7 +29,7 @@ static void activate_rows(void *context, size_t first, size_t rows) {
 	size_t F = network->encoder->F;
 	for (size_t r = first; r < first + rows; r++) {
 		const struct matrix x = matrix_at(network->layer->before_activation, r, 0);
-		const struct matrix y = matrix_at(network->layer->activated, r, 0);
+		const struct matrix y = matrix_at(network->activated, r, 0);
 		if (x.fp32 != NULL)
 			compute->kernels->activate(activation, y.fp32, x.fp32, F);
 		else
@@ -67,7 +67,7 @@ void layer_forward(struct encoder *encoder, const struct layer *layer) {
 	attention_forward(encoder, layer);
 	dense_and_norm(encoder, &layer->attention_output, &layer->attention_norm, layer->context, layer->residual.fp32, R);
 
-	struct feed_forward network = { encoder, layer };
+	struct feed_forward network = { encoder, layer, layer->activated };
 	dense_forward(encoder->compute, &layer->intermediate, layer->before_activation, layer->attention_norm.y, R,
 		(struct after){ activate_rows, &network });
 	dense_and_norm(encoder, &layer->output, &layer->output_norm, layer->activated, layer->attention_norm.y.fp32, R);
@@ -100,9 +100,10 @@ static void feed_forward_backward(struct encoder *encoder, const struct layer *l
 	const struct matrix branch = norm_backward(compute, &layer->output_norm, &encoder->norm_scratch, dy, dy, R);
 
 	const struct matrix wide = encoder->wide;
-	struct feed_forward network = { encoder, layer };
+	struct feed_forward network = { encoder, layer, layer->activated };
+	network.activated.stride = wide.stride;
 	dense_backward_input(compute, &layer->output, wide, branch, R, (struct after){ activate_rows_backward, &network });
-	dense_backward_parameters(compute, &layer->output, branch, layer->activated, R);
+	dense_backward_parameters(compute, &layer->output, branch, network.activated, R);
 
 	const struct matrix sum = float_matrix(dy, encoder->C);
 	dense_backward_input_add(compute, &layer->intermediate, sum, wide, R);
