@@ -2,6 +2,8 @@
 # and a table of both: parameters, speed, perplexity.
 #
 #     make distill DATA=aclImdb_v1.tar.gz MODEL=distilbert-base-uncased LAYERS=0,2,4 EPOCHS=3
+#     make distill-hub                              the student as a folder for the hub
+#     make distill-push REPO=owner/name             the same, committed and pushed
 #
 # This makefile is included after imdb.mk, whose settings it shares; the student is in the folder of the run,
 # run-DIGEST/distill-DIGEST.
@@ -13,9 +15,12 @@ STUDENT_LEARNING_RATE = 3e-4
 distill: imdb
 	@$(imdb_make) distill-run
 
-.PHONY: distill distill-run
+distill-hub distill-push: distill
+	@$(imdb_make) $@-run
 
-ifneq ($(filter distill-run,$(MAKECMDGOALS)),)
+.PHONY: distill distill-hub distill-push distill-run distill-hub-run distill-push-run
+
+ifneq ($(filter distill-run distill-hub-run distill-push-run,$(MAKECMDGOALS)),)
 
 student := $(run)/distill-$(call imdb_digest,LAYERS TEACH_OPTIONS STUDENT_LEARNING_RATE)
 
@@ -43,5 +48,12 @@ $(call imdb_name,$(student)/report.txt): $(call imdb_name,$(student)/metrics.jso
 		$(call distill_line,student untaught,$(student)/untaught); \
 		$(call distill_line,student taught,$(student)/model); } > '$@.part'
 	@rm '$@.line' && mv '$@.part' '$@'
+
+distill_figures = awk '/^student taught/ { print "--metric perplexity=" $$5 }'
+distill-hub-run:
+	$(call imdb_hub_folder,$(student),$(student:$(IMDB)/%=%),$$($(distill_figures) '$(student)/report.txt'))
+
+distill-push-run: distill-hub-run
+	@push-model $(call imdb_quote,$(REPO)) '$(student)/hub'
 
 endif

@@ -99,7 +99,7 @@ hub push: imdb
 	@$(imdb_make) imdb-$@
 
 # What a push needs is looked for before the hours that training takes.
-ifneq ($(filter push,$(MAKECMDGOALS)),)
+ifneq ($(filter push sentiment-push distill-push,$(MAKECMDGOALS)),)
 imdb-inputs: imdb-repository
 endif
 imdb-repository:
@@ -120,7 +120,7 @@ fetch:
 
 # ---- the run itself, in a make of its own, for which the data and the model are there -------------------------------
 
-imdb_steps = imdb-run imdb-hub imdb-push sentiment-run distill-run
+imdb_steps = imdb-run imdb-hub imdb-push $(foreach flow,sentiment distill,$(flow)-run $(flow)-hub-run $(flow)-push-run)
 ifneq ($(filter $(imdb_steps),$(MAKECMDGOALS)),)
 
 # A stage that fails fails its pipe; what it wrote keeps the suffix .part.
@@ -265,18 +265,22 @@ imdb_dataset = $(or $(DATASET),$(shell case "$$(basename $(call imdb_quote,$(DAT
 	echo stanfordnlp/imdb ;; esac))
 imdb_figures = sed -E 's/^perplexity ([^ ]+) loss ([^ ]+) .*/$(1) perplexity=\1 $(1) loss=\2/'
 
-imdb-hub:
-	@rm -rf '$(run)/hub.part' && mkdir '$(run)/hub.part'
-	@cd '$(run)/model' && cp $$(ls config.json *.safetensors tokenizer*.json vocab.txt special_tokens_map.json \
+# imdb_hub_folder RUN NAME OPTIONS: the model in RUN as a folder for the hub, RUN/hub, with a card by these options
+define imdb_hub_folder
+	@rm -rf '$(1)/hub.part' && mkdir '$(1)/hub.part'
+	@cd '$(1)/model' && cp $$(ls config.json *.safetensors tokenizer*.json vocab.txt special_tokens_map.json \
 		added_tokens.json 2> /dev/null) ../hub.part
-	@echo '*.safetensors filter=lfs diff=lfs merge=lfs -text' > '$(run)/hub.part/.gitattributes'
+	@echo '*.safetensors filter=lfs diff=lfs merge=lfs -text' > '$(1)/hub.part/.gitattributes'
 	@model-card --base $(call imdb_quote,$(imdb_model)) --base-model $(call imdb_quote,$(imdb_base_model)) \
 		--dataset $(call imdb_quote,$(imdb_dataset)) --data "$$(basename $(call imdb_quote,$(DATA)))" \
-		--name $(call imdb_quote,$(notdir $(or $(REPO),$(IMDB)))) --metrics '$(run)/metrics.jsonl' \
-		$$($(call imdb_figures,--before) '$(before)') $$($(call imdb_figures,--metric) '$(run)/after.txt') '$(run)/model' \
-		> '$(run)/hub.part/README.md'
-	@rm -rf '$(run)/hub' && mv '$(run)/hub.part' '$(run)/hub'
-	@echo '$(run)/hub is ready for the hub'
+		--name $(call imdb_quote,$(notdir $(or $(REPO),$(2)))) $(3) '$(1)/model' > '$(1)/hub.part/README.md'
+	@rm -rf '$(1)/hub' && mv '$(1)/hub.part' '$(1)/hub'
+	@echo '$(1)/hub is ready for the hub'
+endef
+
+imdb-hub:
+	$(call imdb_hub_folder,$(run),$(IMDB),--metrics '$(run)/metrics.jsonl' \
+		$$($(call imdb_figures,--before) '$(before)') $$($(call imdb_figures,--metric) '$(run)/after.txt'))
 
 imdb-push: imdb-hub
 	@mapfile -t epochs < <($(if $(PUSH_EPOCHS),ls -dv '$(run)'/model/checkpoint-*,:)); \

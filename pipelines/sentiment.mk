@@ -3,6 +3,8 @@
 # better; the report has both, on the same records, side by side, whichever way it comes out.
 #
 #     make sentiment DATA=aclImdb_v1.tar.gz MODEL=distilbert-base-uncased
+#     make sentiment-hub                            the classifier on the language model as a folder for the hub
+#     make sentiment-push REPO=owner/name           the same, committed and pushed
 #     make sentiment SPLIT=train TRAIN_REVIEWS=20000 TEST_REVIEWS=5000 LM_TRAIN_SIZE=0.95 LM_TEST_SIZE=0.05
 #
 # This makefile is included after imdb.mk, whose settings it shares; files are named as there, by digests of the settings
@@ -26,9 +28,12 @@ CLASSIFIER_OPTIONS =
 sentiment: imdb-inputs
 	@$(imdb_make) sentiment-run
 
-.PHONY: sentiment sentiment-run
+sentiment-hub sentiment-push: sentiment
+	@$(imdb_make) $@-run
 
-ifneq ($(filter sentiment-run,$(MAKECMDGOALS)),)
+.PHONY: sentiment sentiment-hub sentiment-push sentiment-run sentiment-hub-run sentiment-push-run
+
+ifneq ($(filter sentiment-run sentiment-hub-run sentiment-push-run,$(MAKECMDGOALS)),)
 
 sentiment_text_settings = DATA MODEL SPLIT READ_OPTIONS TRAIN_REVIEWS TEST_REVIEWS SEED
 sentiment_lm_settings = $(sentiment_text_settings) CHUNK_SIZE LM_TRAIN_SIZE LM_TEST_SIZE WWM_PROBABILITY LM_EPOCHS \
@@ -97,4 +102,11 @@ $(call imdb_name,$(tuned)/report.txt): $(call imdb_name,$(alone)/accuracy.txt) $
 		echo "classifier on the language model:  $$(cat '$(tuned)/accuracy.txt')"; \
 	} > '$@.part'
 	@mv '$@.part' '$@'
+
+sentiment_figures = sed -E 's/^accuracy ([^ ]+) f1 ([^ ]+) .*/--metric accuracy=\1 --metric f1=\2/'
+sentiment-hub-run:
+	$(call imdb_hub_folder,$(tuned),$(SENTIMENT),$$($(sentiment_figures) '$(tuned)/accuracy.txt'))
+
+sentiment-push-run: sentiment-hub-run
+	@push-model $(call imdb_quote,$(REPO)) '$(tuned)/hub'
 endif

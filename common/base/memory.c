@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -34,6 +35,21 @@ void *allocate(size_t count, size_t size) {
 	if (memory == NULL)
 		memory_exhausted();
 	return memset(memory, 0, bytes);
+}
+
+void *allocate_pages(size_t count, size_t size) {
+	size_t bytes;
+	if (__builtin_mul_overflow(count, size, &bytes))
+		memory_exhausted();
+	void *memory = mmap(NULL, bytes > 0 ? bytes : 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		memory_exhausted();
+	return memory;
+}
+
+void free_pages(void *memory, size_t count, size_t size) {
+	if (memory != NULL)
+		munmap(memory, count * size > 0 ? count * size : 1);
 }
 
 void *grow(void *memory, size_t count, size_t size) {

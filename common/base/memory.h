@@ -12,6 +12,12 @@
  * NULL: a product that overflows and a failed allocation end in memory_exhausted(). */
 void *allocate(size_t count, size_t size);
 
+/* The same in pages of the system, each of which becomes memory when a thread first touches it: for large arrays, whose pages
+ * are then made ready by all the threads that work on them. free_pages() releases it. */
+void *allocate_pages(size_t count, size_t size);
+/* Releases what allocate_pages() returned for the same arguments; NULL is ignored. */
+void free_pages(void *memory, size_t count, size_t size);
+
 /* Calls realloc() for `count` elements of `size` bytes; never NULL, as allocate(). New elements are not zeroed, and the
  * result is aligned as by malloc(). For arrays that double:
  * `if (n == capacity) p = grow(p, capacity = capacity * 2 + 16, sizeof *p)`. */

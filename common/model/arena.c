@@ -1,8 +1,6 @@
 /* arena: memory for the arrays of one pass, which are taken in order and released all at once. */
 #include "model/arena.h"
 
-#include <stdlib.h>
-
 #include "base/memory.h"
 
 enum { LINE = 16 }; /* floats of a cache line */
@@ -12,9 +10,9 @@ void arena_lay_out(struct arena *arena, void (*lay_out)(void *context), void *co
 	arena->used = arena->peak = 0;
 	lay_out(context);
 	if (arena->peak > arena->capacity) {
-		free(arena->allocated);
+		free_pages(arena->allocated, arena->capacity, sizeof *arena->allocated);
 		arena->capacity = arena->peak;
-		arena->allocated = allocate(arena->capacity, sizeof *arena->allocated);
+		arena->allocated = allocate_pages(arena->capacity, sizeof *arena->allocated);
 	}
 	arena->memory = arena->allocated;
 	arena->used = arena->peak = 0;
@@ -52,6 +50,6 @@ struct matrix arena_reuse_matrix(struct arena *arena, struct arena_range range, 
 }
 
 void arena_free(struct arena *arena) {
-	free(arena->allocated);
+	free_pages(arena->allocated, arena->capacity, sizeof *arena->allocated);
 	*arena = (struct arena){ 0 };
 }

@@ -19,7 +19,7 @@ void blocks_free(struct blocks *blocks) {
 	if (blocks == NULL)
 		return;
 	for (size_t g = 0; g < blocks->parameters->group_count; g++)
-		free(blocks->groups[g]);
+		free_pages(blocks->groups[g], blocks->sizes[g], sizeof(float));
 	free(blocks->of);
 	free(blocks->groups);
 	free(blocks->sizes);
@@ -46,7 +46,7 @@ void blocks_add_group(struct blocks *blocks, size_t group, const bool *trains) {
 	size_t size = place_tensors(parameters, group, trains, offsets);
 	if (size > 0 && blocks->groups[group] == NULL) {
 		blocks->sizes[group] = size;
-		blocks->groups[group] = allocate(size, sizeof(float));
+		blocks->groups[group] = allocate_pages(size, sizeof(float));
 		for (size_t i = parameters->groups[group].first; i < parameters->groups[group].end; i++)
 			if (trains[i])
 				blocks->of[i] = blocks->groups[group] + offsets[i];

@@ -51,23 +51,11 @@ enum precision resolve_precision(enum precision precision) {
 	return precision != PRECISION_AUTO ? precision : bf16_is_fast() ? PRECISION_BF16 : PRECISION_FP32;
 }
 
-/* The number of values, gaps included. */
-static size_t values_end(const struct parameters *parameters) {
-	size_t end = 0;
-	for (size_t i = 0; i < parameters->count; i++) {
-		const struct parameter *parameter = &parameters->table[i];
-		end = parameter->offset + parameter->elements > end ? parameter->offset + parameter->elements : end;
-	}
-	return end;
-}
-
 void network_set_precision(struct network *network, enum precision precision) {
 	struct parameters *parameters = network->parameters;
 	bool rounded = resolve_precision(precision) == PRECISION_BF16;
-	if (rounded && parameters->rounded == NULL) {
-		parameters->rounded = allocate(values_end(parameters), sizeof *parameters->rounded);
-		parameters->rounded_version = parameters->version - 1;
-	}
+	if (rounded)
+		parameters_make_rounded(parameters);
 	network->compute.rounded = rounded ? parameters->rounded : NULL;
 }
 

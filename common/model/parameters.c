@@ -170,14 +170,31 @@ struct parameters *parameters_of_layers(const struct parameters *from, const siz
 	return parameters;
 }
 
+/* The number of values, gaps included: that of a block, or of a range of addresses. */
+static size_t values_end(const struct parameters *parameters) {
+	size_t end = 0;
+	for (size_t i = 0; i < parameters->count; i++) {
+		const struct parameter *parameter = &parameters->table[i];
+		end = parameter->offset + parameter->elements > end ? parameter->offset + parameter->elements : end;
+	}
+	return end;
+}
+
+void parameters_make_rounded(struct parameters *parameters) {
+	if (parameters->rounded != NULL)
+		return;
+	parameters->rounded = allocate_pages(values_end(parameters), sizeof *parameters->rounded);
+	parameters->rounded_version = parameters->version - 1;
+}
+
 void parameters_free(struct parameters *parameters) {
 	if (parameters == NULL)
 		return;
+	free_pages(parameters->rounded, values_end(parameters), sizeof *parameters->rounded);
 	for (size_t i = 0; i < parameters->count; i++)
 		free(parameters->table[i].name);
 	free(parameters->table);
 	free(parameters->groups);
-	free(parameters->rounded);
 	if (parameters->file == NULL)
 		free(parameters->values);
 	safetensors_close(parameters->file);

@@ -118,6 +118,9 @@ struct parameters *parameters_create(struct config *config, const struct head_la
 
 void parameters_free(struct parameters *parameters);
 
+/* Makes room for the rounded matrices, if there is none yet; nothing is rounded. */
+void parameters_make_rounded(struct parameters *parameters);
+
 /* Finds the tensor of that role; `place` is the layer, or the number in the head, or 0. NULL: the model has none. The
  * tensor is owned by the parameters. */
 const struct parameter *parameters_find(const struct parameters *parameters, enum role role, size_t place);

@@ -78,9 +78,11 @@ rows_train() {
 	done
 }
 
-# evaluation DTYPE
+# evaluation DTYPE: of the records three times over, so that the start of the process, which is no part of the peers'
+# figures, counts for little
 evaluation() {
-	echo "perplexity --model $model --dtype $1 --batch-size $batch --resamples 0 < $scratch/eval > /dev/null; echo '{\"tokens\": 16384}'"
+	echo "rec-cat $scratch/eval $scratch/eval $scratch/eval | perplexity --model $model --dtype $1 --batch-size $batch --resamples 0 > /dev/null
+		jq -cs '{tokens: (map(.input_ids | length) | add * 3)}' $scratch/eval.jsonl"
 }
 
 rows_evaluate() {

@@ -27,6 +27,10 @@ done | xargs)"
 before=$(cksum "$folder/report.txt")
 run distill > /dev/null
 is 'what is made is not made again' "$(cksum "$folder/report.txt")" "$before"
+status 'make distill-hub' 0 run distill-hub
+is 'the figure of its card is that of the table' "$(sed -n 's/^      value: //p' "$folder/hub/README.md")" \
+	"$(awk '/^student taught/ { print $5 }' "$folder/report.txt")"
+is 'its tensors are those of the student' "$(model-info --diff "$folder/hub" "$folder/model")" ''
 run distill LAYERS=0 > /dev/null
 is 'other layers are another student' "$(find run/imdb/latest/ -name 'distill-*' | wc -l)" 2
 finish

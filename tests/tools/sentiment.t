@@ -28,9 +28,23 @@ is 'a classifier alone is one that was made by hand' "$(
 	wordpiece --model 'ba se' --max-length 128 < "$(echo run/se\ nt/text-*/train.arrows)" | shuffle-records --epochs 3 --seed 1 |
 		classify-step --model 'ba se' --out hand --lr 1e-2 --batch-size 32 --labels neg,pos --seed 3 2> /dev/null > metrics.jsonl
 	model-info --diff hand run/se\ nt/alone-*/model)" ''
-classifier=$(echo run/se\ nt/tuned-*/model)
-"$top/pipelines/model-card" --base 'ba se' --dataset stanfordnlp/imdb --metric accuracy=0.9 "$classifier" > card
-like 'the card of a classifier tells the hub its task' "$(cat card)" '^pipeline_tag: text-classification$'
+status 'make sentiment-hub' 0 make_imdb "${sentiment[@]}" SENTIMENT='run/se nt' sentiment-hub
+classifier=$(echo run/se\ nt/tuned-*/hub)
+like 'says where the folder is' "$out_text" '^run/se nt/tuned-[0-9a-f]*/hub is ready'
+card=$(cat "$classifier/README.md")
+like 'the card of a classifier tells the hub its task' "$card" '^pipeline_tag: text-classification$'
+like 'and how to use it' "$card" "^    pipeline\('text-classification', model='NAME'\)\('This is a great film.'\)$"
+accuracy=$(cut -d ' ' -f 2 run/se\ nt/tuned-*/accuracy.txt)
+is 'and its accuracy' "$(grep -A 1 'type: accuracy' <<< "$card" | tail -n 1)" "      value: $accuracy"
+like 'in a table, too' "$card" "^\\| accuracy \\| $accuracy \\|$"
+if git lfs version > /dev/null 2>&1; then
+	export HOME=$scratch GIT_CONFIG_NOSYSTEM=1 GIT_AUTHOR_NAME=A GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=A GIT_COMMITTER_EMAIL=a@b
+	git init -q --bare -b main bare
+	status 'make sentiment-push' 0 make_imdb "${sentiment[@]}" SENTIMENT='run/se nt' sentiment-push REPO="$scratch/bare"
+	is 'and the card is there' "$(git -C bare show main:README.md | grep -c '^pipeline_tag: text-classification$')" 1
+else
+	skip 'make sentiment-push' 'no git-lfs'
+fi
 if [ -n "$torch" ]; then
 	rec-dump run/se\ nt/text-*/test.arrows > texts.jsonl
 	wordpiece --model "$classifier" --max-length 30 run/se\ nt/text-*/test.arrows | classify --model "$classifier" |
