@@ -112,9 +112,10 @@ static void take_layer(struct encoder *encoder, struct arena *arena, struct laye
  * reads faster without gaps, and for the gradient of the intermediate layer. */
 static struct arena_range take_between(struct encoder *encoder, struct arena *arena) {
 	struct arena_range between = { .start = arena->used };
-	if (encoder->compute->rounded == NULL)
+	if (encoder->compute->rounded == NULL) {
 		encoder->activated = take_wide(encoder, arena, encoder->N, encoder->F);
-	encoder->activated.stride = encoder->F;
+		encoder->activated.stride = encoder->F;
+	}
 	if (encoder_trains(encoder))
 		encoder->wide = take_wide(encoder, arena, encoder->N, 3 * encoder->C);
 	between.end = arena->used;
