@@ -131,16 +131,17 @@ static void round_to_bf16(bfloat16 *y, const float *x, size_t N, size_t C, size_
 enum { FEW = 4 }; /* rows, and outputs, whose sums are in registers at a time */
 
 /* Rows n and on, outputs o and on. Inlined with constant counts, so that the sums are in registers. The processor does
- * not foresee that the next outputs' weights follow, so they are fetched ahead (a sixth of the time of 4 to 16 rows). */
+ * not foresee that the next outputs' weights follow, so the first rows fetch them ahead, in the order in which they lie in
+ * memory and as far as the second-level cache (a third of the time of 1 to 4 rows, a quarter of that of 8). */
 __attribute__((always_inline))
 static inline void multiply_block(const struct few_rows *p, size_t n, size_t o, const size_t rows, const size_t outputs) {
 	floats sums[FEW][FEW] = { { { 0 } } };
 	for (size_t i = 0; i < p->inputs; i += WIDTH) {
 		floats w[FEW];
 		for (size_t k = 0; k < outputs; k++) {
-			const float *weights = p->w + (o + k) * p->w_stride + i;
-			w[k] = load(weights, p->inputs - i);
-			__builtin_prefetch(weights + outputs * p->w_stride);
+			w[k] = load(p->w + (o + k) * p->w_stride + i, p->inputs - i);
+			if (n == 0)
+				__builtin_prefetch(p->w + (o + outputs) * p->w_stride + i * outputs + k * WIDTH, 0, 2);
 		}
 		for (size_t r = 0; r < rows; r++) {
 			floats x = load(p->x + (n + r) * p->x_stride + i, p->inputs - i);
