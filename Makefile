@@ -163,6 +163,7 @@ flags_kernels_neon = -O3
 ifeq ($(portable)$(architecture),x86_64)
 flags_kernels_avx2 = -O3 -mavx2 -mfma
 flags_kernels_avx512 = -O3 -mavx512f -mavx512vl -mavx512bw -mavx512dq -mavx2 -mfma -mprefer-vector-width=512
+flags_kernels_avx512_bf16 = $(flags_kernels_avx512) -mavx512bf16
 endif
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -9,15 +9,18 @@
 #include "math/kernels_versions.h"
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static const struct kernels *available[4]; /* best first, ended by NULL */
+static const struct kernels *available[5]; /* best first, ended by NULL */
 static const struct kernels *chosen;
 
 static void choose(void) {
 	size_t count = 0;
 #ifdef CLOZE_X86_KERNELS
 	bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-	if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-		__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq"))
+	bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+		__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
+	if (avx512 && __builtin_cpu_supports("avx512bf16"))
+		available[count++] = &kernels_avx512_bf16;
+	if (avx512)
 		available[count++] = &kernels_avx512;
 	if (avx2)
 		available[count++] = &kernels_avx2;

@@ -4,9 +4,9 @@
  * with the same order of arguments. Gradients of parameters (dweight, dbias) are added to what is there; gradients of
  * inputs are written, unless stated.
  *
- * There are several versions: portable C; AVX2 and AVX-512 for x86-64; NEON for arm64. kernels() picks the best that
+ * There are several versions: portable C; AVX2, AVX-512 and AVX-512 with BF16 for x86-64; NEON for arm64. kernels() picks the best that
  * this processor runs. They agree to a few units in the last place; the tests compare each with plain loops in double
- * precision. For tests, the environment variable CLOZE_KERNELS=portable|avx2|avx512|neon chooses another version that
+ * precision. For tests, the environment variable CLOZE_KERNELS=portable|avx2|avx512|avx512_bf16|neon chooses another version that
  * this processor runs. */
 #ifndef CLOZE_MATH_KERNELS_H
 #define CLOZE_MATH_KERNELS_H
@@ -48,16 +48,16 @@ struct adamw_step {
 struct distill_row { int32_t label; float temperature, soft_scale, hard_scale; };
 struct row_losses { float divergence, cross_entropy; };
 
-/* A product of few rows: y[n, o] = sum over i of x[n, i] w[o, i]. Strides are floats from one row to the next. */
+/* A product of few rows: y[n, o] = sum over i of x[n, i] w[o, i]. Strides are numbers from one row to the next. */
 struct few_rows {
 	float *y;                                  /* [rows, outputs] */
-	const float *x, *w;                        /* [rows, inputs], [outputs, inputs] */
+	const void *x, *w;                         /* [rows, inputs], [outputs, inputs]: floats, or bfloat16 */
 	size_t rows, outputs, inputs;
 	size_t y_stride, x_stride, w_stride;
 };
 
 struct kernels {
-	const char *name; /* "portable", "avx2", "avx512", "neon" */
+	const char *name; /* "portable", "avx2", "avx512", "avx512_bf16", "neon" */
 
 	/* x[n, c] += bias[c]; rows are `stride` floats apart. */
 	void (*add_bias)(float *x, const float *bias, size_t N, size_t C, size_t stride);
@@ -72,6 +72,8 @@ struct kernels {
 	/* The product, for which each weight is read from memory once, whatever the rows. An element's result does not depend
 	 * on how many rows or outputs are computed at a time. */
 	void (*multiply_few)(const struct few_rows *product);
+	/* The same for x and w in bfloat16, with sums in single precision; NULL: the processor has no instruction for it. */
+	void (*multiply_few_bf16)(const struct few_rows *product);
 
 	/* y = act(x), elementwise. */
 	void (*activate)(enum activation activation, float *y, const float *x, size_t count);

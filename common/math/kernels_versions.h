@@ -7,7 +7,7 @@
 /* Every build for x86-64 or arm64 has the versions for it, except `make PORTABLE=1`. */
 #if defined(__x86_64__) && !defined(CLOZE_PORTABLE)
 #define CLOZE_X86_KERNELS
-extern const struct kernels kernels_avx512, kernels_avx2;
+extern const struct kernels kernels_avx512_bf16, kernels_avx512, kernels_avx2;
 #elif defined(__aarch64__) && defined(__ARM_NEON) && !defined(CLOZE_PORTABLE)
 #define CLOZE_NEON_KERNELS
 extern const struct kernels kernels_neon;

@@ -236,24 +236,41 @@ void multiply_tiles(struct pool *pool, const struct product *product) {
  * once, where the libraries first copy all of them. */
 enum { FEW_ROWS = 16, FEW_COLUMNS = 64 };
 
+/* The kernel for the product; NULL: it is not one of few rows, or the processor has none for it. */
+static void (*few_kernel(const struct product *product))(const struct few_rows *) {
+	if (product->rows > FEW_ROWS || product->transpose_a || !product->transpose_b || product->add)
+		return NULL;
+	return is_bf16(product) ? kernels()->multiply_few_bf16 : kernels()->multiply_few;
+}
+
 static void multiply_few_columns(void *context, size_t index, int worker) {
 	const struct product *whole = context;
+	const bool rounded = is_bf16(whole);
 	size_t column = index * FEW_COLUMNS, left = whole->columns - column;
-	const struct few_rows piece = { whole->c.fp32 + column, whole->a.fp32, whole->b.fp32 + column * whole->b.stride, whole->rows,
-		left < FEW_COLUMNS ? left : FEW_COLUMNS, whole->inner, whole->c.stride, whole->a.stride, whole->b.stride };
+	float kept[FEW_ROWS * FEW_COLUMNS];
+	const struct matrix b = matrix_at(whole->b, column, 0), c = matrix_at(whole->c, 0, column);
+	struct few_rows piece = { .y = c.fp32, .x = rounded ? (const void *)whole->a.bf16 : whole->a.fp32,
+		.w = rounded ? (const void *)b.bf16 : b.fp32, .rows = whole->rows,
+		.outputs = left < FEW_COLUMNS ? left : FEW_COLUMNS, .inputs = whole->inner, .y_stride = c.stride,
+		.x_stride = whole->a.stride, .w_stride = b.stride };
 	(void)worker;
-	kernels()->multiply_few(&piece);
+	if (c.fp32 == NULL) {
+		piece.y = kept;
+		piece.y_stride = FEW_COLUMNS;
+	}
+	few_kernel(whole)(&piece);
 	if (whole->bias != NULL)
 		kernels()->add_bias(piece.y, whole->bias + column, piece.rows, piece.outputs, piece.y_stride);
+	for (size_t r = 0; c.fp32 == NULL && r < piece.rows; r++)
+		kernels()->round_to_bf16(c.bf16 + r * c.stride, kept + r * FEW_COLUMNS, 1, piece.outputs, piece.outputs);
 }
 
 void multiply_short(struct pool *pool, const struct product *product, row_work *done, void *context) {
-	bool is_plain = !is_bf16(product) && !product->transpose_a && product->transpose_b && !product->add;
 	if (product->rows > SHORT_ROWS || product->rows == 0 || product->columns == 0) {
 		multiply_rows(pool, product, done, context);
 		return;
 	}
-	if (product->rows <= FEW_ROWS && is_plain) {
+	if (few_kernel(product) != NULL) {
 		struct product copy = *product;
 		pool_run(pool, pieces(product->columns, FEW_COLUMNS), multiply_few_columns, &copy);
 	} else {

@@ -243,29 +243,48 @@ static void test_bf16_kernels(void **state) {
 	}
 }
 
-/* Against plain sums, and the same bits however rows and outputs are cut. */
+/* Against plain sums, and the same bits however rows and outputs are cut. x and w are what `function` multiplies. */
+static void compare_few(const char *version, void function(const struct few_rows *), struct few_rows whole, size_t size,
+	const float *x, const float *w) {
+	float *part = new_floats(whole.rows * whole.outputs);
+	function(&whole);
+	for (size_t n = 0; n < whole.rows; n++)
+		for (size_t o = 0; o < whole.outputs; o++) {
+			size_t at = n * whole.outputs + o;
+			double sum = 0;
+			for (size_t i = 0; i < whole.inputs; i++)
+				sum += (double)x[n * whole.x_stride + i] * (double)w[o * whole.w_stride + i];
+			near("multiply_few", version, at, (double)whole.y[at], sum, 1e-5);
+			struct few_rows one = whole;
+			one.rows = one.outputs = 1;
+			one.y = part + at;
+			one.x = (const char *)whole.x + n * whole.x_stride * size;
+			one.w = (const char *)whole.w + o * whole.w_stride * size;
+			function(&one);
+		}
+	assert_memory_equal(whole.y, part, whole.rows * whole.outputs * sizeof *part);
+	end_floats(part, whole.rows * whole.outputs);
+}
+
 static void test_multiply_few(void **state) {
 	(void)state;
 	enum { ROWS = 9, OUTPUTS = 11 };
 	EACH_VERSION(k) for (size_t s = 0; s < SIZES; s++) {
 		const size_t inputs = sizes[s], stride = inputs + 3;
 		float *x = random_floats(21, 1, ROWS * stride), *w = random_floats(22, 1, OUTPUTS * stride);
-		float *y = new_floats(ROWS * OUTPUTS), *part = new_floats(ROWS * OUTPUTS);
-		const struct few_rows whole = { y, x, w, ROWS, OUTPUTS, inputs, OUTPUTS, stride, stride };
-		k->multiply_few(&whole);
-		for (size_t n = 0; n < ROWS; n++)
-			for (size_t o = 0; o < OUTPUTS; o++) {
-				double sum = 0;
-				for (size_t i = 0; i < inputs; i++)
-					sum += (double)x[n * stride + i] * (double)w[o * stride + i];
-				near("multiply_few", k->name, n * OUTPUTS + o, (double)y[n * OUTPUTS + o], sum, 1e-5);
-				const struct few_rows one = { part + n * OUTPUTS + o, x + n * stride, w + o * stride, 1, 1, inputs, 1, stride,
-					stride };
-				k->multiply_few(&one);
-			}
-		assert_memory_equal(y, part, ROWS * OUTPUTS * sizeof *y);
-		end_floats(x, ROWS * stride), end_floats(w, OUTPUTS * stride);
-		end_floats(y, ROWS * OUTPUTS), end_floats(part, ROWS * OUTPUTS);
+		bfloat16 *x_rounded = rounded_copy(x, ROWS * stride), *w_rounded = rounded_copy(w, OUTPUTS * stride);
+		float *y = new_floats(ROWS * OUTPUTS);
+		struct few_rows product = { y, x, w, ROWS, OUTPUTS, inputs, OUTPUTS, stride, stride };
+		compare_few(k->name, k->multiply_few, product, sizeof *x, x, w);
+		if (k->multiply_few_bf16 != NULL) {
+			float *x_widened = widened_copy(x_rounded, ROWS * stride), *w_widened = widened_copy(w_rounded, OUTPUTS * stride);
+			product.x = x_rounded;
+			product.w = w_rounded;
+			compare_few(k->name, k->multiply_few_bf16, product, sizeof *x_rounded, x_widened, w_widened);
+			end_floats(x_widened, ROWS * stride), end_floats(w_widened, OUTPUTS * stride);
+		}
+		free(x_rounded), free(w_rounded);
+		end_floats(x, ROWS * stride), end_floats(w, OUTPUTS * stride), end_floats(y, ROWS * OUTPUTS);
 	}
 }
 

@@ -236,6 +236,21 @@ static void test_few_rows(void **state) {
 		}
 }
 
+/* Whatever becomes of them. */
+static void test_ends_of_few_rows(void **state) {
+	(void)state;
+	struct pool *pool = pool_create(2, &(struct failure){ 0 });
+	for (size_t rows = 1; rows <= 17; rows += 8)
+		for (int rounded = 0; rounded < 2; rounded++)
+			for (enum end end = WRITTEN; end < (rounded ? ENDS : ROUNDED); end++) {
+				struct operands o = random_operands((struct shape){ rows, 301, 97 }, false, true, end, rounded);
+				multiply_short(pool, &o.product, NULL, NULL);
+				compare_with_plain(&o, 1);
+				free_operands(&o);
+			}
+	pool_destroy(pool);
+}
+
 /* Sixteen threads in the libraries at once, again and again. cmocka's assertions belong to the first thread, so they
  * count. */
 struct many { struct operands operands; atomic_int differences; };
@@ -275,6 +290,7 @@ int main(void) {
 		cmocka_unit_test(test_multiply_bf16),
 		cmocka_unit_test(test_pieces),
 		cmocka_unit_test(test_few_rows),
+		cmocka_unit_test(test_ends_of_few_rows),
 		cmocka_unit_test(test_concurrent_calls),
 	};
 	return cmocka_run_group_tests_name("math/matrix", tests, NULL, NULL);
