@@ -71,15 +71,18 @@ static void walk_piece(void *context, size_t index, int worker) {
 			block[i] += walk->addend[first + i];
 }
 
-static void walk_groups(struct blocks *blocks, const struct blocks *addend, struct pool *pool) {
-	for (size_t g = 0; g < blocks->parameters->group_count; g++) {
-		struct walk walk = { blocks->groups[g], addend != NULL ? addend->groups[g] : NULL, blocks->sizes[g] };
-		pool_run(pool, (walk.size + PIECE - 1) / PIECE, walk_piece, &walk);
-	}
+static void walk_group(struct blocks *blocks, size_t group, const struct blocks *addend, struct pool *pool) {
+	struct walk walk = { blocks->groups[group], addend != NULL ? addend->groups[group] : NULL, blocks->sizes[group] };
+	pool_run(pool, (walk.size + PIECE - 1) / PIECE, walk_piece, &walk);
+}
+
+void blocks_zero_group(struct blocks *blocks, size_t group, struct pool *pool) {
+	walk_group(blocks, group, NULL, pool);
 }
 
 void blocks_zero(struct blocks *blocks, struct pool *pool) {
-	walk_groups(blocks, NULL, pool);
+	for (size_t g = 0; g < blocks->parameters->group_count; g++)
+		blocks_zero_group(blocks, g, pool);
 }
 
 void blocks_match(struct blocks *blocks, const struct blocks *like) {
@@ -93,7 +96,8 @@ void blocks_match(struct blocks *blocks, const struct blocks *like) {
 }
 
 void blocks_add(struct blocks *sum, const struct blocks *addend, struct pool *pool) {
-	walk_groups(sum, addend, pool);
+	for (size_t g = 0; g < sum->parameters->group_count; g++)
+		walk_group(sum, g, addend, pool);
 }
 
 float *blocks_of(const struct blocks *blocks, const struct parameter *parameter) {

@@ -24,8 +24,9 @@ void blocks_free(struct blocks *blocks);
  * already. */
 void blocks_add_group(struct blocks *blocks, size_t group, const bool *trains);
 
-/* Sets every number to 0. */
+/* Sets every number to 0, or every number of one group. */
 void blocks_zero(struct blocks *blocks, struct pool *pool);
+void blocks_zero_group(struct blocks *blocks, size_t group, struct pool *pool);
 
 /* Allocates zeroed memory for the same tensors as in `like`, for every group that has memory there. */
 void blocks_match(struct blocks *blocks, const struct blocks *like);

@@ -91,6 +91,9 @@ void optimizer_thaw(struct optimizer *optimizer, size_t group) {
 	blocks_add_group(optimizer->gradients, group, optimizer->trains);
 	blocks_add_group(optimizer->state.exp_avg, group, optimizer->trains);
 	blocks_add_group(optimizer->state.exp_avg_sq, group, optimizer->trains);
+	/* All threads write to the new memory at once: the system makes a page twice that is read before it is written to. */
+	blocks_zero_group(optimizer->state.exp_avg, group, optimizer->pool);
+	blocks_zero_group(optimizer->state.exp_avg_sq, group, optimizer->pool);
 	cut_slices(optimizer);
 }
 
