@@ -69,12 +69,13 @@ PACKAGES += $(compressions)
 mpi := $(if $(PORTABLE),,$(firstword $(shell for package in mpi-c mpi ompi-c mpich; do \
 	$(PKG_CONFIG) --exists $$package 2>/dev/null && echo $$package; done)))
 PACKAGES += $(mpi)
-# oneDNN, likewise, multiplies matrices faster than OpenBLAS with AVX-512, and bfloat16 for --dtype bf16. Debian's has no
-# pkg-config file, so a program that calls it is linked: `dnnl` is the interface that it offers, 3 or 2, or nothing.
+# oneDNN, likewise, multiplies matrices faster than OpenBLAS with AVX-512, and bfloat16 for --dtype bf16; on processors of
+# another family it is never the faster one. Debian's has no pkg-config file, so a program that calls it is linked: `dnnl` is
+# the interface that it offers, 3 or 2, or nothing.
 hash := \#
 links_dnnl = $(shell echo '$(hash)include <dnnl.h>' | { cat; echo 'int main(void) { return !$(1); }'; } | \
 	$(CC) $(CPPFLAGS) $(LDFLAGS) -x c -o /dev/null - -ldnnl 2>/dev/null && echo yes)
-ifndef PORTABLE
+ifeq ($(PORTABLE)$(architecture),x86_64)
 dnnl := $(if $(call links_dnnl,dnnl_matmul_primitive_desc_create),3,$(if $(call links_dnnl,dnnl_matmul_desc_init),2))
 endif
 optional = $(isal:libisal=-DCLOZE_ISAL) $(patsubst libzstd,-DCLOZE_ZSTD,$(compressions:liblz4=-DCLOZE_LZ4)) \

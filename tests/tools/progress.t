@@ -27,7 +27,7 @@ on_terminal() { # COLUMNS PATTERN
 	local socket=$scratch/tmux-$1 line='' tries=0
 	mkfifo "$scratch/pipe-$1"
 	tmux -S "$socket" -f /dev/null new-session -d -x "$1" -y 10 \
-		"PATH=$PATH; wordpiece --threads 1 --vocab $scratch/vocab.txt < $scratch/pipe-$1 > /dev/null; sleep 60"
+		"PATH=$PATH; wordpiece --threads 1 --vocab $scratch/vocab.txt < $scratch/pipe-$1 > /dev/null; sleep 60" || return
 	exec 9> "$scratch/pipe-$1"
 	head -c 400000 "$scratch/shuffled.arrows" >&9
 	while [ $tries -lt 100 ] && ! grep -qE "$2" <<< "$line"; do

@@ -196,11 +196,23 @@ for pair in TERM:143 INT:130 HUP:129; do
 	is '--resume ends bit-identical' "$(weights "${pair%:*}")" "$(weights long)"
 done
 
+# Opens the pipe `input` as 5, when $process has opened it to read. Where the process ends before, a guard opens it in its
+# place, so that nothing waits for ever.
+open_input() {
+	local guard
+	{ tail --pid="$process" -f /dev/null; : <> input; } 4<&- &
+	guard=$!
+	exec 5> input
+	disown $guard
+	kill $guard
+}
+
 # A signal while the input makes it wait.
 mkfifo lines input
 env --default-signal=TERM train-step "${options[@]}" --out waiting --max-steps 16 input > lines 2> err &
 process=$!
-exec 4< lines 5> input
+exec 4< lines
+open_input
 cat cut.arrows >&5
 for _ in $(seq 15); do read -r line <&4; done
 sleep 0.3
@@ -216,7 +228,8 @@ for taken in begun whole; do
 	[ $taken = begun ] || force=(--force)
 	train-step "${options[@]}" --out "$taken" "${force[@]}" --max-steps 16 input > lines 2> err &
 	process=$!
-	exec 4< lines 5> input # it waits for its input
+	exec 4< lines
+	open_input
 	status "a second run in $taken is refused" 73 train "$taken" --resume train.arrows
 	like "$taken: and told which is the first" "$err_text" "$taken: process $process is writing it"
 	status "$taken: with --force too" 73 train "$taken" --force train.arrows
@@ -231,8 +244,9 @@ done
 # A request to save while the input makes it wait is served, and the wait goes on.
 train-step "${options[@]}" --save-steps 0 --out waiting2 --max-steps 16 input > lines 2> err &
 process=$!
-exec 4< lines 5> input # train-step has started
-kill -USR1 $process    # before the first step: remembered
+exec 4< lines
+open_input
+kill -USR1 $process # before the first step: remembered
 cat cut.arrows >&5
 for _ in $(seq 15); do read -r line <&4; done
 kill -USR1 $process

