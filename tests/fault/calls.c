@@ -14,6 +14,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -80,13 +81,14 @@ extern void *__libc_calloc(size_t, size_t);
 extern void *__libc_realloc(void *, size_t);
 extern void *__libc_memalign(size_t, size_t);
 
+/* Asked at every allocation: dladdr() would look for the name of the caller's function too, among all that a library has. */
 static bool is_counted(const void *caller) {
 	static const char *const others[] = { "/libdnnl.", "/libopenblas", "/libgomp.", "/libgfortran.", "/libstdc++.", "/ld-linux" };
-	Dl_info info;
-	if (dladdr(caller, &info) == 0 || info.dli_fname == NULL)
+	struct dl_find_object object;
+	if (_dl_find_object((void *)(uintptr_t)caller, &object) != 0)
 		return false; /* code that was generated */
 	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-		if (strstr(info.dli_fname, others[i]) != NULL)
+		if (strstr(object.dlfo_link_map->l_name, others[i]) != NULL)
 			return false;
 	return true;
 }
