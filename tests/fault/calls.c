@@ -3,17 +3,21 @@
  * Calls of the kind FAULT_CALL are counted, from 1; number FAULT_AT fails, and with FAULT_ON each one after it too. When
  * the program ends by exit(), FAULT_LOG gets a line with the number of calls. The kinds, and the error that each gives:
  *
- *     malloc  every function that allocates: ENOMEM     open    open a file: EMFILE
- *     read    read and pread: EIO                       mmap    ENOMEM
- *     write   write, writev and pwrite, but for those   fsync   EIO
- *             to standard error: ENOSPC                 rename  EACCES
+ *     malloc  every function that allocates: ENOMEM     open    open a file or a pipe: EMFILE
+ *     read    read and pread: EIO                       folder  read a folder, or walk through it: EIO
+ *     write   write, writev and pwrite, but for those   stat    ask for a file's kind, size or rights: EIO
+ *             to standard error: ENOSPC                 seek    lseek and ftruncate: EIO
+ *     close   close, after closing: EIO                 mmap    ENOMEM
+ *     rename  rename and mkdir: EACCES                  fsync   EIO
  *     thread  pthread_create: EAGAIN
  *
  * Memory for the libraries that compute, and for those that they bring along, does not count: they crash without it, so the
  * tools ask for it beforehand (common/math/matrix.c; tests/fault/memory.t). */
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <link.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -23,7 +27,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -153,6 +159,31 @@ FILE *fopen(const char *path, const char *mode) {
 	return fails("open", EMFILE) ? NULL : real_fopen(path, mode);
 }
 
+int pipe2(int descriptors[2], int flags) {
+	REAL(pipe2);
+	return fails("open", EMFILE) ? -1 : real_pipe2(descriptors, flags);
+}
+
+int pipe(int descriptors[2]) {
+	return pipe2(descriptors, 0);
+}
+
+int eventfd(unsigned count, int flags) {
+	REAL(eventfd);
+	return fails("open", EMFILE) ? -1 : real_eventfd(count, flags);
+}
+
+int mkstemp(char *path) {
+	REAL(mkstemp);
+	return fails("open", EMFILE) ? -1 : real_mkstemp(path);
+}
+
+int close(int descriptor) {
+	REAL(close);
+	int result = real_close(descriptor);
+	return fails("close", EIO) ? -1 : result;
+}
+
 ssize_t read(int descriptor, void *bytes, size_t length) {
 	REAL(read);
 	return fails("read", EIO) ? -1 : real_read(descriptor, bytes, length);
@@ -216,6 +247,64 @@ int rename(const char *from, const char *to) {
 int renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned flags) {
 	REAL(renameat2);
 	return fails("rename", EACCES) ? -1 : real_renameat2(from_folder, from, to_folder, to, flags);
+}
+
+int mkdir(const char *path, mode_t mode) {
+	REAL(mkdir);
+	return fails("rename", EACCES) ? -1 : real_mkdir(path, mode);
+}
+
+off_t lseek(int descriptor, off_t offset, int from) {
+	REAL(lseek);
+	return fails("seek", EIO) ? -1 : real_lseek(descriptor, offset, from);
+}
+
+int ftruncate(int descriptor, off_t length) {
+	REAL(ftruncate);
+	return fails("seek", EIO) ? -1 : real_ftruncate(descriptor, length);
+}
+
+/* ---- folders, and what is known of files ---------------------------------------------------------------- */
+
+DIR *opendir(const char *path) {
+	REAL(opendir);
+	return fails("folder", EIO) ? NULL : real_opendir(path);
+}
+
+struct dirent *readdir(DIR *folder) {
+	REAL(readdir);
+	return fails("folder", EIO) ? NULL : real_readdir(folder);
+}
+
+int scandir(const char *path, struct dirent ***entries, int (*wanted)(const struct dirent *),
+	int (*compare)(const struct dirent **, const struct dirent **)) {
+	REAL(scandir);
+	return fails("folder", EIO) ? -1 : real_scandir(path, entries, wanted, compare);
+}
+
+int nftw(const char *path, int (*visit)(const char *, const struct stat *, int, struct FTW *), int descriptors, int flags) {
+	REAL(nftw);
+	return fails("folder", EIO) ? -1 : real_nftw(path, visit, descriptors, flags);
+}
+
+int stat(const char *path, struct stat *status) {
+	REAL(stat);
+	return fails("stat", EIO) ? -1 : real_stat(path, status);
+}
+
+int lstat(const char *path, struct stat *status) {
+	REAL(lstat);
+	return fails("stat", EIO) ? -1 : real_lstat(path, status);
+}
+
+int fstat(int descriptor, struct stat *status) {
+	REAL(fstat);
+	return fails("stat", EIO) ? -1 : real_fstat(descriptor, status);
+}
+
+int access(const char *path, int rights) {
+	REAL(access);
+	return fails("stat", EIO) ? -1 : real_access(path, rights);
 }
 
 /* ---- threads ------------------------------------------------------------------------------------------- */

@@ -59,11 +59,15 @@ is 'every tool is tried' "$(commands | awk '{ print $1 }' | sort)" "$(basename -
 
 # ---- one case ------------------------------------------------------------------------------------------
 
-# run KIND NUMBER ON COMMAND...: in an empty folder; leaves its status in `got`.
+# run KIND NUMBER ON COMMAND...: in an empty folder; leaves its status in `got`. It and what judges it start few processes,
+# since there are tens of thousands of cases.
+shopt -s nullglob dotglob
 run() {
-	local kind=$1 number=$2 on=$3
+	local kind=$1 number=$2 on=$3 left
 	shift 3
-	cd "$scratch" && rm -rf case && mkdir case && cd case || exit 1
+	left=(case/*)
+	if [ ${#left[@]} != 0 ] || [ ! -d case ]; then rm -rf case && mkdir case; fi
+	cd case || exit 1
 	got=0
 	timeout 20 env LD_PRELOAD="$calls" FAULT_CALL="$kind" FAULT_AT="$number" ${on:+FAULT_ON=1} FAULT_LOG=../count TMPDIR=. \
 		"$@" > ../out 2> ../err < /dev/null || got=$?
@@ -72,27 +76,33 @@ run() {
 
 # What a model's report says of time differs from run to run.
 same_files() { # FOLDER FOLDER
-	diff -r -x report.json -x 'metrics*' -x 'state*' "$1" "$2" > /dev/null 2>&1
+	diff -r -x report.json -x 'metrics*' "$1" "$2" > /dev/null 2>&1
 }
 
-# judge TOOL: prints what is wrong with the case, if anything.
+# judge TOOL: adds what is wrong with the case, if anything, to `wrong`.
 judge() {
-	local lines=1 # training says beside the error what it has saved, or why it could not
-	case $1 in *-step) lines=2 ;; esac
+	local lines most=1 line files # training says beside the error what it has saved, or why it could not
+	case $1 in *-step) most=2 ;; esac
 	case $got in
-	0) same_output && same_files case whole || echo "success, and another output" ;;
+	0) same_output && same_files case whole || wrong+='success, and another output; ' ;;
 	65 | 66 | 69 | 71 | 73 | 74)
-		[ "$(grep -c "^$1: " err)" = "$(wc -l < err)" ] && [ "$(wc -l < err)" -ge 1 ] && [ "$(wc -l < err)" -le "$lines" ] || echo "$got and: $(head -n 3 err | tr '\n' '|')"
-		[ -z "$(ls -A case | grep unfinished)" ] || echo "$got, and left: $(ls -A case)"
-		[ ! -e case/test.arrows ] || cmp -s case/test.arrows whole/test.arrows || echo "$got, half a file"
+		mapfile -t lines < err
+		[ ${#lines[@]} -ge 1 ] && [ ${#lines[@]} -le $most ] || wrong+="$got and ${#lines[@]} lines: ${lines[*]:0:3}; "
+		for line in "${lines[@]}"; do [[ $line == "$1: "* ]] || wrong+="$got and: $line; "; done
+		files=(case/*unfinished* case/*/*unfinished*)
+		[ ${#files[@]} = 0 ] || wrong+="$got, and left: ${files[*]}; "
+		[ ! -e case/test.arrows ] || cmp -s case/test.arrows whole/test.arrows || wrong+="$got, half a file; "
 		case $1 in
-		wordpiece-train) [ ! -s out ] || cmp -s out whole.out || echo "$got, half a vocabulary" ;;
-		model-init) [ ! -e case/new ] || same_files case whole || echo "$got, half a folder" ;;
+		wordpiece-train) [ ! -s out ] || cmp -s out whole.out || wrong+="$got, half a vocabulary; " ;;
+		model-init) [ ! -e case/new ] || same_files case whole || wrong+="$got, half a folder; " ;;
 		esac
-		[ "$(head -c 4 out | od -An -tx4)" != ' ffffffff' ] || ! rec-dump out > /dev/null 2>&1 || cmp -s out whole.out ||
-			echo "$got, and records that pass for whole"
+		[ ! -s out ] || [ "$(head -c 4 out | od -An -tx4)" != ' ffffffff' ] || ! rec-dump out > /dev/null 2>&1 ||
+			cmp -s out whole.out || wrong+="$got, and records that pass for whole; "
 		;;
-	*) echo "ended with $got: $(head -n 2 err | tr '\n' '|')" ;;
+	*)
+		mapfile -t lines < err
+		wrong+="ended with $got: ${lines[*]:0:2}; "
+		;;
 	esac
 }
 same_output() {
@@ -107,10 +117,10 @@ same_output() {
 RANDOM=${SEED:-42}
 cases=0
 try() { # KIND NUMBER ON
-	local wrong
+	local wrong=
 	run "$1" "$2" "$3" "${words[@]}"
 	cases=$((cases + 1))
-	wrong=$(judge "$tool" | tr '\n' ';')
+	judge "$tool"
 	[ -z "$wrong" ] || found+="$1 $2${3:+ and on}: $wrong "
 }
 samples() { # KIND TOTAL
@@ -129,7 +139,7 @@ while read -r -a words; do
 	run none 0 '' "${words[@]}"
 	is "$tool without a fault" "$got $(cat err)" '0 '
 	rm -rf whole && mv case whole && mv out whole.out
-	for kind in malloc read write open mmap fsync rename thread; do
+	for kind in malloc read write open close folder stat seek mmap fsync rename thread; do
 		run $kind 0 '' "${words[@]}"
 		total=$(cat count)
 		[ -n "$total" ] || found+="$kind: calls were not counted "
