@@ -16,7 +16,7 @@ fi
 model=$fixtures/train/distilbert
 bert=$fixtures/train/bert
 head -n 3 "$model/train.jsonl" | sed 's/}$/, "epoch": 1}/' | rec-load --type masked > masked.arrows
-for i in 1 2 3 4 5 6; do echo "{\"text\": \"a film of number $i\", \"label\": $((i % 2)), \"name\": \"$i\"}"; done > lines.jsonl
+for i in 1 2 3 4 5 6; do echo "{\"text\": \"a film of number $i, été\", \"label\": $((i % 2)), \"name\": \"$i\"}"; done > lines.jsonl
 gzip -k lines.jsonl
 rec-load --type text lines.jsonl > text.arrows
 wordpiece-train --vocab-size 60 text.arrows > vocab.txt
@@ -53,7 +53,7 @@ wordpiece --threads 2 --vocab ../vocab.txt ../text.arrows
 wordpiece --threads 2 --model $fixtures/hub/bert-base-cased ../text.arrows
 group-texts --chunk-size 4 ../tokens.arrows
 select-records --sample 2 ../tokens.arrows
-select-records --label pos --match n.*[2-5]$ ../text.arrows
+select-records --label pos --match n.*[2-5],[[:blank:]].t.$ ../text.arrows
 shuffle-records --epochs 2 --memory 100 ../chunks.arrows
 split-records --test-size 2 --test-out test.arrows ../tokens.arrows
 split-records --test-size 2 --stratify label --test-out test.arrows ../tokens.arrows
