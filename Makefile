@@ -167,6 +167,16 @@ flags_kernels_avx512 = -O3 -mavx512f -mavx512vl -mavx512bw -mavx512dq -mavx2 -mf
 flags_kernels_avx512_bf16 = $(flags_kernels_avx512) -mavx512bf16
 endif
 
+# What gcc's analyzer gets wrong. It does not know vectors: neither that a loop over the lanes sets each of them, nor how wide
+# a lane is. It does not see that a model has the tensors of each of its layers, and that layers were read where some are
+# counted.
+ifdef ANALYZE
+$(foreach set,portable avx2 avx512 neon,$(eval flags_kernels_$(set) += -Wno-analyzer-use-of-uninitialized-value \
+	-Wno-analyzer-shift-count-overflow))
+flags_parameters = -Wno-analyzer-null-dereference
+flags_model-init = -Wno-analyzer-null-dereference
+endif
+
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 

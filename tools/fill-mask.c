@@ -273,6 +273,9 @@ static void compute(struct filler *filler, const char *text, size_t length, cons
 	const struct examples one = { .B = 1, .starts = starts, .input_ids = encoding->input_ids,
 		.positions = filler->places, .label_starts = label_starts, .labelled = filler->positions };
 	network_logits(filler->network, &one, filler->logits);
+	size_t answers = filler->masks * filler->config->vocab_size;
+	if (find_not_finite(filler->logits, answers) < answers)
+		die(EX_DATAERR, "%s: the scores are not finite (the model's weights are damaged)", model);
 }
 
 /* The text with one mask filled. Special tokens are omitted if there are no other masks, as in the pipeline. free()

@@ -16,6 +16,7 @@
 #include "base/bytes.h"
 #include "base/clean.h"
 #include "base/files.h"
+#include "base/json_file.h"
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "cli/cli.h"
@@ -416,13 +417,16 @@ static void print_info(const struct reader *reader, int64_t records) {
 	const struct schema *schema = reader_schema(reader);
 	json_t *columns = json_array(), *metadata = json_object();
 	for (size_t i = 0; i < schema->count; i++) {
+		const char *name = schema->fields[i].name;
 		char *type = type_text(&schema->fields[i]);
-		json_array_append_new(columns, json_pack("{s:s*, s:s*}", "name", schema->fields[i].name, "type", type));
+		json_array_append_new(columns, json_pack("{s:o, s:s*}", "name", json_text(name, strlen(name)), "type", type));
 		free(type);
 	}
 	for (size_t i = 0; i < schema->metadata.count; i++) {
 		const struct key_value *pair = &schema->metadata.pairs[i];
-		json_object_set_new(metadata, pair->key, json_stringn(pair->value, pair->value_length));
+		json_t *key = json_text(pair->key, strlen(pair->key));
+		json_object_set_new(metadata, json_string_value(key), json_text(pair->value, pair->value_length));
+		json_decref(key);
 	}
 	char *cloze = stream_info_format(reader_info(reader));
 	json_t *info = json_pack("{s:o, s:o*, s:o, s:o}", "columns", columns, "records",

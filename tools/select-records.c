@@ -2,6 +2,7 @@
  *
  * Records flow from the reader through the two tests to the output. Only a sample is held: its records wait in a heap
  * until the input has ended. */
+#include <errno.h>
 #include <inttypes.h>
 #include <locale.h>
 #include <regex.h>
@@ -74,8 +75,12 @@ static void parse_match(struct filter *filter, const struct reader *in) {
 	char reason[200];
 	struct failure failure;
 	filter->text_column = check(reader_find_text(in, "text", &failure), &failure);
-	setlocale(LC_CTYPE, "C.UTF-8"); /* so that `.` and [é] are characters, not bytes */
+	errno = 0;
+	if (setlocale(LC_CTYPE, "C.UTF-8") == NULL) /* by which `.` and [é] are characters, not bytes */
+		die(errno == ENOMEM ? EX_OSERR : EX_UNAVAILABLE, "--match: no locale C.UTF-8: %s", strerror(errno));
 	int error = regcomp(&filter->regex, match, REG_EXTENDED | REG_NOSUB);
+	if (error == REG_ESPACE || errno == ENOMEM) /* glibc goes on without the locale's tables where it cannot load them */
+		die(EX_OSERR, "--match: not enough memory for %s", match);
 	if (error != 0) {
 		regerror(error, &filter->regex, reason, sizeof reason);
 		die(EX_USAGE, "--match: %s: %s", match, reason);
@@ -90,21 +95,29 @@ static bool has_label(const struct filter *filter, const struct batch *batch, in
 	return false;
 }
 
+/* Without memory, glibc's regexec() returns that nothing matches, or never (in transit_state_mb() of its source). So
+ * what it will need is asked for beforehand, and errno tells of what fails all the same. */
+static bool matches_text(const regex_t *regex, const char *text, size_t length) {
+	const size_t tables = 4 << 20, each_byte = 64;
+	/* with REG_STARTEND the bounds are given, so that a NUL in the text ends nothing */
+	regmatch_t bounds = { .rm_so = 0, .rm_eo = (regoff_t)length };
+	free(grow(NULL, tables + each_byte * length, 1));
+	errno = 0;
+	int error = regexec(regex, text, 1, &bounds, REG_STARTEND);
+	if (error == REG_ESPACE || errno == ENOMEM)
+		die(EX_OSERR, "--match: not enough memory to match a text of %zu bytes", length);
+	return error == 0;
+}
+
 /* A null text matches nothing. */
 static bool matches(struct filter *filter, const struct batch *batch, int64_t row) {
 	const struct column *column = &batch->columns[filter->text_column];
 	size_t length;
 	const char *text = column_bytes(column, row, &length);
-	/* with REG_STARTEND the bounds are given, so that a NUL in the text ends nothing */
-	regmatch_t bounds = { .rm_so = 0, .rm_eo = (regoff_t)length };
 	filter->text.size = 0;
 	bytes_append(&filter->text, text, length);
 	bytes_append(&filter->text, "", 1);
-	int error = column_is_null(column, row) ? REG_NOMATCH
-		: regexec(&filter->regex, bytes_text(&filter->text), 1, &bounds, REG_STARTEND);
-	if (error == REG_ESPACE)
-		die(EX_OSERR, "--match: not enough memory to match a text of %zu bytes", length);
-	return error == 0;
+	return !column_is_null(column, row) && matches_text(&filter->regex, bytes_text(&filter->text), length);
 }
 
 static bool passes(struct filter *filter, const struct batch *batch, int64_t row) {

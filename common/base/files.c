@@ -1,6 +1,7 @@
 /* files: reads and writes whole files, and checks each write to the last byte. */
 #include "base/files.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -139,6 +140,36 @@ bool file_exists(const char *folder, const char *name) {
 	bool missing = lstat(path, &status) < 0 && errno == ENOENT;
 	free(path);
 	return !missing;
+}
+
+static int is_entry(const struct dirent *entry) {
+	return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+}
+
+static int by_bytes(const struct dirent **left, const struct dirent **right) {
+	return strcmp((*left)->d_name, (*right)->d_name);
+}
+
+char **list_folder(const char *folder, struct failure *failure) {
+	struct dirent **entries;
+	int count = scandir(folder, &entries, is_entry, by_bytes);
+	if (count < 0) {
+		fail(failure, open_status(errno), "%s: %s", folder, strerror(errno));
+		return NULL;
+	}
+	char **names = allocate((size_t)count + 1, sizeof *names);
+	for (int i = 0; i < count; i++) {
+		names[i] = copy_text(entries[i]->d_name);
+		free(entries[i]);
+	}
+	free(entries);
+	return names;
+}
+
+void free_names(char **names) {
+	for (char **name = names; name != NULL && *name != NULL; name++)
+		free(*name);
+	free(names);
 }
 
 int create_file(const char *path, struct failure *failure) {

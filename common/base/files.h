@@ -31,6 +31,12 @@ int refuse_mistaken_file(const char *path, const void *bytes, size_t length, str
  * read counts as there, so that opening it reports the error. A symbolic link counts even if its target is missing. */
 bool file_exists(const char *folder, const char *name);
 
+/* Lists the folder: the names of its entries but "." and "..", in the order of their bytes, with a NULL at the end;
+ * free_names() releases them. A folder of which a part cannot be read is not listed. NULL: 66, 71, 74. */
+char **list_folder(const char *folder, struct failure *failure);
+/* Releases what list_folder() returned; NULL is ignored. */
+void free_names(char **names);
+
 /* Creates a file, or empties an existing one. Returns its descriptor; -1: 73. */
 int create_file(const char *path, struct failure *failure);
 /* Closes what create_file() opened. -1: 74. */

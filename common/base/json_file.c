@@ -107,6 +107,19 @@ int json_file_find(const char *folder, const char *file, size_t limit, json_t **
 	return *object == NULL ? -1 : 0;
 }
 
+json_t *json_text(const char *text, size_t length) {
+	json_t *json = json_stringn(text, length);
+	if (json != NULL)
+		return json;
+	char *ascii = copy_bytes(text, length);
+	for (size_t i = 0; i < length; i++)
+		if ((unsigned char)ascii[i] >= 0x80)
+			ascii[i] = '?';
+	json = json_stringn(ascii, length);
+	free(ascii);
+	return json;
+}
+
 uint32_t json_crc(const json_t *value) {
 	char *text = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
 	uint32_t crc = crc32_extend(0, text, strlen(text));

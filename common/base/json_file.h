@@ -30,6 +30,10 @@ int json_file_find(const char *folder, const char *file, size_t limit, json_t **
 /* Parses a text that holds an object; `name` says in messages where the text comes from. NULL: 65. */
 json_t *json_object_parse(const char *text, size_t length, const char *name, struct failure *failure);
 
+/* The text as a JSON string, which the caller owns. JSON cannot hold bytes that are not UTF-8: in a text with such bytes
+ * every byte that is not ASCII becomes '?'. */
+json_t *json_text(const char *text, size_t length);
+
 /* The CRC-32 of a value's compact text with sorted members, which does not depend on the layout of the file. */
 uint32_t json_crc(const json_t *value);
 

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/crc.h"
+#include "base/files.h"
 #include "base/memory.h"
 
 struct staged {
@@ -186,10 +187,12 @@ int lock_folder(const char *path, struct failure *failure) {
 
 /* ---- beginning ----------------------------------------------------------------------------------------- */
 
+/* What cannot be looked at counts as there. */
 static bool is_still_at(int descriptor, const char *path) {
 	struct stat opened, named;
-	return fstat(descriptor, &opened) == 0 && lstat(path, &named) == 0 && opened.st_ino == named.st_ino
-		&& opened.st_dev == named.st_dev;
+	if (fstat(descriptor, &opened) < 0 || lstat(path, &named) < 0)
+		return errno != ENOENT;
+	return opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
 }
 
 static int open_beside(const struct staged *staged) {
@@ -207,7 +210,7 @@ static int open_beside(const struct staged *staged) {
 	return descriptor;
 }
 
-/* Creates the temporary file or folder and locks it. One that a killed program left there is emptied and used. */
+/* Creates the temporary file or folder and locks it: one that a killed program left there is used. */
 static int create_beside(struct staged *staged, struct failure *failure) {
 	do {
 		if (staged->descriptor >= 0)
@@ -218,18 +221,29 @@ static int create_beside(struct staged *staged, struct failure *failure) {
 		if (take_lock(staged->descriptor, staged->target, failure) < 0)
 			return -1;
 	} while (!is_still_at(staged->descriptor, staged->path));
-	if (staged->folder)
-		remove_entries(staged->descriptor);
-	else if (ftruncate(staged->descriptor, 0) < 0)
-		return fail(failure, EX_CANTCREAT, "%s: %s", staged->target, strerror(errno));
 	return 0;
 }
 
-/* Gives the content the mode of the target that it replaces, and the bits `besides`. */
-static void keep_mode(const struct staged *staged, mode_t besides) {
+/* Gives the content the mode of the target that it replaces, and the bits `besides`; a file system without modes refuses
+ * that. -1: the mode is not known. */
+static int keep_mode(const struct staged *staged, mode_t besides) {
 	struct stat status;
-	if (!staged->direct && (!staged->folder || staged->replace) && stat(staged->target, &status) == 0)
-		fchmod(staged->descriptor, (status.st_mode & 07777) | besides);
+	if (staged->direct || (staged->folder && !staged->replace))
+		return 0;
+	if (stat(staged->target, &status) < 0)
+		return errno == ENOENT ? 0 : -1;
+	fchmod(staged->descriptor, (status.st_mode & 07777) | besides);
+	return 0;
+}
+
+/* Empties what a killed program left, and gives it its mode. */
+static int prepare_content(const struct staged *staged, struct failure *failure) {
+	if (staged->folder)
+		remove_entries(staged->descriptor);
+	if ((!staged->folder && !staged->direct && ftruncate(staged->descriptor, 0) < 0)
+			|| keep_mode(staged, staged->folder ? S_IRWXU : 0) < 0)
+		return fail(failure, EX_CANTCREAT, "%s: %s", staged->target, strerror(errno));
+	return 0;
 }
 
 static void release(struct staged *staged) {
@@ -253,18 +267,25 @@ static struct staged *begin(struct staged begun, struct failure *failure) {
 	if (result == 0) {
 		staged->next = unfinished;
 		unfinished = staged;
-		keep_mode(staged, staged->folder ? S_IRWXU : 0);
+	} else {
+		release(staged);
+		staged = NULL;
+	}
+	if (staged != NULL && prepare_content(staged, failure) < 0) {
+		staged_discard(staged);
+		staged = NULL;
 	}
 	pthread_mutex_unlock(&lock);
-	if (result == 0)
-		return staged;
-	release(staged);
-	return NULL;
+	return staged;
 }
 
 struct staged *staged_file(const char *path, struct failure *failure) {
 	struct stat status;
 	bool exists = stat(path, &status) == 0;
+	if (!exists && errno != ENOENT) {
+		fail(failure, EX_CANTCREAT, "%s: %s", path, strerror(errno));
+		return NULL;
+	}
 	struct staged staged = { .descriptor = -1, .target_lock = -1, .direct = exists && !S_ISREG(status.st_mode) };
 	if (staged.direct) {
 		staged.descriptor = open(path, O_WRONLY | O_CLOEXEC);
@@ -272,11 +293,13 @@ struct staged *staged_file(const char *path, struct failure *failure) {
 			fail(failure, EX_CANTCREAT, "%s: %s", path, strerror(errno));
 			return NULL;
 		}
-	} else if (exists) {
-		staged.target = realpath(path, NULL); /* a symbolic link stays: the file that it names is replaced */
 	}
-	if (staged.target == NULL)
-		staged.target = copy_text(path);
+	/* A symbolic link stays: the file that it names is replaced. */
+	staged.target = exists && !staged.direct ? realpath(path, NULL) : copy_text(path);
+	if (staged.target == NULL) {
+		fail(failure, EX_CANTCREAT, "%s: %s", path, strerror(errno));
+		return NULL;
+	}
 	staged.path = staged.direct ? copy_text(path) : name_beside(staged.target);
 	return begin(staged, failure);
 }
@@ -289,7 +312,7 @@ static int check_target(struct staged *staged, struct failure *failure) {
 	if (*name == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return fail(failure, EX_CANTCREAT, "%s: is not a name for a new folder (give another name)", target);
 	if (stat(target, &status) < 0)
-		return 0;
+		return errno == ENOENT ? 0 : fail(failure, EX_CANTCREAT, "%s: %s", target, strerror(errno));
 	if (!staged->replace)
 		return fail(failure, EX_CANTCREAT, "%s: exists already (remove it, give another name, or give --force)",
 			target);
@@ -399,7 +422,8 @@ static int put_into_place(struct staged *staged) {
 	struct stat status;
 	if (staged->direct)
 		return 0;
-	keep_mode(staged, 0);
+	if (keep_mode(staged, 0) < 0)
+		return -1;
 	if (staged->replace && stat(staged->target, &status) == 0 && S_ISDIR(status.st_mode))
 		return replace_folder(staged);
 	if (rename(staged->path, staged->target) < 0)
@@ -443,30 +467,34 @@ int staged_commit(struct staged *staged, struct failure *failure) {
 	return result;
 }
 
-/* Renames every file but `last` into the folder; with `only`, renames `last` alone. */
-static int move_files(const struct staged *staged, const char *folder, const char *last, bool only) {
-	DIR *entries = opendir(staged->path);
-	int result = entries == NULL ? -1 : 0;
-	for (struct dirent *entry; result == 0 && (entry = readdir(entries)) != NULL;) {
-		if (entry->d_name[0] == '.' || (strcmp(entry->d_name, last) == 0) != only)
+/* Renames every named file but `last` into the folder; with `only`, renames `last` alone. */
+static int move_files(const struct staged *staged, char **names, const char *folder, const char *last, bool only) {
+	int result = 0;
+	for (char **name = names; result == 0 && *name != NULL; name++) {
+		if (**name == '.' || (strcmp(*name, last) == 0) != only)
 			continue;
-		char *from = format_text("%s/%s", staged->path, entry->d_name);
-		char *to = format_text("%s/%s", folder, entry->d_name);
+		char *from = format_text("%s/%s", staged->path, *name);
+		char *to = format_text("%s/%s", folder, *name);
 		result = rename(from, to);
 		free(from);
 		free(to);
 	}
-	if (entries != NULL)
-		closedir(entries);
 	return result < 0 ? -1 : sync_path(folder);
 }
 
 int staged_merge(struct staged *staged, const char *folder, const char *last, struct failure *failure) {
-	if (sync_content(staged) != 0 || sync_parent(staged->path) < 0 || move_files(staged, folder, last, false) < 0
-			|| move_files(staged, folder, last, true) < 0)
-		return fail_to_commit(staged, failure);
-	staged_discard(staged);
-	return 0;
+	char **names = list_folder(staged->path, failure);
+	if (names == NULL) {
+		staged_discard(staged);
+		return -1;
+	}
+	int result = sync_content(staged) != 0 || sync_parent(staged->path) < 0
+			|| move_files(staged, names, folder, last, false) < 0 || move_files(staged, names, folder, last, true) < 0
+		? fail_to_commit(staged, failure) : 0;
+	free_names(names);
+	if (result == 0)
+		staged_discard(staged);
+	return result;
 }
 
 /* ---- what was left behind ------------------------------------------------------------------------------ */
@@ -481,17 +509,17 @@ static void remove_if_left(const char *path) {
 }
 
 size_t remove_left_behind(const char *folder, const char *target) {
+	struct failure unlisted;
 	size_t found = 0;
-	DIR *entries = opendir(folder);
-	for (struct dirent *entry; entries != NULL && (entry = readdir(entries)) != NULL;) {
-		if (!is_unfinished(entry->d_name, target))
+	char **names = list_folder(folder, &unlisted);
+	for (char **name = names; name != NULL && *name != NULL; name++) {
+		if (!is_unfinished(*name, target))
 			continue;
-		char *path = format_text("%s/%s", folder, entry->d_name);
+		char *path = format_text("%s/%s", folder, *name);
 		remove_if_left(path);
 		free(path);
 		found++;
 	}
-	if (entries != NULL)
-		closedir(entries);
+	free_names(names);
 	return found;
 }

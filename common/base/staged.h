@@ -60,7 +60,7 @@ void remove_unfinished(void);
 void remove_tree(const char *path);
 
 /* Removes the unfinished folders in `folder` that no running program has locked: those of `target`, or all for NULL.
- * Returns how many unfinished folders there were. */
+ * Returns how many unfinished folders there were; a folder that cannot be read has none. */
 size_t remove_left_behind(const char *folder, const char *target);
 
 #endif

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/json_file.h"
 #include "base/launcher.h"
 #include "base/memory.h"
 #include "base/staged.h"
@@ -38,21 +39,6 @@ const char *program_version(void) {
 	return CLOZE_VERSION;
 }
 
-/* The argument as a JSON string. JSON cannot hold bytes that are not UTF-8: in such an argument every byte that is not
- * ASCII becomes '?'. */
-static json_t *argument_json(const char *argument) {
-	json_t *json = json_string(argument);
-	if (json != NULL)
-		return json;
-	char *ascii = copy_text(argument);
-	for (char *c = ascii; *c; c++)
-		if ((unsigned char)*c >= 0x80)
-			*c = '?';
-	json = json_string(ascii);
-	free(ascii);
-	return json;
-}
-
 json_t *program_arguments(void) {
 	json_t *arguments = json_array();
 	for (size_t i = 0; i < command.count; i++) {
@@ -62,12 +48,12 @@ json_t *program_arguments(void) {
 		char *name = format_text("--%s", option->name), *value = option_text(option);
 		json_array_append_new(arguments, json_string(name));
 		if (option->kind != OPTION_KIND_FLAG && value != NULL)
-			json_array_append_new(arguments, argument_json(value));
+			json_array_append_new(arguments, json_text(value, strlen(value)));
 		free(name);
 		free(value);
 	}
 	for (char **operand = command.operands; operand != NULL && *operand != NULL; operand++)
-		json_array_append_new(arguments, argument_json(*operand));
+		json_array_append_new(arguments, json_text(*operand, strlen(*operand)));
 	return arguments;
 }
 

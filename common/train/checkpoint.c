@@ -3,7 +3,6 @@
  * of several checkpoints is loaded. */
 #include "train/checkpoint.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -53,55 +52,51 @@ static int compare_steps(const void *left, const void *right) {
 
 struct steps { int64_t *values; size_t count; };
 
-/* The checkpoints in the folder, in ascending order. */
-static struct steps list_steps(const char *path) {
-	struct steps steps = { 0 };
-	DIR *folder = opendir(path);
+/* Lists the checkpoints in the folder, in ascending order; free() releases steps->values. -1: 66, 71, 74. */
+static int list_steps(const char *path, struct steps *steps, struct failure *failure) {
+	char **names = list_folder(path, failure);
 	const char *rest;
-	for (struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
-		int64_t step = checkpoint_step(entry->d_name, &rest);
+	*steps = (struct steps){ 0 };
+	for (char **name = names; name != NULL && *name != NULL; name++) {
+		int64_t step = checkpoint_step(*name, &rest);
 		if (step == 0 || *rest != '\0')
 			continue;
-		steps.values = grow(steps.values, steps.count + 1, sizeof *steps.values);
-		steps.values[steps.count++] = step;
+		steps->values = grow(steps->values, steps->count + 1, sizeof *steps->values);
+		steps->values[steps->count++] = step;
 	}
-	if (folder != NULL)
-		closedir(folder);
-	if (steps.count > 1)
-		qsort(steps.values, steps.count, sizeof *steps.values, compare_steps);
-	return steps;
+	free_names(names);
+	if (steps->count > 1)
+		qsort(steps->values, steps->count, sizeof *steps->values, compare_steps);
+	return names == NULL ? -1 : 0;
 }
 
 /* ---- the folder ---------------------------------------------------------------------------------------- */
 
-/* Whether the folder is not a run's: it holds files, but no checkpoint, no state and nothing unfinished. Removes what
- * is unfinished. */
-static bool is_strange(const char *path) {
-	bool ours = remove_left_behind(path, NULL) > 0, others = false;
-	DIR *folder = opendir(path);
-	for (struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
-		const char *rest;
-		if (strcmp(entry->d_name, state_file) == 0 || checkpoint_step(entry->d_name, &rest) > 0)
+/* Refuses a folder that is not a run's: it holds files, but no checkpoint, no state and nothing unfinished. Removes what
+ * is unfinished. -1: 66, 71, 73, 74. */
+static int check_is_ours(const char *path, struct failure *failure) {
+	bool ours = remove_left_behind(path, NULL) > 0;
+	char **names = list_folder(path, failure);
+	const char *rest;
+	if (names == NULL)
+		return -1;
+	bool empty = *names == NULL;
+	for (char **name = names; *name != NULL; name++)
+		if (strcmp(*name, state_file) == 0 || checkpoint_step(*name, &rest) > 0)
 			ours = true;
-		else if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			others = true;
-	}
-	if (folder != NULL)
-		closedir(folder);
-	return others && !ours;
+	free_names(names);
+	return empty || ours ? 0
+		: fail(failure, EX_CANTCREAT, "%s: not the folder of a run (choose another, or give --force to replace it)", path);
 }
 
-/* Takes an existing folder, in which the run is to go on. -1: 73. */
+/* Takes an existing folder, in which the run is to go on. -1: 66, 71, 73, 74. */
 static int enter_folder(struct run_folder *folder, struct failure *failure) {
 	folder->lock = lock_folder(folder->path, failure);
 	if (folder->lock < 0)
 		return -1;
 	if (access(folder->path, W_OK | X_OK) < 0)
 		return fail(failure, EX_CANTCREAT, "%s: %s", folder->path, strerror(errno));
-	if (is_strange(folder->path))
-		return fail(failure, EX_CANTCREAT, "%s: not the folder of a run (choose another, or give --force to replace it)",
-			folder->path);
-	return 0;
+	return check_is_ours(folder->path, failure);
 }
 
 static int begin_folder(struct run_folder *folder, bool replace, struct failure *failure) {
@@ -126,7 +121,7 @@ struct run_folder *run_folder_open(const char *path, bool replace, bool resume, 
 	folder->lock = -1;
 	if (resume)
 		remove_begun(folder->path);
-	bool there = resume && access(path, F_OK) == 0;
+	bool there = resume && (access(path, F_OK) == 0 || errno != ENOENT);
 	if ((there ? enter_folder(folder, failure) : begin_folder(folder, replace, failure)) == 0)
 		return folder;
 	run_folder_close(folder);
@@ -173,21 +168,20 @@ static int file_crc(const char *path, uint32_t *crc, struct failure *failure) {
 
 /* Fills state->files with the CRC-32 of every file in the folder. */
 static int sum_files(const char *folder, struct run_state *state, struct failure *failure) {
-	DIR *entries = opendir(folder);
-	int result = entries == NULL ? fail(failure, EX_IOERR, "%s: %s", folder, strerror(errno)) : 0;
+	char **names = list_folder(folder, failure);
+	int result = names == NULL ? -1 : 0;
 	json_object_clear(state->files);
-	for (struct dirent *entry; result == 0 && (entry = readdir(entries)) != NULL;) {
-		if (entry->d_name[0] == '.')
+	for (char **name = names; result == 0 && *name != NULL; name++) {
+		if (**name == '.')
 			continue;
-		char *path = format_text("%s/%s", folder, entry->d_name);
+		char *path = format_text("%s/%s", folder, *name);
 		uint32_t crc;
 		result = file_crc(path, &crc, failure);
 		if (result == 0)
-			json_object_set_new(state->files, entry->d_name, json_integer(crc));
+			json_object_set_new(state->files, *name, json_integer(crc));
 		free(path);
 	}
-	if (entries != NULL)
-		closedir(entries);
+	free_names(names);
 	return result;
 }
 
@@ -212,13 +206,18 @@ void checkpoint_remove(const struct run_folder *folder, int64_t step) {
 }
 
 /* Removes the oldest checkpoints until `limit` are left, but neither the one just saved nor the best. Checkpoints of
- * later steps are damaged ones that were passed over, and are removed first. */
-static void remove_oldest(const struct run_folder *folder, int64_t limit, const struct run_state *state) {
-	struct steps steps = list_steps(folder->path);
+ * later steps are damaged ones that were passed over, and are removed first. -1: 66, 71, 74. */
+static int remove_oldest(const struct run_folder *folder, int64_t limit, const struct run_state *state,
+	struct failure *failure) {
+	struct steps steps;
+	if (limit == 0)
+		return 0;
+	if (list_steps(folder->path, &steps, failure) < 0)
+		return -1;
 	size_t left = steps.count, later = 0;
 	while (later < steps.count && steps.values[later] <= state->step)
 		later++;
-	for (size_t i = 0; i < steps.count && limit > 0 && left > (size_t)limit; i++) {
+	for (size_t i = 0; i < steps.count && left > (size_t)limit; i++) {
 		int64_t step = steps.values[(later + i) % steps.count];
 		if (step == state->step || step == state->best_step)
 			continue;
@@ -226,6 +225,7 @@ static void remove_oldest(const struct run_folder *folder, int64_t limit, const 
 		left--;
 	}
 	free(steps.values);
+	return 0;
 }
 
 int checkpoint_save(struct run_folder *folder, const struct saved_run *run, int64_t limit, struct failure *failure) {
@@ -246,9 +246,7 @@ int checkpoint_save(struct run_folder *folder, const struct saved_run *run, int6
 	free(path);
 	if (staged != NULL)
 		folder->staged = NULL;
-	if (result == 0)
-		remove_oldest(folder, limit, run->state);
-	return result;
+	return result == 0 ? remove_oldest(folder, limit, run->state, failure) : -1;
 }
 
 /* An existing folder may be the root of a file system, and nothing outside that can be renamed into it: its files are
@@ -383,12 +381,14 @@ int checkpoint_load_newest(const struct run_folder *folder, struct saved_run *ru
 	struct steps steps = { 0 };
 	struct run_state state;
 	int result = 0;
-	if (folder->staged == NULL)
-		steps = list_steps(folder->path);
+	if (folder->staged == NULL && list_steps(folder->path, &steps, failure) < 0)
+		return -1;
 	for (size_t i = steps.count; i-- > 0 && result <= 0;) {
 		char *path = checkpoint_path(folder->path, steps.values[i]);
 		result = read_checkpoint(path, &state, failure);
-		if (result < 0)
+		if (result < 0 && failure->status == EX_OSERR)
+			i = 0;
+		else if (result < 0)
 			warn(warnings, "passing over %s: %s", path, failure->text);
 		else if ((result = load(path, run, &state, failure)) < 0)
 			i = 0;

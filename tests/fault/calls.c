@@ -3,18 +3,25 @@
  * Calls of the kind FAULT_CALL are counted, from 1; number FAULT_AT fails, and with FAULT_ON each one after it too. When
  * the program ends by exit(), FAULT_LOG gets a line with the number of calls. The kinds, and the error that each gives:
  *
- *     malloc  every function that allocates: ENOMEM     open    open a file: EMFILE
- *     read    read and pread: EIO                       mmap    ENOMEM
- *     write   write, writev and pwrite, but for those   fsync   EIO
- *             to standard error: ENOSPC                 rename  EACCES
+ *     malloc  every function that allocates: ENOMEM     open    open a file or a pipe: EMFILE
+ *     read    read and pread: EIO                       folder  read a folder, or walk through it: EIO
+ *     write   write, writev and pwrite, but for those   stat    ask for a file's kind, size or rights: EIO
+ *             to standard error: ENOSPC                 seek    lseek and ftruncate: EIO
+ *     close   close, after closing: EIO                 mmap    ENOMEM
+ *     rename  rename and mkdir: EACCES                  fsync   EIO
  *     thread  pthread_create: EAGAIN
  *
  * Memory for the libraries that compute, and for those that they bring along, does not count: they crash without it, so the
- * tools ask for it beforehand (common/math/matrix.c; tests/fault/memory.t). */
+ * tools ask for it beforehand (common/math/matrix.c; tests/fault/memory.t). Nor does memory count in regexec() with
+ * FAULT_ON: glibc's then does not return (tools/select-records.c). */
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
+#include <link.h>
 #include <pthread.h>
+#include <regex.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -22,7 +29,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -80,18 +89,21 @@ extern void *__libc_calloc(size_t, size_t);
 extern void *__libc_realloc(void *, size_t);
 extern void *__libc_memalign(size_t, size_t);
 
+/* Asked at every allocation: dladdr() would look for the name of the caller's function too, among all that a library has. */
 static bool is_counted(const void *caller) {
 	static const char *const others[] = { "/libdnnl.", "/libopenblas", "/libgomp.", "/libgfortran.", "/libstdc++.", "/ld-linux" };
-	Dl_info info;
-	if (dladdr(caller, &info) == 0 || info.dli_fname == NULL)
+	struct dl_find_object object;
+	if (_dl_find_object((void *)(uintptr_t)caller, &object) != 0)
 		return false; /* code that was generated */
 	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-		if (strstr(info.dli_fname, others[i]) != NULL)
+		if (strstr(object.dlfo_link_map->l_name, others[i]) != NULL)
 			return false;
 	return true;
 }
 
-#define NO_MEMORY (call != NULL && *call == 'm' && call[1] == 'a' && is_counted(__builtin_return_address(0)) \
+static bool in_regexec;
+
+#define NO_MEMORY (call != NULL && *call == 'm' && call[1] == 'a' && !(in_regexec && on) && is_counted(__builtin_return_address(0)) \
 	&& fails("malloc", ENOMEM))
 
 void *malloc(size_t size) {
@@ -115,6 +127,15 @@ int posix_memalign(void **memory, size_t alignment, size_t size) {
 		return ENOMEM;
 	*memory = __libc_memalign(alignment, size);
 	return *memory == NULL ? ENOMEM : 0;
+}
+
+/* dlsym() finds the newest version of it, which is the one that takes REG_STARTEND. */
+int regexec(const regex_t *regex, const char *text, size_t count, regmatch_t matches[restrict count], int flags) {
+	REAL(regexec);
+	in_regexec = true;
+	int result = real_regexec(regex, text, count, matches, flags);
+	in_regexec = false;
+	return result;
 }
 
 void *mmap(void *address, size_t length, int protection, int flags, int descriptor, off_t offset) {
@@ -149,6 +170,31 @@ int openat(int folder, const char *path, int flags, ...) {
 FILE *fopen(const char *path, const char *mode) {
 	REAL(fopen);
 	return fails("open", EMFILE) ? NULL : real_fopen(path, mode);
+}
+
+int pipe2(int descriptors[2], int flags) {
+	REAL(pipe2);
+	return fails("open", EMFILE) ? -1 : real_pipe2(descriptors, flags);
+}
+
+int pipe(int descriptors[2]) {
+	return pipe2(descriptors, 0);
+}
+
+int eventfd(unsigned count, int flags) {
+	REAL(eventfd);
+	return fails("open", EMFILE) ? -1 : real_eventfd(count, flags);
+}
+
+int mkstemp(char *path) {
+	REAL(mkstemp);
+	return fails("open", EMFILE) ? -1 : real_mkstemp(path);
+}
+
+int close(int descriptor) {
+	REAL(close);
+	int result = real_close(descriptor);
+	return fails("close", EIO) ? -1 : result;
 }
 
 ssize_t read(int descriptor, void *bytes, size_t length) {
@@ -214,6 +260,64 @@ int rename(const char *from, const char *to) {
 int renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned flags) {
 	REAL(renameat2);
 	return fails("rename", EACCES) ? -1 : real_renameat2(from_folder, from, to_folder, to, flags);
+}
+
+int mkdir(const char *path, mode_t mode) {
+	REAL(mkdir);
+	return fails("rename", EACCES) ? -1 : real_mkdir(path, mode);
+}
+
+off_t lseek(int descriptor, off_t offset, int from) {
+	REAL(lseek);
+	return fails("seek", EIO) ? -1 : real_lseek(descriptor, offset, from);
+}
+
+int ftruncate(int descriptor, off_t length) {
+	REAL(ftruncate);
+	return fails("seek", EIO) ? -1 : real_ftruncate(descriptor, length);
+}
+
+/* ---- folders, and what is known of files ---------------------------------------------------------------- */
+
+DIR *opendir(const char *path) {
+	REAL(opendir);
+	return fails("folder", EIO) ? NULL : real_opendir(path);
+}
+
+struct dirent *readdir(DIR *folder) {
+	REAL(readdir);
+	return fails("folder", EIO) ? NULL : real_readdir(folder);
+}
+
+int scandir(const char *path, struct dirent ***entries, int (*wanted)(const struct dirent *),
+	int (*compare)(const struct dirent **, const struct dirent **)) {
+	REAL(scandir);
+	return fails("folder", EIO) ? -1 : real_scandir(path, entries, wanted, compare);
+}
+
+int nftw(const char *path, int (*visit)(const char *, const struct stat *, int, struct FTW *), int descriptors, int flags) {
+	REAL(nftw);
+	return fails("folder", EIO) ? -1 : real_nftw(path, visit, descriptors, flags);
+}
+
+int stat(const char *path, struct stat *status) {
+	REAL(stat);
+	return fails("stat", EIO) ? -1 : real_stat(path, status);
+}
+
+int lstat(const char *path, struct stat *status) {
+	REAL(lstat);
+	return fails("stat", EIO) ? -1 : real_lstat(path, status);
+}
+
+int fstat(int descriptor, struct stat *status) {
+	REAL(fstat);
+	return fails("stat", EIO) ? -1 : real_fstat(descriptor, status);
+}
+
+int access(const char *path, int rights) {
+	REAL(access);
+	return fails("stat", EIO) ? -1 : real_access(path, rights);
 }
 
 /* ---- threads ------------------------------------------------------------------------------------------- */

@@ -161,6 +161,15 @@ status 'a line that is too long' 65 fill-mask --model "$folder" < <(yes '[MASK]'
 like 'names the limit' "$err_text" 'line 1: 32 tokens.*max_position_embeddings is 24'
 status 'more than the vocabulary' 64 fill-mask --model "$folder" --top-k 91 < "$folder/lines.txt"
 like 'names the option' "$err_text" '--top-k'
+cp -r "$folder" "$scratch/large"
+# the last tensor's data become 2e38 each: products of them are infinite
+perl -0777 -pi -e 'my $n = 8 + unpack("Q<", $_); my ($from, $to) = /"distilbert.embeddings.LayerNorm.weight":[^\[]*\[[^\[]*\[(\d+), ?(\d+)/
+	or die "no such tensor"; substr($_, $n + $from, $to - $from) = pack("f<", 2e38) x (($to - $from) / 4)' "$scratch/large/model.safetensors"
+for format in '' --json; do
+	status "scores that are not finite $format" 65 fill-mask --model "$scratch/large" $format "$folder/lines.txt"
+	is 'are not printed' "$out_text" ''
+	like 'but told' "$err_text" 'the scores are not finite'
+done
 status 'no model' 64 fill-mask < "$folder/lines.txt"
 status 'a model without a tokenizer' 66 fill-mask --model "$fixtures/train/bert" < "$folder/lines.txt"
 status 'a file that is not there' 66 fill-mask --model "$folder" "$scratch/nowhere"

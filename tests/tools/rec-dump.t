@@ -38,6 +38,8 @@ is '--info tells the columns, and counts a file' "$(rec-dump --info "$stream" | 
 END
 )"
 
+is '--info shows a name that is not UTF-8' "$(LC_ALL=C sed 's/large_text/large\xfftext/' "$stream" |
+	rec-dump --info | jq -r '.columns[1].name')" 'large?text'
 is '--info does not count a pipe' "$(cat "$stream" | rec-dump --info | grep -c '"records"')" 0
 head -c -20 "$stream" > "$scratch/short.arrows"
 status '--info of a file that is cut short shows the rest' 0 rec-dump --info "$scratch/short.arrows"
