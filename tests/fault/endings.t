@@ -83,7 +83,7 @@ if "${as[@]}" bash -c 'exec split-records --version' > /dev/null 2>&1; then
 	chmod 755 .
 	chmod 644 eval.arrows
 	status 'split-records without a thread for signals' 71 "${as[@]}" bash -c \
-		"ulimit -u 1; exec $(command -v split-records) --test-size 1 --test-out /tmp/none.$$ < eval.arrows > /dev/null"
+		"ulimit -u 1; exec \"$(command -v split-records)\" --test-size 1 --test-out /tmp/none.$$ < eval.arrows > /dev/null"
 	is 'says so in one line' "$(wc -l <<< "$err_text")" 1
 else
 	skip 'split-records without a thread for signals' 'no setpriv, or tools that only root can run'
