@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -19,10 +20,12 @@ void memory_on_exhausted(void (*end)(void)) {
 }
 
 _Noreturn void memory_exhausted(void) {
-	static const char line[] = "cloze: memory: exhausted\n";
+	char name[16] = "cloze", line[64];
 	if (end_program != NULL)
 		end_program();
-	ssize_t ignored = write(STDERR_FILENO, line, sizeof line - 1);
+	prctl(PR_GET_NAME, name); /* known before main(), and before the C library knows it */
+	snprintf(line, sizeof line, "%s: memory: exhausted\n", name);
+	ssize_t ignored = write(STDERR_FILENO, line, strlen(line));
 	(void)ignored;
 	_exit(EX_OSERR);
 }

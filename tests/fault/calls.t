@@ -1,6 +1,6 @@
 #!/bin/bash
 # calls.t: whatever call of a tool fails (an allocation, reading, writing, a thread, ...), the tool ends with the right output,
-# or with one line and a status of sysexits.h and nothing half-written. A sample of the calls of each kind, drawn by SEED;
+# or with one line and a status of sysexits.h and nothing half-written; so with little memory. A sample of the calls of each kind, drawn by SEED;
 # with TORTURE=1, every one (`make torture`), and for memory once more with all the calls after it failing too.
 . "$(dirname "$0")/../tap.sh"
 calls=${CLOZE_BUILD:-$top/build}/tests/fault/calls.so
@@ -83,7 +83,8 @@ is 'every tool is tried' "$(commands | awk '{ print $1 }' | sort -u)" "$(basenam
 
 # ---- one case ------------------------------------------------------------------------------------------
 
-# run KIND NUMBER ON COMMAND...: in an empty folder; leaves its status in `got`. It and what judges it start few processes,
+# run KIND NUMBER ON COMMAND...: in an empty folder; leaves its status in `got`. The kind `memory` is a limit of so many MiB.
+# It and what judges it start few processes,
 # since there are tens of thousands of cases.
 shopt -s nullglob dotglob
 run() {
@@ -93,8 +94,12 @@ run() {
 	if [ ${#left[@]} != 0 ] || [ ! -d case ]; then rm -rf case && mkdir case; fi
 	cd case || exit 1
 	got=0
-	timeout 20 env LD_PRELOAD="$calls" FAULT_CALL="$kind" FAULT_AT="$number" ${on:+FAULT_ON=1} FAULT_LOG=../count TMPDIR=. \
-		"$@" > ../out 2> ../err < /dev/null || got=$?
+	if [ "$kind" = memory ]; then
+		(ulimit -v $((number * 1024)) && exec env TMPDIR=. "$@" > ../out 2> ../err < /dev/null) || got=$?
+	else
+		timeout 20 env LD_PRELOAD="$calls" FAULT_CALL="$kind" FAULT_AT="$number" ${on:+FAULT_ON=1} FAULT_LOG=../count TMPDIR=. \
+			"$@" > ../out 2> ../err < /dev/null || got=$?
+	fi
 	cd "$scratch" || exit 1
 }
 
@@ -145,7 +150,7 @@ try() { # KIND NUMBER ON
 	local wrong=
 	run "$1" "$2" "$3" "${words[@]}"
 	cases=$((cases + 1))
-	judge "$tool"
+	[ "$1 $got" = 'memory 127' ] || judge "$tool" # the loader's: not even the libraries fit
 	[ -z "$wrong" ] || found+="$1 $2${3:+ and on}: $wrong "
 }
 samples() { # KIND TOTAL
@@ -172,6 +177,10 @@ while read -r -a words; do
 			try $kind "$number" ''
 			if [ $kind = malloc ] && [ "${TORTURE:-0}" != 0 ]; then try $kind "$number" on; fi
 		done
+	done
+	for megabytes in 64 96 128 192 256; do
+		try memory $megabytes ''
+		[[ " 0 71 127 " == *" $got "* ]] || found+="memory $megabytes: ended with $got "
 	done
 	is "${words[*]}: whatever fails, it is right or says so" "$found" ''
 done < <(commands)
