@@ -245,11 +245,10 @@ static void free_bench(struct bench *bench) {
 }
 
 /* GFLOP/s of one thread on large square matrices, the best of five. */
-static double measure_peak(enum precision precision) {
-	enum { SIDE = 2048 };
-	struct matrix a = { allocate(SIDE * SIDE, sizeof(float)), allocate(SIDE * SIDE, sizeof(bfloat16)), SIDE };
-	float *c = allocate(SIDE * SIDE, sizeof *c);
-	struct product product = { SIDE, SIDE, SIDE, .a = a, .b = a, .c = float_matrix(c, SIDE) };
+static double measure_side(enum precision precision, size_t side) {
+	struct matrix a = { allocate(side * side, sizeof(float)), allocate(side * side, sizeof(bfloat16)), side };
+	float *c = allocate(side * side, sizeof *c);
+	struct product product = { side, side, side, .a = a, .b = a, .c = float_matrix(c, side) };
 	if (precision == PRECISION_FP32)
 		product.a.bf16 = NULL;
 	long long best = 0;
@@ -262,7 +261,13 @@ static double measure_peak(enum precision precision) {
 	free(a.fp32);
 	free(a.bf16);
 	free(c);
-	return 2.0 * SIDE * SIDE * SIDE / (double)best;
+	return 2.0 * (double)(side * side * side) / (double)best;
+}
+
+/* Of two sides, since oneDNN computes products in bfloat16 in two ways (math/matrix_onednn.c). */
+static double measure_peak(enum precision precision) {
+	double one = measure_side(precision, 2048), other = measure_side(precision, 2040);
+	return one > other ? one : other;
 }
 
 static void print_parts(double whole, double peak) {
