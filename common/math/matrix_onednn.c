@@ -1,7 +1,7 @@
 /* matrix_onednn: computes products by oneDNN, version 2 or 3.
  *
  * For floats, oneDNN has the sgemm() of BLAS. A product in bfloat16 is a primitive. One that is created for certain sizes
- * is faster than one that gets its sizes when it runs (3 to 5 % with AVX-512, up to 50 % with AMX), and takes about a
+ * is faster than one that gets its sizes when it runs (by 3 to 5 % with AVX-512, by more with AMX), and takes up to half a
  * millisecond to create. So the pieces that large products are cut into have primitives of their own, and all other
  * products share those without sizes. The choice depends on the sizes alone, so results do not depend on what was
  * computed before.
