@@ -251,7 +251,7 @@ build/tidy/%: %.c .clang-tidy
 	$(call say,tidy   ,$<) clang-tidy --quiet $< -- $(flags) $(flags_$(basename $(<F))) && touch $@
 
 run-threaded: $(unit_tests)
-	@$(call try_each,env TSAN_OPTIONS=halt_on_error=1)
+	@$(call try_each,env TSAN_OPTIONS=halt_on_error=1:allocator_may_return_null=1)
 
 coverage:
 	@pipelines/install-dependencies build check coverage

@@ -24,7 +24,7 @@ enum { SMALL_STACK = 256 << 10 };
 static const int ending[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 
 static const char *program_name = "cloze";
-static void (*clean_up_at_end)(void);
+static void (*_Atomic clean_up_at_end)(void);
 static _Atomic pid_t taker;                  /* the process that has a thread for signals; its children have none */
 static atomic_bool asking, save_asked, ends;
 static _Atomic int stop_asked;
@@ -182,8 +182,9 @@ static void clean_up(void) {
 	if (atomic_exchange(&ends, true))
 		for (;;)
 			pause(); /* another thread ends the program */
-	if (clean_up_at_end != NULL)
-		clean_up_at_end();
+	void (*at_end)(void) = clean_up_at_end;
+	if (at_end != NULL)
+		at_end();
 }
 
 _Noreturn void signals_end(int number) {
