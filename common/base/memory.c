@@ -55,6 +55,10 @@ void free_pages(void *memory, size_t count, size_t size) {
 		munmap(memory, count * size > 0 ? count * size : 1);
 }
 
+void memory_require(size_t bytes) {
+	free_pages(allocate_pages(bytes, 1), bytes, 1);
+}
+
 void *grow(void *memory, size_t count, size_t size) {
 	size_t bytes;
 	if (__builtin_mul_overflow(count, size, &bytes))

@@ -18,6 +18,10 @@ void *allocate_pages(size_t count, size_t size);
 /* Releases what allocate_pages() returned for the same arguments; NULL is ignored. */
 void free_pages(void *memory, size_t count, size_t size);
 
+/* Ends in memory_exhausted() unless the system would give this many bytes now: before a library takes memory that crashes
+ * without it. */
+void memory_require(size_t bytes);
+
 /* Calls realloc() for `count` elements of `size` bytes; never NULL, as allocate(). New elements are not zeroed, and the
  * result is aligned as by malloc(). For arrays that double:
  * `if (n == capacity) p = grow(p, capacity = capacity * 2 + 16, sizeof *p)`. */

@@ -8,7 +8,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/memory.h"
 #include "math/matrix_onednn.h"
@@ -19,22 +18,17 @@ static void turn_off_blas_threads(void) {
 	openblas_set_num_threads(1);
 }
 
-/* What the libraries take for themselves when a thread first calls them: OpenBLAS maps a buffer of 128 MB (BUFFER_SIZE
- * of its common_x86_64.h), of which it touches little, and tries again for ever where it gets none; oneDNN generates
- * code, and crashes without the memory for that. */
-enum { OPENBLAS_BYTES = 130 << 20, ONEDNN_BYTES = 16 << 20 };
+/* What OpenBLAS takes for itself when a thread first calls it: it maps a buffer of 128 MB (BUFFER_SIZE of its
+ * common_x86_64.h), of which it touches little, and tries again for ever where it gets none. */
+enum { OPENBLAS_BYTES = 130 << 20 };
 
 /* Whether this thread's first product is computed; how many threads compute their first. */
 static _Thread_local bool begun;
 static atomic_size_t beginning;
 
-/* Before a thread's first product: whether the system gives what the library will take. */
+/* Before a thread's first product. */
 static void begin_product(size_t bytes) {
-	bytes *= atomic_fetch_add(&beginning, 1) + 1;
-	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (memory == MAP_FAILED)
-		memory_exhausted();
-	munmap(memory, bytes);
+	memory_require(bytes * (atomic_fetch_add(&beginning, 1) + 1));
 }
 
 static void end_product(void) {

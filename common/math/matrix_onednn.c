@@ -195,6 +195,7 @@ static dnnl_primitive_t primitive_of(const struct plan *plan, bool *kept) {
 	pthread_mutex_lock(&creating);
 	primitive = find_primitive(plan, known_count);
 	if (primitive == NULL) {
+		memory_require(ONEDNN_BYTES);
 		primitive = create_primitive(plan);
 		*kept = known_count < KNOWN;
 		if (*kept) {

@@ -9,6 +9,10 @@
 struct onednn { bool fp32, bf16; };
 struct onednn onednn_is_fast(void);
 
+/* What oneDNN may take when a thread first calls it, and for each primitive: it generates code, and crashes without the
+ * memory for that. */
+enum { ONEDNN_BYTES = 16 << 20 };
+
 /* Computes a product of a kind that onednn_is_fast() reports as fast. */
 void multiply_onednn(const struct product *product);
 
