@@ -8,13 +8,17 @@
 #include "math/kernels_versions.h"
 #include "math/random.h"
 
+static inline floats load_vector(const void *p) {
+	floats x;
+	memcpy(&x, p, sizeof x);
+	return x;
+}
+
 /* Loads the first n elements at p, at most WIDTH. */
 static inline floats load(const float *p, size_t n) {
 	if (n < WIDTH)
 		return load_some(p, n);
-	floats x;
-	memcpy(&x, p, sizeof x);
-	return x;
+	return load_vector(p);
 }
 
 static inline void store(float *p, floats x, size_t n) {
@@ -129,12 +133,6 @@ static void round_to_bf16(bfloat16 *y, const float *x, size_t N, size_t C, size_
 /* ---- products of few rows ------------------------------------------------------------------------------ */
 
 enum { FEW = 4 }; /* rows, and outputs, whose sums are in registers at a time */
-
-static inline floats load_vector(const char *p) {
-	floats x;
-	memcpy(&x, p, sizeof x);
-	return x;
-}
 
 /* Rows n and on, outputs o and on, of numbers of `size` bytes, of which multiply() multiplies vectors. Inlined with
  * constants, so that the sums are in registers. The processor does not foresee that the next outputs' weights follow, so

@@ -54,6 +54,11 @@ static struct matrix widen(struct matrix matrix, size_t rows, size_t columns) {
 	return wide;
 }
 
+static void round_result(struct matrix c, struct matrix exact, size_t rows, size_t columns) {
+	for (size_t r = 0; r < rows; r++)
+		kernels()->round_to_bf16(c.bf16 + r * c.stride, exact.fp32 + r * exact.stride, 1, columns, columns);
+}
+
 /* Exact products: a float holds the product of two numbers of 8 significant bits. */
 static void multiply_widened(const struct product *p) {
 	struct product wide = *p;
@@ -62,25 +67,21 @@ static void multiply_widened(const struct product *p) {
 	if (p->c.fp32 == NULL)
 		wide.c = float_matrix(allocate(p->rows * p->columns, sizeof(float)), p->columns);
 	multiply(&wide);
-	for (size_t r = 0; p->c.fp32 == NULL && r < p->rows; r++)
-		kernels()->round_to_bf16(p->c.bf16 + r * p->c.stride, wide.c.fp32 + r * p->columns, 1, p->columns, p->columns);
 	free(wide.a.fp32);
 	free(wide.b.fp32);
-	if (p->c.fp32 == NULL)
+	if (p->c.fp32 == NULL) {
+		round_result(p->c, wide.c, p->rows, p->columns);
 		free(wide.c.fp32);
+	}
 }
 
-/* Whether the bias is added by what computes the product, and not afterwards by add_bias(). */
-static bool adds_bias(const struct product *product) {
-	return is_bf16(product);
-}
-
+/* A product in bfloat16 has its bias already: it may be rounded. */
 static void add_bias(const struct product *p, size_t first_row, size_t rows) {
-	if (p->bias != NULL && !adds_bias(p))
+	if (p->bias != NULL && !is_bf16(p))
 		kernels()->add_bias(p->c.fp32 + first_row * p->c.stride, p->bias, rows, p->columns, p->c.stride);
 }
 
-/* Computes the product, whose bias is left to add_bias() unless adds_bias(). */
+/* Computes the product, whose bias is left to add_bias(). */
 static void multiply_only(const struct product *product) {
 	const struct onednn fast = onednn_is_fast();
 	const bool onednn = is_bf16(product) ? fast.bf16 : fast.fp32, first = !begun;
@@ -255,8 +256,8 @@ static void multiply_few_columns(void *context, size_t index, int worker) {
 	few_kernel(whole)(&piece);
 	if (whole->bias != NULL)
 		kernels()->add_bias(piece.y, whole->bias + column, piece.rows, piece.outputs, piece.y_stride);
-	for (size_t r = 0; c.fp32 == NULL && r < piece.rows; r++)
-		kernels()->round_to_bf16(c.bf16 + r * c.stride, kept + r * FEW_COLUMNS, 1, piece.outputs, piece.outputs);
+	if (c.fp32 == NULL)
+		round_result(c, float_matrix(kept, FEW_COLUMNS), piece.rows, piece.outputs);
 }
 
 void multiply_short(struct pool *pool, const struct product *product, row_work *done, void *context) {

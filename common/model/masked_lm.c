@@ -119,7 +119,7 @@ static void decode(const struct masked_lm *lm, size_t first, size_t rows, struct
 	const struct compute *compute = lm->compute;
 	const struct product product = { rows, lm->V, lm->C, .a = matrix_at(lm->norm.y, first, 0),
 		.b = dense_weight(compute, &lm->decoder), .transpose_b = true,
-		.bias = parameter_values(compute->parameters, lm->decoder.bias), .c = float_matrix(logits.fp32, logits.stride) };
+		.bias = parameter_values(compute->parameters, lm->decoder.bias), .c = logits };
 	if (compute->gradients == NULL && rows <= SHORT_ROWS)
 		multiply_short(compute->pool, &product, NULL, NULL);
 	else

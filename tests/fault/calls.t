@@ -105,7 +105,9 @@ run() {
 
 # What a model's report says of time differs from run to run; an old checkpoint stays where it cannot be removed.
 same_files() { # FOLDER FOLDER
-	diff -r -x report.json -x 'metrics*' -x checkpoint-1 "$1" "$2" > /dev/null 2>&1
+	local old=()
+	[ -e whole/out/checkpoint-1 ] || old=(-x checkpoint-1)
+	diff -r -x report.json -x 'metrics*' "${old[@]}" "$1" "$2" > /dev/null 2>&1
 }
 
 # judge TOOL: adds what is wrong with the case, if anything, to `wrong`.
