@@ -66,7 +66,7 @@ struct kernels {
 	void (*add_bias_backward_bf16)(float *dbias, const bfloat16 *dy, size_t N, size_t C, size_t stride);
 
 	/* y[n, c] = x[n, c] rounded to the nearest, ties to even; rows of both are `stride` numbers apart. A NaN stays a
-	 * NaN. */
+	 * NaN; a subnormal number may become zero, which it is to the processor's products. */
 	void (*round_to_bf16)(bfloat16 *y, const float *x, size_t N, size_t C, size_t stride);
 
 	/* The product, for which each weight is read from memory once, whatever the rows. An element's result does not depend

@@ -11,6 +11,12 @@ static inline floats multiply_pairs(floats a, floats b, floats sums) {
 }
 #define MULTIPLIES_PAIRS
 
+/* The processor takes subnormal numbers for zero here, as its products do. */
+static inline halves upper_halves(floats x) {
+	return (halves)_mm512_cvtneps_pbh(x);
+}
+#define ROUNDS_TO_BF16
+
 #define VERSION kernels_avx512_bf16
 #define VERSION_NAME "avx512_bf16"
 #include "math/kernels_body.h"

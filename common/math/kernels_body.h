@@ -38,6 +38,7 @@ static inline floats load_bf16(const bfloat16 *p, size_t n) {
 	return (floats)(__builtin_convertvector(x, words) << 16);
 }
 
+#ifndef ROUNDS_TO_BF16
 /* Rounds by adding half a unit of the upper half (one less if the upper half is even) and cutting off the lower
  * half. */
 static inline halves upper_halves(floats x) {
@@ -46,6 +47,7 @@ static inline halves upper_halves(floats x) {
 	words is_nan = (words)(x != x); /* NOLINT(misc-redundant-expression): true of a NaN alone */
 	return __builtin_convertvector(((rounded & ~is_nan) | ((bits | 0x400000) & is_nan)) >> 16, halves);
 }
+#endif
 
 static inline void store_bf16(bfloat16 *p, floats x, size_t n) {
 	halves upper = upper_halves(x);
