@@ -1,5 +1,6 @@
 #!/bin/bash
-# limits.t: the shortest and the longest records, very many empty ones, and little memory: a right result, or one line and 71.
+# limits.t: the shortest and the longest records, very many empty ones, the smallest and a large vocabulary, many threads, and
+# little memory: a right result, or one line and 71.
 . "$(dirname "$0")/../tap.sh"
 cd "$scratch" || exit
 
@@ -20,6 +21,25 @@ is 'and is shuffled' "$(shuffle-records --epochs 2 --memory 1M long.arrows | rec
 is 'a record of one token is a chunk' "$(group-texts --chunk-size 1 one.arrows | rec-dump | tr -d ' ')" '{"input_ids":[7]}'
 is 'a million empty documents are no chunk' "$(group-texts --keep-remainder empty.arrows | records)" 0
 is 'and are shuffled' "$(shuffle-records empty.arrows | records)" 1000000
+
+{ printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]'; seq -f 'w%.0f' 6 1000000; } > million.txt
+echo '{"text": "w6 w1000000 w1000001"}' | rec-load | wordpiece --vocab million.txt > tokens.arrows
+is 'a vocabulary of a million tokens' "$(rec-dump tokens.arrows | jq -c .input_ids)" '[2,5,999999,1,3]'
+echo '[UNK]' > single.txt
+status 'a vocabulary of one token' 65 wordpiece --vocab single.txt < /dev/null
+is 'which lacks those that encoding needs' "$err_text" 'wordpiece: single.txt: no token [CLS] (encoding needs it)'
+
+seq 20000 | sed 's/.*/{"text": "w&, or w6"}/' | rec-load > texts.arrows
+is 'sixty-four threads tokenize as one does' "$(wordpiece --threads 64 --vocab million.txt texts.arrows | cksum)" \
+	"$(wordpiece --threads 1 --vocab million.txt texts.arrows | cksum)"
+model=$fixtures/train/distilbert
+rec-load --type masked "$model/train.jsonl" > masked.arrows
+for threads in 1 64; do
+	train-step --threads $threads --max-steps 2 --model "$model" --out trained-$threads masked.arrows > report-$threads
+done
+is 'and train as one does' "$(model-info --diff trained-1 trained-64 2>&1)" ''
+is 'and evaluate as one does' "$(perplexity --threads 64 --model trained-1 masked.arrows)" \
+	"$(perplexity --threads 1 --model trained-1 masked.arrows)"
 
 if bash -c 'ulimit -v 65536; rec-dump --version' > /dev/null 2>&1; then
 	for megabytes in 16 64 96 256; do
