@@ -376,8 +376,8 @@ int main(int argc, char **argv) {
 		filler.places[i] = (int32_t)i;
 
 	struct texts texts;
-	const char *text;
-	size_t length;
+	const char *text = NULL;
+	size_t length = 0;
 	open_texts(&texts, input, path);
 	while (next_text(&texts, &text, &length)) {
 		compute(&filler, text, length, &texts);

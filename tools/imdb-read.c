@@ -693,9 +693,10 @@ int main(int argc, char **argv) {
 	struct inputs inputs = find_inputs(argv + first, &splits);
 	if (inputs.count > 1)
 		join_streams(&inputs, &splits, &out);
-	inputs.items[inputs.count - 1].last = true;
-	for (size_t i = 0; i < inputs.count && !is_full(&out); i++)
+	for (size_t i = 0; i < inputs.count && !is_full(&out); i++) {
+		inputs.items[i].last = i + 1 == inputs.count;
 		read_input(&inputs.items[i], &splits, &out, inputs.count == 1);
+	}
 	struct writer *writer = out.writer;
 	schema_clear(&out.schema);
 	stream_info_clear(&out.info);

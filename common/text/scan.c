@@ -56,11 +56,11 @@ static uint16_t *list_bits(uint64_t bits, size_t base, uint16_t *to) {
 	return to;
 }
 
-/* Lists what is in the blocks, of which `length` bytes count. */
-static void list_tokens(struct scan *scan, const struct scan_block *blocks, size_t length) {
+/* Lists what is in the blocks, of which `length` bytes count: all but some of the last block's. */
+static void list_tokens(struct scan *scan, const struct scan_block *blocks, size_t count, size_t length) {
 	uint16_t *first = scan->first, *past = scan->past, *other = scan->other;
 	uint64_t run_before = 0, punctuation_before = 0; /* of the last byte of the block before */
-	for (size_t base = 0; base < length; base += SCAN_BLOCK, blocks++) {
+	for (size_t base = 0; base < count * SCAN_BLOCK; base += SCAN_BLOCK, blocks++) {
 		uint64_t there = length - base < SCAN_BLOCK ? ((uint64_t)1 << (length - base)) - 1 : ~(uint64_t)0;
 		uint64_t run = blocks->run & there, punctuation = blocks->punctuation;
 		uint64_t after_run = run << 1 | run_before, after_punctuation = punctuation << 1 | punctuation_before;
@@ -85,9 +85,9 @@ size_t scan_text(struct scan *scan, const char *text, size_t length, bool lowerc
 		char *last = scan->text + count * SCAN_BLOCK;
 		memset(last + left, 0, SCAN_BLOCK - left);
 		memcpy(last, text + count * SCAN_BLOCK, left);
-		kernel(last, 1, lowercase, &blocks[count], last);
+		kernel(last, 1, lowercase, &blocks[count++], last);
 	}
-	list_tokens(scan, blocks, scanned);
+	list_tokens(scan, blocks, count, scanned);
 	if (length == scanned || scan->count < 2 || scan->past[scan->count - 1] < scanned)
 		return scanned;
 	return scan->first[--scan->count];

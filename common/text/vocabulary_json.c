@@ -143,7 +143,7 @@ __attribute__((noinline)) /* few are */
 static const char *decode_string(struct members *members, const char *at, struct token_text *string) {
 	struct token_list *list = members->list;
 	uint32_t point;
-	if (list->decoded == NULL) /* no escape is shorter than what it stands for */
+	if (members->decoded == NULL) /* no escape is shorter than what it stands for */
 		list->decoded = members->decoded = grow(NULL, (size_t)(members->end - string->text), 1);
 	char *to = members->decoded;
 	memcpy(to, string->text, (size_t)(at - string->text));
