@@ -108,8 +108,8 @@ static json_t *describe(const char *folder, const struct parameters *parameters)
 		"model_type", model_type_name(parameters->config.model_type),
 		"architecture", architecture(&parameters->config),
 		"parameters", parameter_list(parameters),
-		"total", (json_int_t)total, "bytes", (json_int_t)(total * sizeof(float)), "stored_bytes",
-		stored_bytes(parameters->file),
+		"total", (json_int_t)total, "bytes", (json_int_t)total * (json_int_t)sizeof(float),
+		"stored_bytes", stored_bytes(parameters->file),
 		"special_tokens", special_tokens(folder),
 		"lineage", lineage);
 }
@@ -242,6 +242,7 @@ static json_t *value_difference(const struct parameter *parameter, const float *
 	double largest = 0, sum = 0;
 	bool equal = true;
 	for (size_t i = 0; i < parameter->elements; i++) {
+		/* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): the same bits of what is not a number are equal */
 		if (left[i] == right[i] || memcmp(&left[i], &right[i], sizeof *left) == 0)
 			continue;
 		double difference = fabs((double)left[i] - (double)right[i]);
