@@ -137,23 +137,25 @@ static void round_to_bf16(bfloat16 *y, const float *x, size_t N, size_t C, size_
 enum { FEW = 4 }; /* rows, and outputs, whose sums are in registers at a time */
 
 /* Rows n and on, outputs o and on, of numbers of `size` bytes, of which multiply() multiplies vectors. Inlined with
- * constants, so that the sums are in registers. The processor does not foresee that the next outputs' weights follow, so
- * the first rows fetch them ahead, in the order in which they lie in memory and as far as the second-level cache (a third
- * of the time of 1 to 4 rows, a quarter of that of 8). The last, partial vectors are filled up with zeros. */
+ * constants, so that the sums are in registers. The last, partial vectors are filled up with zeros.
+ *
+ * The processor does not foresee that the next outputs' weights follow, so the passes over the rows fetch these ahead, as
+ * far as the second-level cache: each pass a share, `ahead` vectors at a time in the order in which they lie in memory,
+ * so that memory is at work during all of them. */
 __attribute__((always_inline))
 static inline void multiply_block(const struct few_rows *p, size_t size, floats multiply(floats, floats, floats), size_t n,
-	size_t o, const size_t rows, const size_t outputs) {
+	size_t o, const size_t rows, const size_t outputs, size_t ahead) {
 	const size_t x_stride = p->x_stride * size, w_stride = p->w_stride * size, end = p->inputs * size;
 	const char *x = (const char *)p->x + n * x_stride, *w = (const char *)p->w + o * w_stride;
+	const char *fetched = w + outputs * w_stride + (n / FEW + n % FEW) * end * ahead;
 	floats sums[FEW][FEW] = { { { 0 } } };
 	size_t i = 0;
 	for (; i + sizeof(floats) <= end; i += sizeof(floats)) {
 		floats weights[FEW];
-		for (size_t k = 0; k < outputs; k++) {
+		for (size_t k = 0; k < outputs; k++)
 			weights[k] = load_vector(w + k * w_stride + i);
-			if (n == 0)
-				__builtin_prefetch(w + outputs * w_stride + i * outputs + k * sizeof(floats), 0, 2);
-		}
+		for (size_t k = 0; k < ahead; k++)
+			__builtin_prefetch(fetched + i * ahead + k * sizeof(floats), 0, 2);
 		for (size_t r = 0; r < rows; r++) {
 			floats input = load_vector(x + r * x_stride + i);
 			for (size_t k = 0; k < outputs; k++)
@@ -177,15 +179,16 @@ static inline void multiply_block(const struct few_rows *p, size_t size, floats 
 __attribute__((always_inline))
 static inline void multiply_blocks(const struct few_rows *p, size_t size, floats multiply(floats, floats, floats)) {
 	size_t whole_outputs = p->outputs / FEW * FEW, whole_rows = p->rows / FEW * FEW;
+	size_t passes = p->rows / FEW + p->rows % FEW, ahead = (FEW + passes - 1) / passes;
 	for (size_t o = 0; o < whole_outputs; o += FEW) {
 		for (size_t n = 0; n < whole_rows; n += FEW)
-			multiply_block(p, size, multiply, n, o, FEW, FEW);
+			multiply_block(p, size, multiply, n, o, FEW, FEW, ahead);
 		for (size_t n = whole_rows; n < p->rows; n++)
-			multiply_block(p, size, multiply, n, o, 1, FEW);
+			multiply_block(p, size, multiply, n, o, 1, FEW, ahead);
 	}
 	for (size_t o = whole_outputs; o < p->outputs; o++)
 		for (size_t n = 0; n < p->rows; n++)
-			multiply_block(p, size, multiply, n, o, 1, 1);
+			multiply_block(p, size, multiply, n, o, 1, 1, 0);
 }
 
 static void multiply_few(const struct few_rows *p) {
