@@ -101,7 +101,7 @@ static bool matches_text(const regex_t *regex, const char *text, size_t length) 
 	const size_t tables = 4 << 20, each_byte = 64;
 	/* with REG_STARTEND the bounds are given, so that a NUL in the text ends nothing */
 	regmatch_t bounds = { .rm_so = 0, .rm_eo = (regoff_t)length };
-	free(grow(NULL, tables + each_byte * length, 1));
+	memory_require(tables + each_byte * length);
 	errno = 0;
 	int error = regexec(regex, text, 1, &bounds, REG_STARTEND);
 	if (error == REG_ESPACE || errno == ENOMEM)

@@ -120,8 +120,7 @@ struct plan {
 
 /* The pieces of large products have rows in multiples of 32 (matrix.c), so the sizes of a run are few. */
 static bool has_own_primitive(const struct product *p) {
-	const double least_work = 1 << 22;
-	return p->rows % 32 == 0 && (double)p->rows * (double)p->columns * (double)p->inner >= least_work;
+	return p->rows % 32 == 0 && (double)p->rows * (double)p->columns * (double)p->inner >= LEAST_WORK;
 }
 
 static struct plan plan_of(const struct product *p) {

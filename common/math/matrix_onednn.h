@@ -13,6 +13,10 @@ struct onednn onednn_is_fast(void);
  * memory for that. */
 enum { ONEDNN_BYTES = 16 << 20 };
 
+/* A product of fewer multiplications takes a tenth of a millisecond: it is not cut into pieces, and has no primitive of its
+ * own. */
+enum { LEAST_WORK = 1 << 22 };
+
 /* Computes a product of a kind that onednn_is_fast() reports as fast. */
 void multiply_onednn(const struct product *product);
 

@@ -90,7 +90,7 @@ void round_weights(const struct compute *compute) {
 	for (size_t i = 0; i < compute->parameters->count; i++) {
 		const struct parameter *parameter = &compute->parameters->table[i];
 		struct weight weight = { compute, parameter->offset };
-		if (parameter->dimensions == 2)
+		if (is_rounded(parameter))
 			run_rows(compute->pool, parameter->elements, WEIGHTS, round_piece, &weight);
 	}
 }

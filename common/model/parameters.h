@@ -58,6 +58,11 @@ struct parameter {
 	uint32_t crc;
 };
 
+/* Whether the parameter is rounded where products are in bfloat16: it is a matrix, which they read. */
+static inline bool is_rounded(const struct parameter *parameter) {
+	return parameter->dimensions == 2;
+}
+
 /* A contiguous range of the table, [first, end). */
 struct group {
 	char name[32];            /* "embeddings", "layer.0", "head" */

@@ -139,7 +139,7 @@ static void update_slice(void *context, size_t index, int worker) {
 		step.weight_decay = 0;
 	optimizer->kernels->adamw(parameters->values + at, slice_of(optimizer->state.exp_avg, slice),
 		slice_of(optimizer->state.exp_avg_sq, slice), slice_of(optimizer->gradients, slice), slice->count, &step);
-	if (parameters->rounded != NULL && slice->parameter->dimensions == 2)
+	if (parameters->rounded != NULL && is_rounded(slice->parameter))
 		optimizer->kernels->round_to_bf16(parameters->rounded + at, parameters->values + at, 1, slice->count, slice->count);
 }
 
