@@ -188,10 +188,10 @@ static size_t round_up(size_t n) {
  * (Measured on one core with AVX-512 at 768 x 3072: OpenBLAS 0.3.21, 85 GFLOP/s for 128 rows, 91 for 256, 96 for 512,
  * 99 for 1024 and 2048; oneDNN 2.6 in bfloat16, 197 for 256, 201 for 512, 209 for 1024, 211 for 2048.) */
 static size_t rows_of_piece(size_t rows, double work) {
-	if (work < LEAST_WORK)
+	if (work < least_work)
 		return rows;
 	size_t piece = round_up((rows + PIECES - 1) / PIECES);
-	size_t least = round_up((size_t)((double)rows * LEAST_WORK / work));
+	size_t least = round_up((size_t)((double)rows * least_work / work));
 	piece = piece < 128 ? 128 : piece > 1024 ? 1024 : piece;
 	return piece < least ? least : piece;
 }
@@ -215,7 +215,7 @@ void multiply_tiles(struct pool *pool, const struct product *product) {
 		double area = (double)cut.rows * (double)cut.columns;
 		size_t count = pieces(product->rows, cut.rows) * pieces(product->columns, cut.columns);
 		bool enough = count >= PIECES && area <= large_area;
-		if (enough || area < 2 * least_area || area * (double)product->inner < 2 * LEAST_WORK)
+		if (enough || area < 2 * least_area || area * (double)product->inner < 2 * least_work)
 			break;
 		size_t *longer = cut.rows >= cut.columns ? &cut.rows : &cut.columns;
 		*longer = round_up(*longer / 2);

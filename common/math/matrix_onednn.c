@@ -120,7 +120,7 @@ struct plan {
 
 /* The pieces of large products have rows in multiples of 32 (matrix.c), so the sizes of a run are few. */
 static bool has_own_primitive(const struct product *p) {
-	return p->rows % 32 == 0 && (double)p->rows * (double)p->columns * (double)p->inner >= LEAST_WORK;
+	return p->rows % 32 == 0 && (double)p->rows * (double)p->columns * (double)p->inner >= least_work;
 }
 
 static struct plan plan_of(const struct product *p) {

@@ -15,7 +15,7 @@ enum { ONEDNN_BYTES = 16 << 20 };
 
 /* A product of fewer multiplications takes a tenth of a millisecond: it is not cut into pieces, and has no primitive of its
  * own. */
-enum { LEAST_WORK = 1 << 22 };
+static const double least_work = 1 << 22;
 
 /* Computes a product of a kind that onednn_is_fast() reports as fast. */
 void multiply_onednn(const struct product *product);

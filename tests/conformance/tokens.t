@@ -3,7 +3,7 @@
 . "$(dirname "$0")/../tap.sh"
 
 if [ -z "$python" ]; then
-	skip 'tokens agree with tokenizers' 'no python with tokenizers and pyarrow'
+	skip 'tokens agree with tokenizers' 'no Python with tokenizers and pyarrow'
 	finish
 fi
 "$python" "$top/tests/conformance/tokens.py" "$fixtures" "$shared" "$scratch" # prints its own plan

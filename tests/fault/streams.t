@@ -55,6 +55,6 @@ END
 if [ -n "$python" ]; then
 	is 'nor do pyarrow and polars' "$("$python" foreign.py)" ''
 else
-	skip 'nor do pyarrow and polars' 'needs a Python with them'
+	skip 'nor do pyarrow and polars' 'no Python with pyarrow and polars'
 fi
 finish

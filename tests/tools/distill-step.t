@@ -192,6 +192,6 @@ if [ -n "$torch" ]; then
 	ok "a teacher in Python teaches the same" jq -en --slurpfile a whole.jsonl --slurpfile b foreign.jsonl \
 		'[$a, $b | map(.loss)] | transpose | all(.[0] / .[1] - 1 | fabs < 1e-5)'
 else
-	skip 'a teacher in Python teaches the same' 'no python with torch'
+	skip 'a teacher in Python teaches the same' 'no Python with PyTorch'
 fi
 finish

@@ -32,7 +32,7 @@ if has pyarrow; then
 		"$("$python" "$examples/group-texts.py" 32 < "$scratch/many.arrows" | rec-dump | cksum)" \
 		"$(group-texts --chunk-size 32 "$scratch/many.arrows" | rec-dump | cksum)"
 else
-	skip 'group-texts.py' 'no python with pyarrow'
+	skip 'group-texts.py' 'no Python with pyarrow'
 fi
 if has duckdb && has pyarrow; then
 	is 'query.py: the records asked for, in the order asked for' \
@@ -41,7 +41,7 @@ if has duckdb && has pyarrow; then
 		"$(rec-dump "$scratch/text.arrows" | grep '"label": *0' | sort -t: -k4r | rec-load | wordpiece --model "$scratch/model" |
 			rec-dump)"
 else
-	skip 'query.py' 'no python with duckdb'
+	skip 'query.py' 'no Python with duckdb'
 fi
 if command -v jq > /dev/null; then
 	"$examples/positive" < "$scratch/text.arrows" > "$scratch/positive.arrows"

@@ -4,7 +4,7 @@
 PATH=$top/pipelines:$PATH
 
 if ! command -v curl > /dev/null || ! command -v python3 > /dev/null; then
-	skip 'downloads' 'needs curl and python3'
+	skip 'downloads' 'no curl or no python3'
 	finish
 fi
 

@@ -95,6 +95,6 @@ done
 if [ -n "$python" ]; then
 	ok 'the chunks are those of datasets, map(batched=True)' "$python" "$top/tests/conformance/groups.py"
 else
-	skip 'the chunks are those of datasets, map(batched=True)' 'no python with datasets'
+	skip 'the chunks are those of datasets, map(batched=True)' 'no Python with datasets'
 fi
 finish

@@ -51,6 +51,6 @@ PYTHON
 )" '0 differ'
 	done
 else
-	skip 'transformers has the same ids' 'no python with transformers and torch'
+	skip 'transformers has the same ids' 'no Python with PyTorch and transformers'
 fi
 finish

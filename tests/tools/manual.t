@@ -3,7 +3,7 @@
 # what the pages, README.md and docs/ call the tools with are options that they have.
 . "$(dirname "$0")/../tap.sh"
 if ! command -v jq > /dev/null || ! command -v curl > /dev/null; then
-	skip 'the examples of the manual' 'needs jq and curl'
+	skip 'the examples of the manual' 'no jq or no curl'
 	finish
 fi
 mkdir "$scratch/files" "$scratch/bin"

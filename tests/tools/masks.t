@@ -267,7 +267,7 @@ if [ -n "$python" ]; then
 	ok 'over millions of positions, what is chosen and what becomes of it is within binomial bounds' \
 		"$python" "$top/tests/conformance/mask_rates.py" "$scratch/model"
 else
-	skip 'masks are those computed in Python from the definition' 'no python with pyarrow'
-	skip 'over millions of positions, what is chosen and what becomes of it is within binomial bounds' 'no python with numpy'
+	skip 'masks are those computed in Python from the definition' 'no Python with pyarrow'
+	skip 'over millions of positions, what is chosen and what becomes of it is within binomial bounds' 'no Python with numpy'
 fi
 finish

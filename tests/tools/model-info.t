@@ -141,7 +141,7 @@ if [ -n "$shared" ]; then
 	like 'names what is new, in one line' "$err_text" '^model-info: [^ ]+: not in the file, initialized from seed 0: cls\.'
 	is 'and marks it' "$(grep -c '  new$' <<< "$out_text")" 5
 else
-	skip 'models of the reference' 'no shared folder'
+	skip 'models of the reference' 'no ../shared'
 fi
 
 finish

@@ -8,6 +8,6 @@ if [ -n "$python" ]; then
 	ok 'pyarrow, polars and datasets read and write the same values' \
 		"$python" "$top/tests/conformance/arrow.py" "$scratch"
 else
-	skip 'pyarrow, polars and datasets read and write the same values' 'needs a Python with them'
+	skip 'pyarrow, polars and datasets read and write the same values' 'no Python with pyarrow and polars'
 fi
 finish

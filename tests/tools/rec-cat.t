@@ -87,7 +87,7 @@ END
 	status 'a split that it does not have' 65 imdb-read --split unsupervised dict
 	status 'a Dataset has no splits' 64 imdb-read --split test saved
 else
-	skip 'folders of save_to_disk' 'no python with datasets'
+	skip 'folders of save_to_disk' 'no Python with datasets'
 fi
 
 finish

@@ -56,7 +56,7 @@ END
 {"x": 1e+22, "y": 16777216.0}
 {"x": -2.5e-323, "y": -7e-45}'
 else
-	skip 'floats have the fewest digits, subnormal ones too' 'no python with pyarrow'
+	skip 'floats have the fewest digits, subnormal ones too' 'no Python with pyarrow'
 fi
 
 if script -qec true /dev/null < /dev/null > /dev/null 2>&1; then

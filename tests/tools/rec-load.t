@@ -129,7 +129,7 @@ status '--model without a model' 66 rec-load --model "$scratch/none" "$scratch/m
 
 for model in bert-tiny distilbert-tiny; do
 	if [ -z "$shared" ]; then
-		skip "the masked records of $model" 'needs ../shared'
+		skip "the masked records of $model" 'no ../shared'
 		continue
 	fi
 	gzip -dc "$shared/golden/$model/train.jsonl.gz" > "$scratch/golden.jsonl"

@@ -101,6 +101,6 @@ is 'are not there' "$(ls "$scratch/shards" | grep -c cut)" 0
 if [ -n "$python" ]; then
 	ok 'splits and shuffles are those of datasets and numpy' "$python" "$top/tests/conformance/splits.py"
 else
-	skip 'splits and shuffles are those of datasets and numpy' 'no python with datasets'
+	skip 'splits and shuffles are those of datasets and numpy' 'no Python with datasets'
 fi
 finish

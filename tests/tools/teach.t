@@ -92,7 +92,7 @@ if [ -n "$torch" ]; then
 	ok 'a teacher in Python writes what teach writes' near <(rec-dump "$scratch/foreign.arrows" | jq -c .teacher_logits) \
 		"$scratch/whole" 2e-5
 else
-	skip "the reference's logits and states" 'no python with torch'
-	skip 'a teacher in Python writes what teach writes' 'no python with torch'
+	skip "the reference's logits and states" 'no Python with PyTorch'
+	skip 'a teacher in Python writes what teach writes' 'no Python with PyTorch'
 fi
 finish

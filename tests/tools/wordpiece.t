@@ -140,7 +140,7 @@ END
 			"wordpiece: $scratch/$name.arrows: 3 invalid UTF-8 sequences in 2 documents, each read as U+FFFD"
 	done
 else
-	skip 'bytes that are not UTF-8' 'no python with pyarrow'
+	skip 'bytes that are not UTF-8' 'no Python with pyarrow'
 fi
 
 # The reference writes a model_max_length without bound as an integer past 64 bits.
