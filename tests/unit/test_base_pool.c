@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include <stdatomic.h>
+#include <time.h>
 
 #include "base/pool.h"
 
@@ -39,6 +40,33 @@ static void test_each_task_once(void **state) {
 	}
 }
 
+static void rest(void) {
+	nanosleep(&(struct timespec){ .tv_nsec = 300000 }, NULL);
+}
+
+static void rest_and_count(void *context, size_t index, int worker) {
+	(void)worker;
+	if (index % 2 == 0)
+		rest();
+	atomic_int *runs = context;
+	runs[index]++;
+}
+
+/* Threads that have waited for so long that they sleep, for the end of a run or for the next one. */
+static void test_sleeping_threads(void **state) {
+	(void)state;
+	struct pool *pool = pool_create(2, &(struct failure){ 0 });
+	for (int round = 0; round < 40; round++) {
+		atomic_int runs[3] = { 0 };
+		pool_run(pool, 3, rest_and_count, runs);
+		for (size_t i = 0; i < 3; i++)
+			assert_int_equal(runs[i], 1);
+		if (round % 2 == 0)
+			rest();
+	}
+	pool_destroy(pool);
+}
+
 static void test_default_is_every_core(void **state) {
 	(void)state;
 	struct pool *pool = pool_create(0, &(struct failure){ 0 });
@@ -50,6 +78,7 @@ static void test_default_is_every_core(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_task_once),
+		cmocka_unit_test(test_sleeping_threads),
 		cmocka_unit_test(test_default_is_every_core),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
