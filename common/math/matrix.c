@@ -226,12 +226,14 @@ void multiply_tiles(struct pool *pool, const struct product *product) {
 /* ---- few rows ------------------------------------------------------------------------------------------ */
 
 /* Up to FEW_ROWS, reading a weight from memory takes longer than the arithmetic on it: kernels->multiply_few() reads each
- * once, where the libraries first copy all of them. */
-enum { FEW_ROWS = 16, FEW_COLUMNS = 64 };
+ * once, where the libraries first copy all of them. Above FEW_BESIDE_TILES, that arithmetic takes longer than copying and
+ * multiplying by tiles. */
+enum { FEW_ROWS = 16, FEW_BESIDE_TILES = 12, FEW_COLUMNS = 64 };
 
 /* The kernel for the product; NULL: it is not one of few rows, or the processor has none for it. */
 static void (*few_kernel(const struct product *product))(const struct few_rows *) {
-	if (product->rows > FEW_ROWS || product->transpose_a || !product->transpose_b || product->add)
+	const size_t few = is_bf16(product) && onednn_is_fast().tiles ? FEW_BESIDE_TILES : FEW_ROWS;
+	if (product->rows > few || product->transpose_a || !product->transpose_b || product->add)
 		return NULL;
 	return is_bf16(product) ? kernels()->multiply_few_bf16 : kernels()->multiply_few;
 }
