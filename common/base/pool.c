@@ -1,8 +1,9 @@
 /* pool: runs tasks on threads. The threads wait for the next generation of work; an atomic counter numbers its
  * tasks.
  *
- * A thread that waits looks for a little while before it sleeps. To wake it takes tens of microseconds, above all on a virtual
- * machine, and a sentence is a hundred short runs: on two threads, half as long again if they slept. */
+ * A thread that waits looks for a little while before it sleeps. Waking one takes tens of microseconds, above all on a
+ * virtual machine, and a network computes a sentence in about a hundred short runs, which took two threads a third longer
+ * when they slept in between. */
 #include "base/pool.h"
 
 #include <pthread.h>
@@ -41,10 +42,10 @@ static long long nanoseconds(void) {
 
 /* Looks for a little while whether the number has become what it will be. */
 static void look_for(const struct pool *pool, const atomic_ulong *number, unsigned long expected) {
-	const long long longest = 50000;
+	const long long most_nanoseconds = 50000;
 	if (!pool->looks)
 		return;
-	for (long long start = nanoseconds(); nanoseconds() - start < longest;)
+	for (long long start = nanoseconds(); nanoseconds() - start < most_nanoseconds;)
 		for (int i = 0; i < 32; i++) {
 			if (atomic_load(number) == expected)
 				return;
