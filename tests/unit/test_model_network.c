@@ -1082,7 +1082,11 @@ static void pieces_are_computed_one_after_the_other(void **state) {
 	int32_t *ranks = allocate(2 * M, sizeof *ranks);
 	network_loss(trained->network, &twice.examples, each, ranks);
 	for (size_t m = 0; m < M; m++)
-		assert_true(fabs((double)each[m] - (double)each[M + m]) < 1e-5 && ranks[m] == ranks[M + m]);
+		/* A product of pieces of another size may be added up in another order: with OpenBLAS's kernels for AVX2, that makes
+		 * up to 5e-5. */
+		if (!(fabs((double)each[m] - (double)each[M + m]) < 2e-4 && ranks[m] == ranks[M + m]))
+			fail_msg("label %zu: loss %.9g and %.9g, rank %d and %d", m, (double)each[m], (double)each[M + m], ranks[m],
+				ranks[M + m]);
 
 	network_set_dropout(trained->network, 0.1f, 0.1f, 1);
 	double dropped = network_gradients(trained->network, &parts[1], 0, &totals, sum).value;
