@@ -96,12 +96,13 @@ static bool has_label(const struct filter *filter, const struct batch *batch, in
 }
 
 /* Without memory, glibc's regexec() returns that nothing matches, or never (in transit_state_mb() of its source). So
- * what it will need is asked for beforehand, and errno tells of what fails all the same. */
+ * what it will need is asked for beforehand, of malloc(), which keeps it for the next text (memory_require() would ask the
+ * system for each), and errno tells of what fails all the same. */
 static bool matches_text(const regex_t *regex, const char *text, size_t length) {
 	const size_t tables = 4 << 20, each_byte = 64;
 	/* with REG_STARTEND the bounds are given, so that a NUL in the text ends nothing */
 	regmatch_t bounds = { .rm_so = 0, .rm_eo = (regoff_t)length };
-	memory_require(tables + each_byte * length);
+	free(grow(NULL, tables + each_byte * length, 1));
 	errno = 0;
 	int error = regexec(regex, text, 1, &bounds, REG_STARTEND);
 	if (error == REG_ESPACE || errno == ENOMEM)
