@@ -12,8 +12,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/thread.h"
 
@@ -34,18 +34,12 @@ struct pool {
 	atomic_size_t next;
 };
 
-static long long nanoseconds(void) {
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000LL + now.tv_nsec;
-}
-
 /* Looks for a little while whether the number has become what it will be. */
 static void look_for(const struct pool *pool, const atomic_ulong *number, unsigned long expected) {
-	const long long most_nanoseconds = 50000;
+	const double most_seconds = 50e-6;
 	if (!pool->looks)
 		return;
-	for (long long start = nanoseconds(); nanoseconds() - start < most_nanoseconds;)
+	for (double start = clock_seconds(); clock_seconds() - start < most_seconds;)
 		for (int i = 0; i < 32; i++) {
 			if (atomic_load(number) == expected)
 				return;
@@ -91,8 +85,9 @@ static int cores(void) {
 
 struct pool *pool_create(int threads, struct failure *failure) {
 	struct pool *pool = allocate(1, sizeof *pool);
-	pool->threads = threads > 0 ? threads : cores();
-	pool->looks = pool->threads <= cores();
+	const int available = cores();
+	pool->threads = threads > 0 ? threads : available;
+	pool->looks = pool->threads <= available;
 	pool->members = allocate((size_t)pool->threads, sizeof *pool->members);
 	pthread_mutex_init(&pool->lock, NULL);
 	pthread_cond_init(&pool->work, NULL);

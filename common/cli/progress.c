@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "cli/options.h"
 
 #define REDRAW 0.1       /* seconds between two drawings of the line on a terminal */
@@ -26,12 +26,6 @@ static struct {
 } work = { .printed = -REPEAT, .terminal = -1 };
 
 struct line { char text[LONGEST_LINE]; size_t length, width; };
-
-static double seconds(void) {
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
 
 /* Adds a part to the line if the whole part fits; otherwise neither this part nor any later one is added. */
 __attribute__((format(printf, 2, 3)))
@@ -85,7 +79,7 @@ void progress(int64_t done, int64_t total, const char *unit, const char *text) {
 	bool terminal = work.terminal > 0;
 	if (!terminal && !progress_asked)
 		return;
-	double now = seconds();
+	double now = clock_seconds();
 	if (work.unit == NULL || strcmp(work.unit, unit) != 0 || done < work.done) {
 		work.unit = unit;
 		work.first = done;

@@ -67,9 +67,9 @@ static struct attention_head head_at(const struct attention *attention, size_t i
 	return head;
 }
 
-/* Fetches a head's part of the rows into the second-level cache. The parts of a head are a few cache lines in each of many rows, which
- * the processor does not foresee; products read them in an order that waits for each. (GCC leaves out calls of a function that only
- * fetches, so this one is inlined.) */
+/* Fetches a head's part of the rows into the second-level cache. The parts of a head are a few cache lines in each of many
+ * rows, which the processor does not foresee; products read them in an order that waits for each. (GCC leaves out calls of a
+ * function that only fetches, so this one is inlined.) */
 __attribute__((always_inline))
 static inline void fetch(struct matrix matrix, size_t rows, size_t channels) {
 	enum { CACHE_LINE = 64 };

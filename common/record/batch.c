@@ -62,7 +62,7 @@ static int take_any_buffer(struct walk *walk, const uint8_t **bytes, int64_t *le
 		return damaged(walk, "a buffer is missing");
 	if (!message_buffer(walk->message, walk->buffer++, &buffer))
 		return damaged(walk, "a buffer lies outside the batch");
-	*bytes = buffer_or_empty(buffer.length == 0 ? NULL : walk->message->body.data + buffer.offset);
+	*bytes = buffer_or_empty(message_bytes(walk->message, buffer));
 	*length = buffer.length;
 	return 0;
 }

@@ -61,17 +61,15 @@ static decompressor *find_decompressor(enum codec codec) {
 	return found;
 }
 
-/* Appends what a buffer of the body decompresses to, so that `out` has at most `limit` bytes. What is wrong with it; NULL:
- * nothing. */
-static const char *append_buffer(const struct bytes *body, struct buffer buffer, decompressor *decompress, size_t limit,
+/* Appends what the `length` bytes of a buffer decompress to, so that `out` has at most `limit` bytes. What is wrong
+ * with them; NULL: nothing. */
+static const char *append_buffer(const uint8_t *from, size_t length, decompressor *decompress, size_t limit,
 	struct bytes *out) {
-	const size_t length = (size_t)buffer.length;
 	int64_t size;
 	if (length == 0)
 		return NULL;
 	if (length < sizeof size)
 		return "a compressed buffer is too short";
-	const uint8_t *from = body->data + buffer.offset;
 	memcpy(&size, from, sizeof size);
 	if (size == -1) {
 		bytes_append(out, from + sizeof size, length - sizeof size);
@@ -97,7 +95,7 @@ int message_decompress(struct message *message, const char *where, struct failur
 	for (size_t i = 0; i < message->buffers.count && wrong == NULL; i++) {
 		struct buffer from, to = { (int64_t)out.size, 0 };
 		wrong = !message_buffer(message, i, &from) ? "a buffer lies outside the batch"
-			: append_buffer(&message->body, from, decompress, limit, &out);
+			: append_buffer(message_bytes(message, from), (size_t)from.length, decompress, limit, &out);
 		to.length = (int64_t)out.size - to.offset;
 		bytes_append(&places, &to, sizeof to);
 		bytes_align(&out, 8);

@@ -60,6 +60,11 @@ void message_clear(struct message *message);
 /* The place of buffer `index`, below buffers.count, in the body. False: it is not within the body. */
 bool message_buffer(const struct message *message, size_t index, struct buffer *buffer);
 
+/* The bytes of a buffer that message_buffer() found; NULL: it has none. The message's. */
+static inline const uint8_t *message_bytes(const struct message *message, struct buffer buffer) {
+	return buffer.length == 0 ? NULL : message->body.data + buffer.offset;
+}
+
 /* The schema of a schema message, and the text of its `cloze` key (NULL: none; free() releases it). A type that no
  * stage takes is refused here, with the column's name. */
 int message_decode_schema(struct message *message, struct schema *schema, char **cloze, const char *name,

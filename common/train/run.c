@@ -5,17 +5,11 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/files.h"
 #include "train/run_ranks.h"
-
-static double seconds(void) {
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 /* Whether the caller wants the run to stop. */
 static bool asked_to_stop(struct run *run) {
@@ -55,7 +49,7 @@ static json_t *list_rates(const struct run *run) {
 
 static int log_step(struct run *run, double rate, double norm, struct failure *failure) {
 	struct run_state *state = &run->state;
-	double now = seconds(), steps = (double)state->interval_steps;
+	double now = clock_seconds(), steps = (double)state->interval_steps;
 	const char *const *names = run->job->task->part_names;
 	json_t *line = begin_line(run);
 	json_object_set_new(line, "loss", json_real(state->interval.value / steps));
@@ -118,10 +112,10 @@ static void note_evaluation(struct run_state *state, double loss) {
 }
 
 static int evaluate(struct run *run, struct failure *failure) {
-	double before = seconds(), loss;
+	double before = clock_seconds(), loss;
 	json_t *line = begin_line(run);
 	int result = run_evaluate(run, line, &loss, failure);
-	run->interval_start += seconds() - before;
+	run->interval_start += clock_seconds() - before;
 	if (result <= 0) {
 		json_decref(line);
 		return result;
@@ -153,14 +147,14 @@ static void remove_passing(struct run *run) {
 static int save(struct run *run, struct failure *failure) {
 	if (run->saved_step == run->state.step)
 		return 1;
-	double before = seconds();
+	double before = clock_seconds();
 	if (checkpoint_save(run->folder, &run->saved, run->settings->save_total_limit, failure) < 0) {
 		run->unsavable = true;
 		return -1;
 	}
 	run->saved_step = run->state.step;
 	remove_passing(run);
-	run->interval_start += seconds() - before;
+	run->interval_start += clock_seconds() - before;
 	return 1;
 }
 
@@ -364,7 +358,7 @@ static bool is_out_of_patience(const struct run *run) {
 static int train(struct run *run, struct failure *failure) {
 	const struct run_caller *caller = &run->job->caller;
 	struct example_batch batch;
-	run->interval_start = seconds();
+	run->interval_start = clock_seconds();
 	int result = run->state.step > 0 ? follow_up(run, failure) : 1;
 	while (result > 0 && !is_out_of_patience(run) && (result = next_batch(run, &batch, failure)) > 0) {
 		result = take_step(run, &batch, failure);

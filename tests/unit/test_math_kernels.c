@@ -160,7 +160,9 @@ static void test_round_to_bf16(void **state) {
 		for (size_t i = 0; i < SPECIALS; i++)
 			if (isnan(specials[i]))
 				assert_true((got[i] & 0x7f80) == 0x7f80 && (got[i] & 0x7f) != 0);
-			else if (fpclassify(specials[i]) != FP_SUBNORMAL || got[i] != 0)
+			else if (fpclassify(specials[i]) == FP_SUBNORMAL && strcmp(k->name, "avx512_bf16") == 0)
+				assert_int_equal(got[i], 0);
+			else
 				assert_int_equal(got[i], expected[i]);
 
 		for (size_t s = 0; s < SIZES; s++) {
