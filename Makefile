@@ -118,7 +118,7 @@ help:
 	@echo 'make push         the model of make imdb, with a model card, to REPO=OWNER/NAME of the hub; make hub: its folder'
 	@echo '                  (sentiment-push, distill-push: the classifier, the student; sentiment-hub, distill-hub)'
 	@echo 'make torture      lets every call of every tool fail that can (hours; SEED=N), and every file operation of a'
-	@echo '                  training run, then kills one again and again'
+	@echo '                  training run, then kills one again and again; tries a document of 1 GiB'
 	@echo 'make fuzz         feeds whatever reads files what nobody would write, FUZZ_SECONDS (default 60) each; T=NAME: one'
 	@echo 'make analyze      asks gcc -fanalyzer, clang-tidy, valgrind and ThreadSanitizer for faults (an hour)'
 	@echo 'make coverage     the tests, then how many lines and branches of common/ they reach'
@@ -213,7 +213,7 @@ $(BUILD)/tests/fault/%.so: tests/fault/%.c Makefile
 
 torture: all $(preloaded)
 	@TORTURE=1 CLOZE_BIN="$(abspath $(BIN))" CLOZE_BUILD="$(abspath $(BUILD))" prove --exec '' --verbose \
-		tests/fault/calls.t tests/fault/resume.t
+		tests/tools/limits.t tests/fault/calls.t tests/fault/resume.t
 
 # Texts are short, so that thousands a second are tried; an archive of tar is longer. What reaches new code is kept in
 # build/fuzz/NAME, for the next time; what ends a fuzzer, in build/fuzz/NAME-crash-...
@@ -240,10 +240,8 @@ analyze:
 	@$(call try_each,valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite)
 	@$(MAKE) --no-print-directory THREADS=1 run-threaded
 
-# try_each COMMAND: runs each unit test by the command, and prints what one says that fails.
-try_each = failed=; for test in $(unit_tests); do \
-		$(1) $$test > $(BUILD)/try.log 2>&1 || { cat $(BUILD)/try.log; failed="$$failed $${test\#\#*/}"; }; \
-	done; [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
+# $(call try_each,COMMAND): runs the unit tests by the command, two at a time.
+try_each = CMOCKA_MESSAGE_OUTPUT=TAP prove --timer -j 2 --exec '$(1)' $(sort $(unit_tests))
 
 tidy: $(tidied)
 build/tidy/%: %.c .clang-tidy

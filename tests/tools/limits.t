@@ -1,6 +1,6 @@
 #!/bin/bash
 # limits.t: the shortest and the longest records, very many empty ones, the smallest and a large vocabulary, many threads, and
-# little memory: a right result, or one line and 71.
+# little memory: a right result, or one line and 71. `make torture` tries a document of 1 GiB, too.
 . "$(dirname "$0")/../tap.sh"
 cd "$scratch" || exit
 
@@ -59,5 +59,38 @@ END
 	done
 else
 	skip 'little memory' 'the tools take more address space than that here, as under a sanitizer'
+fi
+
+# try_document MEBIBYTES INPUT TOOL...: the tool takes the input to its end, or says in one line that memory is short.
+try_document() {
+	local mebibytes=$1 input=$2 got=0
+	shift 2
+	(ulimit -v $((mebibytes * 1024)); exec "$@" < "$input" > /dev/null 2> err) || got=$?
+	is "$* on a document of 1 GiB in $mebibytes MiB: done, or one line and 71" \
+		"$got $(wc -l < err | tr -d ' ')" "$([ $got = 0 ] && echo 0 0 || echo 71 1)"
+}
+if [ "${TORTURE:-0}" = 0 ]; then
+	skip 'a document of 1 GiB' 'it takes minutes, and 2 GiB of the disk (make torture)'
+elif bash -c 'ulimit -v 65536; rec-dump --version' > /dev/null 2>&1; then
+	printf '%s\n' '[UNK]' '[CLS]' '[SEP]' one word and another > vocabulary.txt
+	{
+		printf '{"text": "'
+		yes 'one word and another ' | tr -d '\n' | head -c $((1 << 30))
+		printf '"}\n{"text": "one word"}\n'
+	} > document.jsonl
+	status 'a document of 1 GiB becomes a record' 0 bash -c 'rec-load document.jsonl > document.arrows'
+	for mebibytes in 2048 8192; do
+		try_document $mebibytes document.jsonl rec-load
+		try_document $mebibytes document.arrows imdb-read --format arrow
+		try_document $mebibytes document.arrows rec-dump
+		try_document $mebibytes document.arrows rec-cat
+		try_document $mebibytes document.arrows wordpiece --vocab vocabulary.txt
+		try_document $mebibytes document.arrows wordpiece-train --vocab-size 100
+		try_document $mebibytes document.arrows select-records --match another
+		try_document $mebibytes document.arrows shuffle-records
+		try_document $mebibytes document.arrows split-records --test-size 1 --test-out test.arrows
+	done
+else
+	skip 'a document of 1 GiB' 'the tools take more address space than that here, as under a sanitizer'
 fi
 finish

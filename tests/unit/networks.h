@@ -1,9 +1,12 @@
-/* networks: small models with random weights, batches for them, and a head for tests. */
+/* networks: small models with random weights, batches for them, the answers of a teacher, and a head for tests. */
 #ifndef CLOZE_TESTS_UNIT_NETWORKS_H
 #define CLOZE_TESTS_UNIT_NETWORKS_H
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "test.h"
 
 #include "base/memory.h"
 #include "math/random.h"
@@ -82,6 +85,36 @@ static inline double gradients_of(const struct trained *trained, const struct ex
 	return network_gradients(trained->network, examples, pass, &totals, trained->gradients).value;
 }
 
+static inline double norm_of(const float *x, size_t count) {
+	return sqrt(kernels()->sum_of_squares(x, count));
+}
+
+/* More blocks, for other gradients. blocks_free() releases them. */
+static inline struct blocks *other_gradients(const struct trained *trained) {
+	struct blocks *blocks = blocks_create(trained->p);
+	blocks_add_all(blocks);
+	return blocks;
+}
+
+/* The gradients of the batch in passes of `records` records each add up to those of the whole. */
+static inline void check_passes(const struct trained *trained, const struct examples *examples, size_t records) {
+	const struct totals totals = totals_of(trained->network, examples);
+	struct blocks *whole = trained->gradients, *sum = other_gradients(trained);
+	double loss = gradients_of(trained, examples, 0), losses = 0;
+	for (size_t first = 0; first < examples->B; first += records) {
+		const struct examples part = examples_slice(examples, first, records);
+		losses += network_gradients(trained->network, &part, 0, &totals, sum).value;
+	}
+	assert_true(fabs(losses - loss) < 1e-6 * loss);
+	for (size_t i = 0; i < trained->p->count; i++) {
+		size_t elements = trained->p->table[i].elements;
+		for (size_t j = 0; j < elements; j++)
+			sum->of[i][j] -= whole->of[i][j];
+		assert_true(norm_of(sum->of[i], elements) <= 1e-5 * norm_of(whole->of[i], elements) + 1e-6);
+	}
+	blocks_free(sum);
+}
+
 /* ---- batches ------------------------------------------------------------------------------------------- */
 
 /* Examples that own their arrays, so that tests can change them. */
@@ -131,6 +164,33 @@ static inline void free_arrays(struct batch_arrays *arrays) {
 	free(arrays->attended);
 }
 
+/* Three records of 6, 4 and 6 tokens; the third has one label. */
+static const int32_t tiny_starts[] = { 0, 6, 10, 16 };
+static const int32_t tiny_ids[] = { 5, 3, 8, 3, 17, 2, 7, 9, 3, 1, 4, 6, 3, 18, 11, 2 };
+static const int32_t tiny_places[] = { 0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 0, 1, 2, 3, 4, 5 };
+static const int32_t tiny_types[] = { 0, 0, 0, 1, 1, 1, 0, 1, 1, 1, 1, 0, 1, 0, 0, 1 };
+static const int32_t tiny_label_starts[] = { 0, 3, 5, 6 };
+static const int32_t tiny_labelled[] = { 1, 3, 4, 6, 8, 12 };
+static const int32_t tiny_labels[] = { 6, 12, 17, 0, 18, 9 };
+static const struct examples tiny = { .B = 3, .starts = tiny_starts, .input_ids = tiny_ids, .positions = tiny_places,
+	.label_starts = tiny_label_starts, .labelled = tiny_labelled, .labels = tiny_labels };
+
+/* Records of 1, 5, 3, 7 and 1 tokens, with holes in their positions. Of the second the last two tokens have a label,
+ * but are not attended to; the third has no label and begins at position 3; the fourth has labels at all but its first
+ * token, which is not attended to. */
+static const int32_t ragged_starts[] = { 0, 1, 6, 9, 16, 17 };
+static const int32_t ragged_ids[] = { 7, 5, 3, 8, 3, 17, 2, 7, 9, 0, 3, 1, 4, 6, 3, 18, 7 };
+static const int32_t ragged_places[] = { 0, 0, 1, 2, 4, 6, 3, 4, 5, 0, 1, 2, 3, 4, 5, 6, 2 };
+static const int32_t ragged_types[] = { 1, 0, 0, 1, 1, 1, 0, 0, 1, 0, 1, 0, 1, 0, 0, 1, 0 };
+static const uint8_t ragged_attended[] = { 1, 1, 1, 1, 0, 0, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1 };
+static const int32_t ragged_label_starts[] = { 0, 1, 4, 4, 10, 10 };
+static const int32_t ragged_labelled[] = { 0, 2, 4, 5, 10, 11, 12, 13, 14, 15 };
+static const int32_t ragged_labels[] = { 3, 6, 12, 17, 0, 18, 9, 1, 2, 2 };
+static const int32_t ragged_classes[] = { 1, 0, 2, 1, 0 };
+static const struct examples ragged = { .B = 5, .starts = ragged_starts, .input_ids = ragged_ids,
+	.positions = ragged_places, .attended = ragged_attended, .label_starts = ragged_label_starts,
+	.labelled = ragged_labelled, .labels = ragged_labels, .classes = ragged_classes };
+
 /* Several blocks of everything that is cut into blocks: 20 records of up to 60 tokens, 600 labels, one at every second
  * place. Every third record attends to its first 47 tokens only; those behind have a row where they have a label. */
 enum { LARGER_B = 20, LARGER_T = 60, LARGER_M = 600, LARGER_V = 300, LARGER_C = 72, LARGER_ATTENDED = 47 };
@@ -175,6 +235,36 @@ static inline struct batch_arrays larger_batch(void) {
 		.token_type_ids = types, .attended = attended, .label_starts = label_starts, .labelled = labelled,
 		.labels = labels, .classes = classes };
 	return copy_examples(&examples);
+}
+
+/* ---- a teacher ----------------------------------------------------------------------------------------- */
+
+/* Random answers of a teacher for up to `rows` rows and as many labels; K logits of each. */
+struct answers {
+	float *logits, *rest, *hidden_states;
+	int32_t *ids;
+	struct teacher_answers show;
+};
+
+static inline struct answers make_answers(const struct config *config, size_t rows, size_t K) {
+	size_t C = config->hidden_size, V = config->vocab_size;
+	struct answers answers = { allocate(rows * K, sizeof(float)), allocate(rows * REST_TEMPERATURES, sizeof(float)),
+		allocate(rows * C, sizeof(float)), allocate(rows * K, sizeof(int32_t)), { 0 } };
+	random_normal(5, 1, 2, answers.logits, rows * K);
+	random_normal(5, 2, 1, answers.rest, rows * REST_TEMPERATURES);
+	random_normal(5, 3, 1, answers.hidden_states, rows * C);
+	for (size_t i = 0; i < rows * K; i++)
+		answers.ids[i] = (int32_t)((i % K * 3 + i / K) % V); /* V is no multiple of 3 */
+	answers.show = (struct teacher_answers){ .K = K, .logits = answers.logits, .ids = K < V ? answers.ids : NULL,
+		.rest = K < V ? answers.rest : NULL, .hidden_states = answers.hidden_states, .C = C };
+	return answers;
+}
+
+static inline void free_answers(struct answers *answers) {
+	free(answers->logits);
+	free(answers->rest);
+	free(answers->hidden_states);
+	free(answers->ids);
 }
 
 /* ---- the probe ----------------------------------------------------------------------------------------- */

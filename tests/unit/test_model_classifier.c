@@ -1,5 +1,5 @@
 /* test_model_classifier: the heads of classifiers: running statistics, threads, the labels of a configuration, and
- * which head a folder has. (test_model_network.c tests their gradients.) */
+ * which head a folder has. (test_model_gradients.c tests their gradients.) */
 #include "test.h"
 
 #include <math.h>
