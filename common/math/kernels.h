@@ -4,10 +4,10 @@
  * with the same order of arguments. Gradients of parameters (dweight, dbias) are added to what is there; gradients of
  * inputs are written, unless stated.
  *
- * There are several versions: portable C; AVX2, AVX-512 and AVX-512 with BF16 for x86-64; NEON for arm64. kernels() picks the best that
- * this processor runs. They agree to a few units in the last place; the tests compare each with plain loops in double
- * precision. For tests, the environment variable CLOZE_KERNELS=portable|avx2|avx512|avx512_bf16|neon chooses another version that
- * this processor runs. */
+ * There are several versions: portable C; AVX2, AVX-512 and AVX-512 with BF16 for x86-64; NEON for arm64. kernels() picks
+ * the best that this processor runs. They agree to a few units in the last place; the tests compare each with plain loops
+ * in double precision. For tests, the environment variable CLOZE_KERNELS=portable|avx2|avx512|avx512_bf16|neon chooses
+ * another version that this processor runs. */
 #ifndef CLOZE_MATH_KERNELS_H
 #define CLOZE_MATH_KERNELS_H
 
@@ -68,12 +68,21 @@ struct kernels {
 	/* y[n, c] = x[n, c] rounded to the nearest, ties to even; rows of both are `stride` numbers apart. A NaN stays a
 	 * NaN; a subnormal number may become zero, which it is to the processor's products. */
 	void (*round_to_bf16)(bfloat16 *y, const float *x, size_t N, size_t C, size_t stride);
+	/* y[i] = x[i]. */
+	void (*widen_bf16)(float *y, const bfloat16 *x, size_t count);
 
 	/* The product, for which each weight is read from memory once, whatever the rows. An element's result does not depend
 	 * on how many rows or outputs are computed at a time. */
 	void (*multiply_few)(const struct few_rows *product);
-	/* The same for x and w in bfloat16, with sums in single precision; NULL: the processor has no instruction for it. */
+	/* The same for x and w in bfloat16, with sums in single precision. */
 	void (*multiply_few_bf16)(const struct few_rows *product);
+
+	/* The product of more rows, of floats, of which x has been packed; x_stride is not read. NULL: a library is faster. */
+	void (*multiply_packed)(const struct few_rows *product);
+	/* Packs rows as multiply_packed() reads them: panels of panel_rows rows each. packed has been zeroed, so that the rows that
+	 * are missing in the last panel are zeros. The rows of x are `stride` floats apart. */
+	void (*pack_rows)(float *packed, const float *x, size_t rows, size_t inputs, size_t stride);
+	size_t panel_rows;
 
 	/* y = act(x), elementwise. */
 	void (*activate)(enum activation activation, float *y, const float *x, size_t count);

@@ -70,6 +70,8 @@ static inline float sum_of(floats x) {
 	return (part[0][0] + part[0][1]) + (part[0][2] + part[0][3]);
 }
 
+#include "math/kernels_products.h"
+
 static inline float larger(float a, float b) {
 	return a > b ? a : b;
 }
@@ -132,74 +134,10 @@ static void round_to_bf16(bfloat16 *y, const float *x, size_t N, size_t C, size_
 			store_bf16(y + c, load(x + c, C - c), C - c);
 }
 
-/* ---- products of few rows ------------------------------------------------------------------------------ */
-
-enum { FEW = 4 }; /* rows, and outputs, whose sums are in registers at a time */
-
-/* Rows n and on, outputs o and on, of numbers of `size` bytes, of which multiply() multiplies vectors. Inlined with
- * constants, so that the sums are in registers. The last, partial vectors are filled up with zeros.
- *
- * The processor does not foresee that the next outputs' weights follow, so the passes over the rows fetch these ahead, as
- * far as the second-level cache: each pass a share, `ahead` vectors at a time in the order in which they lie in memory,
- * so that memory is at work during all of them. */
-__attribute__((always_inline))
-static inline void multiply_block(const struct few_rows *p, size_t size, floats multiply(floats, floats, floats), size_t n,
-	size_t o, const size_t rows, const size_t outputs, size_t ahead) {
-	const size_t x_stride = p->x_stride * size, w_stride = p->w_stride * size, end = p->inputs * size;
-	const char *x = (const char *)p->x + n * x_stride, *w = (const char *)p->w + o * w_stride;
-	const char *fetched = w + outputs * w_stride + (n / FEW + n % FEW) * end * ahead;
-	floats sums[FEW][FEW] = { { { 0 } } };
-	size_t i = 0;
-	for (; i + sizeof(floats) <= end; i += sizeof(floats)) {
-		floats weights[FEW];
-		for (size_t k = 0; k < outputs; k++)
-			weights[k] = load_vector(w + k * w_stride + i);
-		for (size_t k = 0; k < ahead; k++)
-			__builtin_prefetch(fetched + i * ahead + k * sizeof(floats), 0, 2);
-		for (size_t r = 0; r < rows; r++) {
-			floats input = load_vector(x + r * x_stride + i);
-			for (size_t k = 0; k < outputs; k++)
-				sums[r][k] = multiply(input, weights[k], sums[r][k]);
-		}
-	}
-	for (size_t r = 0; r < rows && i < end; r++) {
-		floats input = { 0 };
-		memcpy(&input, x + r * x_stride + i, end - i);
-		for (size_t k = 0; k < outputs; k++) {
-			floats weights = { 0 };
-			memcpy(&weights, w + k * w_stride + i, end - i);
-			sums[r][k] = multiply(input, weights, sums[r][k]);
-		}
-	}
-	for (size_t r = 0; r < rows; r++)
-		for (size_t k = 0; k < outputs; k++)
-			p->y[(n + r) * p->y_stride + o + k] = sum_of(sums[r][k]);
+static void widen_bf16(float *y, const bfloat16 *x, size_t count) {
+	for (size_t i = 0; i < count; i += WIDTH)
+		store(y + i, load_bf16(x + i, count - i), count - i);
 }
-
-__attribute__((always_inline))
-static inline void multiply_blocks(const struct few_rows *p, size_t size, floats multiply(floats, floats, floats)) {
-	size_t whole_outputs = p->outputs / FEW * FEW, whole_rows = p->rows / FEW * FEW;
-	size_t passes = p->rows / FEW + p->rows % FEW, ahead = (FEW + passes - 1) / passes;
-	for (size_t o = 0; o < whole_outputs; o += FEW) {
-		for (size_t n = 0; n < whole_rows; n += FEW)
-			multiply_block(p, size, multiply, n, o, FEW, FEW, ahead);
-		for (size_t n = whole_rows; n < p->rows; n++)
-			multiply_block(p, size, multiply, n, o, 1, FEW, ahead);
-	}
-	for (size_t o = whole_outputs; o < p->outputs; o++)
-		for (size_t n = 0; n < p->rows; n++)
-			multiply_block(p, size, multiply, n, o, 1, 1, 0);
-}
-
-static void multiply_few(const struct few_rows *p) {
-	multiply_blocks(p, sizeof(float), multiply_add);
-}
-
-#ifdef MULTIPLIES_PAIRS
-static void multiply_few_bf16(const struct few_rows *p) {
-	multiply_blocks(p, sizeof(bfloat16), multiply_pairs);
-}
-#endif
 
 /* ---- activations --------------------------------------------------------------------------------------- */
 
@@ -751,9 +689,13 @@ const struct kernels VERSION = {
 	.add_bias_backward = add_bias_backward,
 	.add_bias_backward_bf16 = add_bias_backward_bf16,
 	.round_to_bf16 = round_to_bf16,
+	.widen_bf16 = widen_bf16,
 	.multiply_few = multiply_few,
-#ifdef MULTIPLIES_PAIRS
 	.multiply_few_bf16 = multiply_few_bf16,
+#ifndef LIBRARIES_ARE_FASTER
+	.multiply_packed = multiply_packed,
+	.pack_rows = pack_rows,
+	.panel_rows = PANEL,
 #endif
 	.activate = activate,
 	.activate_backward = activate_backward,

@@ -7,7 +7,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/memory.h"
 #include "math/matrix_onednn.h"
@@ -47,10 +46,7 @@ static void multiply_openblas(const struct product *p) {
 static struct matrix widen(struct matrix matrix, size_t rows, size_t columns) {
 	struct matrix wide = { .fp32 = allocate(rows * columns, sizeof *wide.fp32), .stride = columns };
 	for (size_t r = 0; r < rows; r++)
-		for (size_t c = 0; c < columns; c++) {
-			const uint32_t bits = (uint32_t)matrix.bf16[r * matrix.stride + c] << 16;
-			memcpy(&wide.fp32[r * columns + c], &bits, sizeof bits);
-		}
+		kernels()->widen_bf16(wide.fp32 + r * columns, matrix.bf16 + r * matrix.stride, columns);
 	return wide;
 }
 
@@ -227,37 +223,101 @@ void multiply_tiles(struct pool *pool, const struct product *product) {
 
 /* Up to FEW_ROWS, reading a weight from memory takes longer than the arithmetic on it: kernels->multiply_few() reads each
  * once, where the libraries first copy all of them. Above FEW_BESIDE_TILES, that arithmetic takes longer than copying and
- * multiplying by tiles. */
-enum { FEW_ROWS = 16, FEW_BESIDE_TILES = 12, FEW_COLUMNS = 64 };
+ * multiplying by tiles. Where OpenBLAS is the library, kernels->multiply_packed() is faster than both above
+ * FEW_BESIDE_PACKED. */
+enum { FEW_ROWS = 16, FEW_BESIDE_TILES = 12, FEW_BESIDE_PACKED = 8, FEW_COLUMNS = 96 };
 
-/* The kernel for the product; NULL: it is not one of few rows, or the processor has none for it. */
-static void (*few_kernel(const struct product *product))(const struct few_rows *) {
-	const size_t few = is_bf16(product) && onednn_is_fast().tiles ? FEW_BESIDE_TILES : FEW_ROWS;
-	if (product->rows > few || product->transpose_a || !product->transpose_b || product->add)
+typedef void few_kernel(const struct few_rows *);
+
+/* A product of a few rows, and what computes it. */
+struct few_product {
+	const struct product *product;
+	few_kernel *kernel;
+	float *packed; /* the rows, where the kernel takes them packed; NULL: it does not */
+};
+
+/* Computes a product of packed rows with weights in bfloat16, widened a few outputs at a time, which fit into a cache. */
+static void multiply_packed_bf16(const struct few_rows *product) {
+	enum { AT_ONCE = 24 };
+	struct few_rows part = *product;
+	for (size_t first = 0; first < product->outputs; first += AT_ONCE) {
+		const struct matrix w = { .bf16 = (bfloat16 *)product->w + first * product->w_stride, .stride = product->w_stride };
+		part.outputs = product->outputs - first < AT_ONCE ? product->outputs - first : AT_ONCE;
+		const struct matrix wide = widen(w, part.outputs, product->inputs);
+		part.w = wide.fp32;
+		part.w_stride = wide.stride;
+		part.y = product->y + first;
+		kernels()->multiply_packed(&part);
+		free(wide.fp32);
+	}
+}
+
+/* Finds the kernel; NULL: a library is faster, or the only one to compute such a product. */
+static few_kernel *find_few_kernel(const struct product *product, bool *takes_packed) {
+	const struct kernels *k = kernels();
+	const struct onednn fast = onednn_is_fast();
+	const bool rounded = is_bf16(product), onednn = rounded ? fast.bf16 : fast.fp32;
+	*takes_packed = !onednn && k->multiply_packed != NULL && product->rows > FEW_BESIDE_PACKED;
+	if (product->transpose_a || !product->transpose_b || product->add)
 		return NULL;
-	return is_bf16(product) ? kernels()->multiply_few_bf16 : kernels()->multiply_few;
+	if (*takes_packed)
+		return rounded ? multiply_packed_bf16 : k->multiply_packed;
+	if (product->rows > (rounded && fast.tiles ? FEW_BESIDE_TILES : FEW_ROWS))
+		return NULL;
+	return rounded ? k->multiply_few_bf16 : k->multiply_few;
+}
+
+static void pack_panel(void *context, size_t index, int worker) {
+	const struct few_product *few = context;
+	const struct product *p = few->product;
+	const size_t first = index * kernels()->panel_rows, left = p->rows - first;
+	const size_t rows = left < kernels()->panel_rows ? left : kernels()->panel_rows;
+	const struct matrix a = matrix_at(p->a, first, 0), exact = is_bf16(p) ? widen(a, rows, p->inner) : a;
+	(void)worker;
+	kernels()->pack_rows(few->packed + first * p->inner, exact.fp32, rows, p->inner, exact.stride);
+	if (is_bf16(p))
+		free(exact.fp32);
 }
 
 static void multiply_few_columns(void *context, size_t index, int worker) {
-	const struct product *whole = context;
+	const struct few_product *few = context;
+	const struct product *whole = few->product;
 	const bool rounded = is_bf16(whole);
 	size_t column = index * FEW_COLUMNS, left = whole->columns - column;
-	float kept[FEW_ROWS * FEW_COLUMNS];
+	float kept[SHORT_ROWS * FEW_COLUMNS];
 	const struct matrix b = matrix_at(whole->b, column, 0), c = matrix_at(whole->c, 0, column);
 	struct few_rows piece = { .y = c.fp32, .x = rounded ? (const void *)whole->a.bf16 : whole->a.fp32,
 		.w = rounded ? (const void *)b.bf16 : b.fp32, .rows = whole->rows,
 		.outputs = left < FEW_COLUMNS ? left : FEW_COLUMNS, .inputs = whole->inner, .y_stride = c.stride,
 		.x_stride = whole->a.stride, .w_stride = b.stride };
 	(void)worker;
+	if (few->packed != NULL)
+		piece.x = few->packed;
 	if (c.fp32 == NULL) {
 		piece.y = kept;
 		piece.y_stride = FEW_COLUMNS;
 	}
-	few_kernel(whole)(&piece);
+	few->kernel(&piece);
 	if (whole->bias != NULL)
 		kernels()->add_bias(piece.y, whole->bias + column, piece.rows, piece.outputs, piece.y_stride);
 	if (c.fp32 == NULL)
 		round_result(c, float_matrix(kept, FEW_COLUMNS), piece.rows, piece.outputs);
+}
+
+/* Computes the product by a kernel. Returns whether there is one for it. */
+static bool multiply_few(struct pool *pool, const struct product *product) {
+	bool takes_packed;
+	struct few_product few = { .product = product, .kernel = find_few_kernel(product, &takes_packed) };
+	if (few.kernel == NULL)
+		return false;
+	if (takes_packed) {
+		const size_t panels = pieces(product->rows, kernels()->panel_rows);
+		few.packed = allocate(panels * kernels()->panel_rows * product->inner, sizeof *few.packed);
+		pool_run(pool, panels, pack_panel, &few);
+	}
+	pool_run(pool, pieces(product->columns, FEW_COLUMNS), multiply_few_columns, &few);
+	free(few.packed);
+	return true;
 }
 
 void multiply_short(struct pool *pool, const struct product *product, row_work *done, void *context) {
@@ -265,10 +325,7 @@ void multiply_short(struct pool *pool, const struct product *product, row_work *
 		multiply_rows(pool, product, done, context);
 		return;
 	}
-	if (few_kernel(product) != NULL) {
-		struct product copy = *product;
-		pool_run(pool, pieces(product->columns, FEW_COLUMNS), multiply_few_columns, &copy);
-	} else {
+	if (!multiply_few(pool, product)) {
 		size_t columns = round_up((product->columns + PIECES - 1) / PIECES);
 		struct cut cut = { product, product->rows, columns < 192 ? 192 : columns, NULL, NULL };
 		run_pieces(pool, &cut);

@@ -275,18 +275,59 @@ static void test_multiply_few(void **state) {
 		const size_t inputs = sizes[s], stride = inputs + 3;
 		float *x = random_floats(21, 1, ROWS * stride), *w = random_floats(22, 1, OUTPUTS * stride);
 		bfloat16 *x_rounded = rounded_copy(x, ROWS * stride), *w_rounded = rounded_copy(w, OUTPUTS * stride);
+		float *x_widened = widened_copy(x_rounded, ROWS * stride), *w_widened = widened_copy(w_rounded, OUTPUTS * stride);
 		float *y = new_floats(ROWS * OUTPUTS);
 		struct few_rows product = { y, x, w, ROWS, OUTPUTS, inputs, OUTPUTS, stride, stride };
 		compare_few(k->name, k->multiply_few, product, sizeof *x, x, w);
-		if (k->multiply_few_bf16 != NULL) {
-			float *x_widened = widened_copy(x_rounded, ROWS * stride), *w_widened = widened_copy(w_rounded, OUTPUTS * stride);
-			product.x = x_rounded;
-			product.w = w_rounded;
-			compare_few(k->name, k->multiply_few_bf16, product, sizeof *x_rounded, x_widened, w_widened);
-			end_floats(x_widened, ROWS * stride), end_floats(w_widened, OUTPUTS * stride);
-		}
+		product.x = x_rounded;
+		product.w = w_rounded;
+		compare_few(k->name, k->multiply_few_bf16, product, sizeof *x_rounded, x_widened, w_widened);
 		free(x_rounded), free(w_rounded);
+		end_floats(x_widened, ROWS * stride), end_floats(w_widened, OUTPUTS * stride);
 		end_floats(x, ROWS * stride), end_floats(w, OUTPUTS * stride), end_floats(y, ROWS * OUTPUTS);
+	}
+}
+
+/* The version of multiply_packed() that pack_and_multiply() tests. */
+static const struct kernels *packing;
+
+static void pack_and_multiply(const struct few_rows *product) {
+	const size_t P = packing->panel_rows, rows = (product->rows + P - 1) / P * P;
+	float *packed = new_floats(rows * product->inputs);
+	struct few_rows with_packed = *product;
+	memset(packed, 0, rows * product->inputs * sizeof *packed);
+	packing->pack_rows(packed, product->x, product->rows, product->inputs, product->x_stride);
+	with_packed.x = packed;
+	packing->multiply_packed(&with_packed);
+	end_floats(packed, rows * product->inputs);
+}
+
+/* Part of a panel, one that is hardly longer than one vector, whole ones and a row. */
+static void test_multiply_packed(void **state) {
+	(void)state;
+	enum { OUTPUTS = 13 };
+	EACH_VERSION(k) for (size_t variant = 0; k->multiply_packed != NULL && variant < 3 * SIZES; variant++) {
+		const size_t P = k->panel_rows, rows = (const size_t[]){ P / 2, P / 2 + 1, 2 * P + 1 }[variant % 3];
+		const size_t inputs = sizes[variant / 3], stride = inputs + 3;
+		float *x = random_floats(23, 1, rows * stride), *w = random_floats(24, 1, OUTPUTS * stride);
+		float *y = new_floats(rows * OUTPUTS);
+		packing = k;
+		compare_few(k->name, pack_and_multiply, (struct few_rows){ y, x, w, rows, OUTPUTS, inputs, OUTPUTS, stride, stride },
+			sizeof *x, x, w);
+		end_floats(x, rows * stride), end_floats(w, OUTPUTS * stride), end_floats(y, rows * OUTPUTS);
+	}
+}
+
+static void test_widen_bf16(void **state) {
+	(void)state;
+	EACH_VERSION(k) for (size_t s = 0; s < SIZES; s++) {
+		float *x = random_floats(25, 1, sizes[s]), *y = new_floats(sizes[s]);
+		bfloat16 *rounded = rounded_copy(x, sizes[s]);
+		float *expected = widened_copy(rounded, sizes[s]);
+		k->widen_bf16(y, rounded, sizes[s]);
+		assert_memory_equal(y, expected, sizes[s] * sizeof *y);
+		free(rounded);
+		end_floats(x, sizes[s]), end_floats(y, sizes[s]), end_floats(expected, sizes[s]);
 	}
 }
 
@@ -804,6 +845,8 @@ int main(void) {
 		cmocka_unit_test(test_round_to_bf16),
 		cmocka_unit_test(test_bf16_kernels),
 		cmocka_unit_test(test_multiply_few),
+		cmocka_unit_test(test_multiply_packed),
+		cmocka_unit_test(test_widen_bf16),
 		cmocka_unit_test(test_activate),
 		cmocka_unit_test(test_activate_pieces),
 		cmocka_unit_test(test_layer_norm),
