@@ -1,7 +1,7 @@
 /* matrix: matrix products on several threads, with results that do not depend on the number of threads.
  *
- * A product is cut into pieces by its shape alone; each piece is one single-threaded call of OpenBLAS or oneDNN. The
- * threads of these libraries are not used. */
+ * A product is cut into pieces by its shape alone; each piece is one single-threaded call of OpenBLAS or oneDNN, or, of few
+ * rows, of a kernel (math/kernels.h). The threads of these libraries are not used. */
 #ifndef CLOZE_MATH_MATRIX_H
 #define CLOZE_MATH_MATRIX_H
 
@@ -76,7 +76,8 @@ void multiply_short(struct pool *pool, const struct product *product, row_work *
 void multiply_tiles(struct pool *pool, const struct product *product);
 
 /* Whether products in bfloat16 are faster than in single precision: this build has oneDNN, and the processor multiplies
- * bfloat16 (AVX-512 BF16, AMX). Elsewhere they are equally exact, but are computed in single precision and slower. */
+ * bfloat16 (AVX-512 BF16, AMX). Elsewhere they are equally exact, but computed in single precision: faster only where
+ * reading the weights takes longer than multiplying, as for a sentence of a few tokens. */
 bool bf16_is_fast(void);
 
 #endif

@@ -100,6 +100,7 @@ TIMED(add_bias_backward, BIAS, (float *dbias, const float *dy, size_t N, size_t 
 TIMED(add_bias_backward_bf16, BIAS, (float *dbias, const bfloat16 *dy, size_t N, size_t C, size_t stride), dbias, dy, N, C,
 	stride)
 TIMED(round_to_bf16, ROUNDING, (bfloat16 *y, const float *x, size_t N, size_t C, size_t stride), y, x, N, C, stride)
+TIMED(widen_bf16, ROUNDING, (float *y, const bfloat16 *x, size_t count), y, x, count)
 TIMED(activate, ACTIVATION, (enum activation act, float *y, const float *x, size_t n), act, y, x, n)
 TIMED(activate_backward, ACTIVATION, (enum activation act, float *dx, const float *dy, const float *x, size_t n), act, dx,
 	dy, x, n)
@@ -150,21 +151,34 @@ static double sum_of_squares(const float *x, size_t n) {
 	return sum;
 }
 
-/* Sums of products are counted as those of the libraries are. */
-static void multiply_few(const struct few_rows *product) {
-	long long started = start();
-	__real_kernels()->multiply_few(product);
-	count(started, (double)product->rows, (double)product->outputs, (double)product->inputs);
+/* Products of few rows are counted as those of the libraries are. */
+#define COUNTED(name) \
+	static void name(const struct few_rows *product) { \
+		long long started = start(); \
+		__real_kernels()->name(product); \
+		count(started, (double)product->rows, (double)product->outputs, (double)product->inputs); \
+	}
+
+COUNTED(multiply_few)
+COUNTED(multiply_few_bf16)
+COUNTED(multiply_packed)
+
+static struct kernels timed;
+
+__attribute__((constructor)) static void wrap_kernels(void) {
+	const struct kernels *real = __real_kernels();
+	timed = (struct kernels){ .name = "timed", .add_bias = add_bias, .add_bias_backward = add_bias_backward,
+		.add_bias_backward_bf16 = add_bias_backward_bf16, .round_to_bf16 = round_to_bf16, .widen_bf16 = widen_bf16,
+		.multiply_few = multiply_few, .multiply_few_bf16 = multiply_few_bf16,
+		.multiply_packed = real->multiply_packed != NULL ? multiply_packed : NULL, .pack_rows = real->pack_rows,
+		.panel_rows = real->panel_rows, .activate = activate, .activate_backward = activate_backward,
+		.activate_bf16 = activate_bf16, .activate_backward_bf16 = activate_backward_bf16, .layer_norm = layer_norm,
+		.layer_norm_backward = layer_norm_backward, .dropout_add = dropout_add, .dropout_backward = dropout_backward,
+		.softmax = softmax, .softmax_backward = softmax_backward, .cross_entropy = cross_entropy, .log_sum_exp = log_sum_exp,
+		.distill = distill, .sum_of_squares = sum_of_squares, .adamw = adamw };
 }
 
 const struct kernels *__wrap_kernels(void) {
-	static const struct kernels timed = { .name = "timed", .add_bias = add_bias, .add_bias_backward = add_bias_backward,
-		.add_bias_backward_bf16 = add_bias_backward_bf16, .round_to_bf16 = round_to_bf16, .multiply_few = multiply_few,
-		.activate = activate, .activate_backward = activate_backward, .activate_bf16 = activate_bf16,
-		.activate_backward_bf16 = activate_backward_bf16, .layer_norm = layer_norm, .layer_norm_backward = layer_norm_backward,
-		.dropout_add = dropout_add, .dropout_backward = dropout_backward, .softmax = softmax,
-		.softmax_backward = softmax_backward, .cross_entropy = cross_entropy, .log_sum_exp = log_sum_exp,
-		.distill = distill, .sum_of_squares = sum_of_squares, .adamw = adamw };
 	return &timed;
 }
 
