@@ -235,7 +235,8 @@ typedef void few_kernel(const struct few_rows *);
 struct few_product {
 	const struct product *product;
 	few_kernel *kernel;
-	float *packed; /* the rows, where the kernel takes them packed; NULL: it does not */
+	bool packs;    /* whether the kernel takes the rows packed: */
+	float *packed;
 };
 
 /* Computes a product of packed rows with weights in bfloat16, widened a few outputs at a time, which fit into a cache. */
@@ -254,19 +255,18 @@ static void multiply_packed_bf16(const struct few_rows *product) {
 	}
 }
 
-/* Finds the kernel; NULL: a library is faster, or the only one to compute such a product. */
-static few_kernel *find_few_kernel(const struct product *product, bool *takes_packed) {
-	const struct kernels *k = kernels();
+/* Returns false where a library is faster, or the only one to compute such a product. */
+static bool choose_kernel(struct few_product *few) {
+	const struct product *p = few->product;
 	const struct onednn fast = onednn_is_fast();
-	const bool rounded = is_bf16(product), onednn = rounded ? fast.bf16 : fast.fp32;
-	*takes_packed = !onednn && k->multiply_packed != NULL && product->rows > FEW_BESIDE_PACKED;
-	if (product->transpose_a || !product->transpose_b || product->add)
-		return NULL;
-	if (*takes_packed)
-		return rounded ? multiply_packed_bf16 : k->multiply_packed;
-	if (product->rows > (rounded && fast.tiles ? FEW_BESIDE_TILES : FEW_ROWS))
-		return NULL;
-	return rounded ? k->multiply_few_bf16 : k->multiply_few;
+	const bool rounded = is_bf16(p), onednn = rounded ? fast.bf16 : fast.fp32;
+	const size_t most = rounded && fast.tiles ? FEW_BESIDE_TILES : FEW_ROWS;
+	few->packs = !onednn && kernels()->multiply_packed != NULL && p->rows > FEW_BESIDE_PACKED;
+	if (few->packs)
+		few->kernel = rounded ? multiply_packed_bf16 : kernels()->multiply_packed;
+	else
+		few->kernel = rounded ? kernels()->multiply_few_bf16 : kernels()->multiply_few;
+	return (few->packs || p->rows <= most) && !p->transpose_a && p->transpose_b && !p->add;
 }
 
 static void pack_panel(void *context, size_t index, int worker) {
@@ -293,7 +293,7 @@ static void multiply_few_columns(void *context, size_t index, int worker) {
 		.outputs = left < FEW_COLUMNS ? left : FEW_COLUMNS, .inputs = whole->inner, .y_stride = c.stride,
 		.x_stride = whole->a.stride, .w_stride = b.stride };
 	(void)worker;
-	if (few->packed != NULL)
+	if (few->packs)
 		piece.x = few->packed;
 	if (c.fp32 == NULL) {
 		piece.y = kept;
@@ -306,13 +306,12 @@ static void multiply_few_columns(void *context, size_t index, int worker) {
 		round_result(c, float_matrix(kept, FEW_COLUMNS), piece.rows, piece.outputs);
 }
 
-/* Computes the product by a kernel. Returns whether there is one for it. */
+/* Computes the product by a kernel. Returns false where none is chosen. */
 static bool multiply_few(struct pool *pool, const struct product *product) {
-	bool takes_packed;
-	struct few_product few = { .product = product, .kernel = find_few_kernel(product, &takes_packed) };
-	if (few.kernel == NULL)
+	struct few_product few = { .product = product };
+	if (!choose_kernel(&few))
 		return false;
-	if (takes_packed) {
+	if (few.packs) {
 		const size_t panels = pieces(product->rows, kernels()->panel_rows);
 		few.packed = allocate(panels * kernels()->panel_rows * product->inner, sizeof *few.packed);
 		pool_run(pool, panels, pack_panel, &few);
