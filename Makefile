@@ -237,8 +237,10 @@ analyze:
 	@pipelines/install-dependencies build check analyze
 	@$(MAKE) --no-print-directory ANALYZE=1 all
 	@$(MAKE) --no-print-directory tidy tests
-	@$(call try_each,valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite)
+	@$(call try_each,$(valgrind))
 	@$(MAKE) --no-print-directory THREADS=1 run-threaded
+
+valgrind = valgrind --quiet --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite
 
 # $(call try_each,COMMAND): runs the unit tests by the command, two at a time.
 try_each = CMOCKA_MESSAGE_OUTPUT=TAP prove --timer -j 2 --exec '$(1)' $(sort $(unit_tests))
