@@ -112,7 +112,7 @@ static inline void multiply_panel(const struct few_rows *p, size_t n, size_t o, 
 	for (size_t k = 0; k < outputs; k++)
 		for (size_t v = 0; v < vectors; v++)
 			memcpy(kept[k] + v * WIDTH, &sums[k][v], sizeof sums[k][v]);
-	for (size_t r = 0; r < PANEL && r < p->rows - n; r++)
+	for (size_t r = 0; r < vectors * WIDTH && r < p->rows - n; r++)
 		for (size_t k = 0; k < outputs; k++)
 			p->y[(n + r) * p->y_stride + o + k] = kept[k][r];
 }
