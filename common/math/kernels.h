@@ -77,7 +77,7 @@ struct kernels {
 	/* The same for x and w in bfloat16, with sums in single precision. */
 	void (*multiply_few_bf16)(const struct few_rows *product);
 
-	/* The product of more rows, of floats, of which x has been packed; x_stride is not read. NULL: a library is faster. */
+	/* The product of more rows, of floats, of which x has been packed; x_stride is not read. NULL: leave it to a library. */
 	void (*multiply_packed)(const struct few_rows *product);
 	/* Packs rows as multiply_packed() reads them: panels of panel_rows rows each. packed has been zeroed, so that the rows that
 	 * are missing in the last panel are zeros. The rows of x are `stride` floats apart. */

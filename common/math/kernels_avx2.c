@@ -31,6 +31,9 @@ static inline longs multiply_low(longs a, uint32_t b) {
 	return (longs)_mm256_mul_epu32((__m256i)a, _mm256_set1_epi64x((long long)b));
 }
 
+/* Products of packed rows are faster than those of OpenBLAS. */
+#define PACKS_ROWS
+
 #define VERSION kernels_avx2
 #define VERSION_NAME "avx2"
 #include "math/kernels_body.h"

@@ -5,6 +5,7 @@
 #include <immintrin.h>
 
 #define WIDTH 16
+#define PACKS_ROWS /* as in kernels_avx2.c */
 #include "math/kernels_vector.h"
 
 static inline __mmask16 first_bits(size_t n) {

@@ -692,7 +692,7 @@ const struct kernels VERSION = {
 	.widen_bf16 = widen_bf16,
 	.multiply_few = multiply_few,
 	.multiply_few_bf16 = multiply_few_bf16,
-#ifndef LIBRARIES_ARE_FASTER
+#ifdef PACKS_ROWS
 	.multiply_packed = multiply_packed,
 	.pack_rows = pack_rows,
 	.panel_rows = PANEL,

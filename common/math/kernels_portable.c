@@ -19,8 +19,6 @@ static inline longs multiply_low(longs a, uint32_t b) {
 	return (a & UINT32_MAX) * (uint64_t)b;
 }
 
-/* Those of OpenBLAS have wider vectors. */
-#define LIBRARIES_ARE_FASTER
 #define VERSION kernels_portable
 #define VERSION_NAME "portable"
 #include "math/kernels_body.h"

@@ -76,7 +76,7 @@ static void multiply_few_bf16(const struct few_rows *p) {
 	multiply_blocks(p, sizeof(bfloat16), multiply_pairs);
 }
 
-#ifndef LIBRARIES_ARE_FASTER
+#ifdef PACKS_ROWS
 /* ---- products of packed rows --------------------------------------------------------------------------- */
 
 /* Of a panel of PANEL rows, and OUTPUTS outputs, the sums are in registers at a time. A panel has the rows' first inputs
@@ -111,7 +111,7 @@ static inline void multiply_panel(const struct few_rows *p, size_t n, size_t o, 
 	float kept[OUTPUTS][PANEL];
 	for (size_t k = 0; k < outputs; k++)
 		for (size_t v = 0; v < vectors; v++)
-			memcpy(kept[k] + v * WIDTH, &sums[k][v], sizeof sums[k][v]);
+			store(kept[k] + v * WIDTH, sums[k][v], WIDTH);
 	for (size_t r = 0; r < vectors * WIDTH && r < p->rows - n; r++)
 		for (size_t k = 0; k < outputs; k++)
 			p->y[(n + r) * p->y_stride + o + k] = kept[k][r];
