@@ -1,7 +1,7 @@
 /* matrix: cuts a matrix product into pieces and computes each by one call: of oneDNN where that is fast, of OpenBLAS
  * elsewhere. Both libraries copy ("pack") the operands of every call, which is cheap only for large pieces; yet there
- * have to be more pieces than threads, so that the threads finish at about the same time. Products of few rows, where copying
- * the weights would take long, are left to kernels that do not. */
+ * have to be more pieces than threads, so that the threads finish at about the same time. Products of few rows, where
+ * copying the weights would take long, are left to kernels that do not. */
 #include "math/matrix.h"
 
 #include <cblas.h>
