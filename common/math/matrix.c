@@ -43,11 +43,16 @@ static void multiply_openblas(const struct product *p) {
 		(blasint)p->b.stride, p->add ? 1 : 0, p->c.fp32, (blasint)p->c.stride);
 }
 
+/* Writes the bfloat16 numbers as floats, without gaps between the rows. */
+static void widen_to(float *wide, struct matrix matrix, size_t rows, size_t columns) {
+	for (size_t r = 0; r < rows; r++)
+		kernels()->widen_bf16(wide + r * columns, matrix.bf16 + r * matrix.stride, columns);
+}
+
 /* The bfloat16 numbers as floats, in new memory. */
 static struct matrix widen(struct matrix matrix, size_t rows, size_t columns) {
-	struct matrix wide = { .fp32 = allocate(rows * columns, sizeof *wide.fp32), .stride = columns };
-	for (size_t r = 0; r < rows; r++)
-		kernels()->widen_bf16(wide.fp32 + r * columns, matrix.bf16 + r * matrix.stride, columns);
+	struct matrix wide = float_matrix(allocate(rows * columns, sizeof *wide.fp32), columns);
+	widen_to(wide.fp32, matrix, rows, columns);
 	return wide;
 }
 
@@ -242,17 +247,18 @@ struct few_product {
 /* Computes a product of packed rows with weights in bfloat16, widened a few outputs at a time, which fit into a cache. */
 static void multiply_packed_bf16(const struct few_rows *product) {
 	enum { AT_ONCE = 24 };
+	float *wide = allocate(AT_ONCE * product->inputs, sizeof *wide);
 	struct few_rows part = *product;
+	part.w = wide;
+	part.w_stride = product->inputs;
 	for (size_t first = 0; first < product->outputs; first += AT_ONCE) {
 		const struct matrix w = { .bf16 = (bfloat16 *)product->w + first * product->w_stride, .stride = product->w_stride };
 		part.outputs = product->outputs - first < AT_ONCE ? product->outputs - first : AT_ONCE;
-		const struct matrix wide = widen(w, part.outputs, product->inputs);
-		part.w = wide.fp32;
-		part.w_stride = wide.stride;
+		widen_to(wide, w, part.outputs, product->inputs);
 		part.y = product->y + first;
 		kernels()->multiply_packed(&part);
-		free(wide.fp32);
 	}
+	free(wide);
 }
 
 /* Returns false where a library is faster, or the only one to compute such a product. */

@@ -41,37 +41,31 @@ is 'and train as one does' "$(model-info --diff trained-1 trained-64 2>&1)" ''
 is 'and evaluate as one does' "$(perplexity --threads 64 --model trained-1 masked.arrows)" \
 	"$(perplexity --threads 1 --model trained-1 masked.arrows)"
 
-if bash -c 'ulimit -v 65536; rec-dump --version' > /dev/null 2>&1; then
-	for megabytes in 16 64 96 256; do
+# try_in MEBIBYTES INPUT TOOL...: in so much memory the tool takes the input to its end, or says in one line that it is short.
+try_in() {
+	local mebibytes=$1 input=$2 got=0
+	shift 2
+	(ulimit -v $((mebibytes * 1024)); exec "$@" < "$input" > /dev/null 2> err) || got=$?
+	is "$* < $input in $mebibytes MiB: done, or one line and 71" "$got $(wc -l < err | tr -d ' ')" \
+		"$([ $got = 0 ] && echo 0 0 || echo 71 1)"
+}
+limited=
+if bash -c 'ulimit -v 65536; rec-dump --version' > /dev/null 2>&1; then limited=yes; fi
+if [ -n "$limited" ]; then
+	for mebibytes in 16 64 96 256; do
 		for file in long one empty; do
-			while read -r tool; do
-				got=0
-				# shellcheck disable=SC2086
-				(ulimit -v $((megabytes * 1024)); exec $tool $file.arrows > out 2> err) || got=$?
-				is "$tool $file.arrows in $megabytes MiB: done, or one line and 71" "$got $(wc -l < err | tr -d ' ')" \
-					"$([ $got = 0 ] && echo 0 0 || echo 71 1)"
-			done <<'END'
-shuffle-records --epochs 2
-group-texts --chunk-size 1
-group-texts --chunk-size 1048576
-END
+			try_in $mebibytes $file.arrows shuffle-records --epochs 2
+			try_in $mebibytes $file.arrows group-texts --chunk-size 1
+			try_in $mebibytes $file.arrows group-texts --chunk-size 1048576
 		done
 	done
 else
 	skip 'little memory' 'the tools take more address space than that here, as under a sanitizer'
 fi
 
-# try_document MEBIBYTES INPUT TOOL...: the tool takes the input to its end, or says in one line that memory is short.
-try_document() {
-	local mebibytes=$1 input=$2 got=0
-	shift 2
-	(ulimit -v $((mebibytes * 1024)); exec "$@" < "$input" > /dev/null 2> err) || got=$?
-	is "$* on a document of 1 GiB in $mebibytes MiB: done, or one line and 71" \
-		"$got $(wc -l < err | tr -d ' ')" "$([ $got = 0 ] && echo 0 0 || echo 71 1)"
-}
 if [ "${TORTURE:-0}" = 0 ]; then
 	skip 'a document of 1 GiB' 'it takes minutes, and 2 GiB of the disk (make torture)'
-elif bash -c 'ulimit -v 65536; rec-dump --version' > /dev/null 2>&1; then
+elif [ -n "$limited" ]; then
 	printf '%s\n' '[UNK]' '[CLS]' '[SEP]' one word and another > vocabulary.txt
 	{
 		printf '{"text": "'
@@ -80,15 +74,15 @@ elif bash -c 'ulimit -v 65536; rec-dump --version' > /dev/null 2>&1; then
 	} > document.jsonl
 	status 'a document of 1 GiB becomes a record' 0 bash -c 'rec-load document.jsonl > document.arrows'
 	for mebibytes in 2048 8192; do
-		try_document $mebibytes document.jsonl rec-load
-		try_document $mebibytes document.arrows imdb-read --format arrow
-		try_document $mebibytes document.arrows rec-dump
-		try_document $mebibytes document.arrows rec-cat
-		try_document $mebibytes document.arrows wordpiece --vocab vocabulary.txt
-		try_document $mebibytes document.arrows wordpiece-train --vocab-size 100
-		try_document $mebibytes document.arrows select-records --match another
-		try_document $mebibytes document.arrows shuffle-records
-		try_document $mebibytes document.arrows split-records --test-size 1 --test-out test.arrows
+		try_in $mebibytes document.jsonl rec-load
+		try_in $mebibytes document.arrows imdb-read --format arrow
+		try_in $mebibytes document.arrows rec-dump
+		try_in $mebibytes document.arrows rec-cat
+		try_in $mebibytes document.arrows wordpiece --vocab vocabulary.txt
+		try_in $mebibytes document.arrows wordpiece-train --vocab-size 100
+		try_in $mebibytes document.arrows select-records --match another
+		try_in $mebibytes document.arrows shuffle-records
+		try_in $mebibytes document.arrows split-records --test-size 1 --test-out test.arrows
 	done
 else
 	skip 'a document of 1 GiB' 'the tools take more address space than that here, as under a sanitizer'

@@ -361,12 +361,14 @@ static void check_slices(const struct head_class *class, const void *options, si
 static void slices_are_batches(void **state) {
 	(void)state;
 	const struct probe_options first_rows = { .first_rows = true };
+	const struct classifier_options weighted = { .class_weights = (const float[]){ 0.5f, 3, 1.25f }, .weight_count = 3,
+		.label_smoothing = 0.2 };
 	check_slices(&masked_lm_head, NULL, examples_labels, PRECISION_FP32);
 	check_slices(&masked_lm_head, NULL, examples_labels, PRECISION_BF16);
 	check_slices(&probe_head, NULL, examples_rows, PRECISION_FP32);
 	check_slices(&probe_head, NULL, examples_rows, PRECISION_BF16);
 	check_slices(&probe_head, &first_rows, records_of, PRECISION_FP32);
-	check_slices(&classifier_head, NULL, records_of, PRECISION_FP32);
+	check_slices(&classifier_head, &weighted, records_of, PRECISION_FP32);
 	check_slices(&pooled_classifier_head, NULL, records_of, PRECISION_FP32);
 	check_slices(&pooled_classifier_head, NULL, records_of, PRECISION_BF16);
 }
