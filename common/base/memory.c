@@ -55,6 +55,36 @@ void free_pages(void *memory, size_t count, size_t size) {
 		munmap(memory, count * size > 0 ? count * size : 1);
 }
 
+enum { HUGE_PAGE = 2 << 20 };
+
+static size_t round_to_huge(size_t bytes) {
+	return (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+}
+
+/* A huge page begins at a multiple of its size, so one more is mapped, and what lies around goes back. The system need not
+ * follow the advice, which small tables do without. */
+void *allocate_huge_pages(size_t count, size_t size) {
+	size_t bytes;
+	if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX - 2 * (size_t)HUGE_PAGE)
+		memory_exhausted();
+	const size_t whole = round_to_huge(bytes);
+	char *mapped = allocate_pages(whole + HUGE_PAGE, 1);
+	const size_t before = -(size_t)mapped % HUGE_PAGE;
+	if (before > 0)
+		free_pages(mapped, before, 1);
+	free_pages(mapped + before + whole, HUGE_PAGE - before, 1);
+#ifdef MADV_HUGEPAGE
+	if (bytes >= HUGE_PAGE / 2)
+		madvise(mapped + before, whole, MADV_HUGEPAGE);
+#endif
+	return mapped + before;
+}
+
+void free_huge_pages(void *memory, size_t count, size_t size) {
+	if (memory != NULL)
+		munmap(memory, round_to_huge(count * size));
+}
+
 void memory_require(size_t bytes) {
 	free_pages(allocate_pages(bytes, 1), bytes, 1);
 }

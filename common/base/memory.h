@@ -12,11 +12,17 @@
  * NULL: a product that overflows and a failed allocation end in memory_exhausted(). */
 void *allocate(size_t count, size_t size);
 
-/* The same in pages of the system, each of which becomes memory when a thread first touches it: for large arrays, whose pages
- * are then made ready by all the threads that work on them. free_pages() releases it. */
+/* The same in pages of the system, each of which becomes memory when a thread first touches it: for large arrays, whose
+ * pages are then made ready by all the threads that work on them. free_pages() releases it. */
 void *allocate_pages(size_t count, size_t size);
 /* Releases what allocate_pages() returned for the same arguments; NULL is ignored. */
 void free_pages(void *memory, size_t count, size_t size);
+
+/* The same in huge pages, where the system has them: for what is read again and again or at random places, and takes more
+ * pages than the processor remembers. They take longer to make ready. free_huge_pages() releases them. */
+void *allocate_huge_pages(size_t count, size_t size);
+/* Releases what allocate_huge_pages() returned for the same arguments; NULL is ignored. */
+void free_huge_pages(void *memory, size_t count, size_t size);
 
 /* Ends in memory_exhausted() unless the system would give this many bytes now: before a library takes memory that crashes
  * without it. */

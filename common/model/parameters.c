@@ -183,14 +183,14 @@ static size_t values_end(const struct parameters *parameters) {
 void parameters_make_rounded(struct parameters *parameters) {
 	if (parameters->rounded != NULL)
 		return;
-	parameters->rounded = allocate_pages(values_end(parameters), sizeof *parameters->rounded);
+	parameters->rounded = allocate_huge_pages(values_end(parameters), sizeof *parameters->rounded);
 	parameters->rounded_version = parameters->version - 1;
 }
 
 void parameters_free(struct parameters *parameters) {
 	if (parameters == NULL)
 		return;
-	free_pages(parameters->rounded, values_end(parameters), sizeof *parameters->rounded);
+	free_huge_pages(parameters->rounded, values_end(parameters), sizeof *parameters->rounded);
 	for (size_t i = 0; i < parameters->count; i++)
 		free(parameters->table[i].name);
 	free(parameters->table);

@@ -12,7 +12,6 @@
 #include "text/added_search.h"
 #include "text/key.h"
 #include "text/normalize.h"
-#include "text/pages.h"
 #include "text/scan.h"
 #include "text/settings.h"
 
@@ -324,7 +323,7 @@ void encoding_clear(struct encoding *encoding) {
 
 struct tokenizer_scratch *tokenizer_scratch_create(void) {
 	struct tokenizer_scratch *scratch = allocate(1, sizeof *scratch);
-	scratch->cache = pages_allocate((size_t)1 << CACHE_BITS, sizeof *scratch->cache);
+	scratch->cache = allocate_huge_pages((size_t)1 << CACHE_BITS, sizeof *scratch->cache);
 	scratch->more = grow(NULL, MORE_PIECES, sizeof *scratch->more);
 	return scratch;
 }
@@ -332,7 +331,7 @@ struct tokenizer_scratch *tokenizer_scratch_create(void) {
 void tokenizer_scratch_free(struct tokenizer_scratch *scratch) {
 	if (scratch == NULL)
 		return;
-	pages_free(scratch->cache, (size_t)1 << CACHE_BITS, sizeof *scratch->cache);
+	free_huge_pages(scratch->cache, (size_t)1 << CACHE_BITS, sizeof *scratch->cache);
 	free(scratch->more);
 	free(scratch->normalized.points);
 	free(scratch->word.bytes);

@@ -12,7 +12,6 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "text/key.h"
-#include "text/pages.h"
 #include "text/unicode.h"
 
 #define CONTINUING "##"
@@ -129,7 +128,7 @@ static void create_index(struct vocabulary *vocabulary) {
 	vocabulary->slot_bits = 4;
 	while ((size_t)1 << vocabulary->slot_bits < size * 2)
 		vocabulary->slot_bits++;
-	vocabulary->slots = pages_allocate((size_t)1 << vocabulary->slot_bits, sizeof *vocabulary->slots);
+	vocabulary->slots = allocate_huge_pages((size_t)1 << vocabulary->slot_bits, sizeof *vocabulary->slots);
 	vocabulary->filter = allocate(((size_t)1 << FILTER_BITS) / 64, sizeof *vocabulary->filter);
 	for (size_t first = 0; first < size; first += AHEAD)
 		index_tokens(vocabulary, first, size - first < AHEAD ? size - first : AHEAD);
@@ -232,7 +231,7 @@ void vocabulary_free(struct vocabulary *vocabulary) {
 		return;
 	free(vocabulary->text);
 	free(vocabulary->start);
-	pages_free(vocabulary->slots, (size_t)1 << vocabulary->slot_bits, sizeof *vocabulary->slots);
+	free_huge_pages(vocabulary->slots, (size_t)1 << vocabulary->slot_bits, sizeof *vocabulary->slots);
 	free(vocabulary->filter);
 	free(vocabulary->lengths);
 	free(vocabulary);
