@@ -157,6 +157,7 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/libcloze.a
 # Loops over all weights, and over a vocabulary's text, which GCC vectorizes at -O3. Kernels for one processor family are
 # compiled for it, and run only where it is found (common/math/kernels.c).
 flags_safetensors = -O3
+flags_parameters = -O3
 flags_builder = -O3
 flags_vocabulary = -O3
 flags_kernels_portable = -O3
@@ -165,15 +166,16 @@ ifeq ($(portable)$(architecture),x86_64)
 flags_kernels_avx2 = -O3 -mavx2 -mfma
 flags_kernels_avx512 = -O3 -mavx512f -mavx512vl -mavx512bw -mavx512dq -mavx2 -mfma -mprefer-vector-width=512
 flags_kernels_avx512_bf16 = $(flags_kernels_avx512) -mavx512bf16
+flags_kernels_amx = $(flags_kernels_avx512_bf16) -mamx-tile -mamx-bf16
 endif
 
 # What gcc's analyzer gets wrong. It does not know vectors: neither that a loop over the lanes sets each of them, nor how wide
 # a lane is. It does not see that a model has the tensors of each of its layers, and that layers were read where some are
 # counted.
 ifdef ANALYZE
-$(foreach set,portable avx2 avx512 neon,$(eval flags_kernels_$(set) += -Wno-analyzer-use-of-uninitialized-value \
+$(foreach set,portable avx2 avx512 amx neon,$(eval flags_kernels_$(set) += -Wno-analyzer-use-of-uninitialized-value \
 	-Wno-analyzer-shift-count-overflow))
-flags_parameters = -Wno-analyzer-null-dereference
+flags_parameters += -Wno-analyzer-null-dereference
 flags_model-init = -Wno-analyzer-null-dereference
 endif
 

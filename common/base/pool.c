@@ -32,6 +32,8 @@ struct pool {
 	void *context;
 	size_t count;
 	atomic_size_t next;
+	void *scratch;
+	size_t scratch_bytes;
 };
 
 /* Looks for a little while whether the number has become what it will be. */
@@ -134,6 +136,15 @@ void pool_run(struct pool *pool, size_t count, pool_task *task, void *context) {
 	pthread_mutex_unlock(&pool->lock);
 }
 
+void *pool_scratch(struct pool *pool, size_t bytes) {
+	if (bytes > pool->scratch_bytes) {
+		free_huge_pages(pool->scratch, pool->scratch_bytes, 1);
+		pool->scratch = allocate_huge_pages(bytes, 1);
+		pool->scratch_bytes = bytes;
+	}
+	return pool->scratch;
+}
+
 void pool_destroy(struct pool *pool) {
 	if (pool == NULL)
 		return;
@@ -146,6 +157,7 @@ void pool_destroy(struct pool *pool) {
 	pthread_cond_destroy(&pool->done);
 	pthread_cond_destroy(&pool->work);
 	pthread_mutex_destroy(&pool->lock);
+	free_huge_pages(pool->scratch, pool->scratch_bytes, 1);
 	free(pool->members);
 	free(pool);
 }

@@ -25,6 +25,10 @@ int pool_threads(const struct pool *pool);
  * it. */
 void pool_run(struct pool *pool, size_t count, pool_task *task, void *context);
 
+/* Memory of so many bytes, of any contents, aligned to 64 bytes, for what the tasks of a run share. The pool keeps it for
+ * the next call, which may give other memory in its place, and releases it. */
+void *pool_scratch(struct pool *pool, size_t bytes);
+
 /* Ends the threads and frees the pool. NULL is allowed. */
 void pool_destroy(struct pool *pool);
 

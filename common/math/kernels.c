@@ -6,11 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "math/kernels_amx.h"
 #include "math/kernels_versions.h"
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static const struct kernels *available[5]; /* best first, ended by NULL */
+static const struct kernels *available[6]; /* best first, ended by NULL */
 static const struct kernels *chosen;
+#ifdef CLOZE_X86_KERNELS
+static struct kernels amx_bf16;
+#endif
 
 static void choose(void) {
 	size_t count = 0;
@@ -18,7 +22,16 @@ static void choose(void) {
 	bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 	bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
 		__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
-	if (avx512 && __builtin_cpu_supports("avx512bf16"))
+	bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16");
+	if (bf16 && amx_is_there()) {
+		amx_bf16 = kernels_avx512_bf16;
+		amx_bf16.name = "amx_bf16";
+		amx_bf16.multiply_packed_bf16 = multiply_packed_amx;
+		amx_bf16.pack_rows_bf16 = pack_rows_amx;
+		amx_bf16.transpose_bf16 = transpose_amx;
+		available[count++] = &amx_bf16;
+	}
+	if (bf16)
 		available[count++] = &kernels_avx512_bf16;
 	if (avx512)
 		available[count++] = &kernels_avx512;

@@ -4,10 +4,10 @@
  * with the same order of arguments. Gradients of parameters (dweight, dbias) are added to what is there; gradients of
  * inputs are written, unless stated.
  *
- * There are several versions: portable C; AVX2, AVX-512 and AVX-512 with BF16 for x86-64; NEON for arm64. kernels() picks
- * the best that this processor runs. They agree to a few units in the last place; the tests compare each with plain loops
- * in double precision. For tests, the environment variable CLOZE_KERNELS=portable|avx2|avx512|avx512_bf16|neon chooses
- * another version that this processor runs. */
+ * There are several versions: portable C; AVX2, AVX-512, AVX-512 with BF16, and the same with AMX for x86-64; NEON for arm64.
+ * kernels() picks the best that this processor runs. They agree to a few units in the last place; the tests compare each
+ * with plain loops in double precision. For tests, the environment variable CLOZE_KERNELS chooses another version that this
+ * processor runs by its name: portable, avx2, avx512, avx512_bf16, amx_bf16 or neon. */
 #ifndef CLOZE_MATH_KERNELS_H
 #define CLOZE_MATH_KERNELS_H
 
@@ -48,16 +48,25 @@ struct adamw_step {
 struct distill_row { int32_t label; float temperature, soft_scale, hard_scale; };
 struct row_losses { float divergence, cross_entropy; };
 
-/* A product of few rows: y[n, o] = sum over i of x[n, i] w[o, i]. Strides are numbers from one row to the next. */
+/* A product of few rows: y[n, o] = sum over i of x[n, i] w[o, i]. Strides are numbers from one row to the next. The last
+ * three are for multiply_packed_bf16() alone. */
 struct few_rows {
 	float *y;                                  /* [rows, outputs] */
 	const void *x, *w;                         /* [rows, inputs], [outputs, inputs]: floats, or bfloat16 */
 	size_t rows, outputs, inputs;
 	size_t y_stride, x_stride, w_stride;
+	const float *bias;                         /* [outputs], added to each row; NULL: none */
+	bfloat16 *y_bf16;                          /* gets the results, rounded, in place of y; NULL: y gets them */
+	bool add;                                  /* the results are added to y, without a bias */
 };
 
+/* Packed rows have inputs in multiples of 32, as many of bfloat16 as a processor's tile has in a row. */
+static inline size_t packed_inputs(size_t inputs) {
+	return (inputs + 31) / 32 * 32;
+}
+
 struct kernels {
-	const char *name; /* "portable", "avx2", "avx512", "avx512_bf16", "neon" */
+	const char *name; /* "portable", "avx2", "avx512", "avx512_bf16", "amx_bf16", "neon" */
 
 	/* x[n, c] += bias[c]; rows are `stride` floats apart. */
 	void (*add_bias)(float *x, const float *bias, size_t N, size_t C, size_t stride);
@@ -77,12 +86,18 @@ struct kernels {
 	/* The same for x and w in bfloat16, with sums in single precision. */
 	void (*multiply_few_bf16)(const struct few_rows *product);
 
-	/* The product of more rows, of floats, of which x has been packed; x_stride is not read. NULL: leave it to a library. */
+	/* The product of more rows, of which x has been packed; x_stride is not read. NULL: leave it to a library. */
 	void (*multiply_packed)(const struct few_rows *product);
-	/* Packs rows as multiply_packed() reads them: panels of panel_rows rows each. packed has been zeroed, so that the rows that
-	 * are missing in the last panel are zeros. The rows of x are `stride` floats apart. */
+	/* Packs rows as multiply_packed() reads them: panels of panel_rows rows each. packed, of panel_rows x
+	 * packed_inputs(inputs) numbers a panel, has been zeroed, so that what a last panel lacks is zeros. The rows of x are
+	 * `stride` numbers apart. */
 	void (*pack_rows)(float *packed, const float *x, size_t rows, size_t inputs, size_t stride);
+	/* The same for x and w in bfloat16, where the processor multiplies tiles of them, with sums in single precision. */
+	void (*multiply_packed_bf16)(const struct few_rows *product);
+	void (*pack_rows_bf16)(bfloat16 *packed, const bfloat16 *x, size_t rows, size_t inputs, size_t stride);
 	size_t panel_rows;
+	/* y[c, n] = x[n, c], where there is multiply_packed_bf16(). */
+	void (*transpose_bf16)(bfloat16 *y, const bfloat16 *x, size_t N, size_t C, size_t y_stride, size_t x_stride);
 
 	/* y = act(x), elementwise. */
 	void (*activate)(enum activation activation, float *y, const float *x, size_t count);

@@ -81,11 +81,11 @@ static void multiply_few_bf16(const struct few_rows *p) {
 
 /* Of a panel of PANEL rows, and OUTPUTS outputs, the sums are in registers at a time. A panel has the rows' first inputs
  * side by side, then their second ones, and so on; rows that are missing at its end are zeros. */
-enum { VECTORS = 2, PANEL = VECTORS * WIDTH, OUTPUTS = 6 };
+enum { VECTORS = 2, PANEL = VECTORS * WIDTH, OUTPUTS = WIDTH == 16 ? 12 : 6 };
 
 /* Packs PANEL inputs at a time, whose cache lines stay at hand. */
 static void pack_rows(float *packed, const float *x, size_t rows, size_t inputs, size_t stride) {
-	for (size_t first = 0; first < rows; first += PANEL, packed += PANEL * inputs)
+	for (size_t first = 0; first < rows; first += PANEL, packed += PANEL * packed_inputs(inputs))
 		for (size_t begin = 0; begin < inputs; begin += PANEL)
 			for (size_t r = 0; r < PANEL && r < rows - first; r++)
 				for (size_t i = begin; i < begin + PANEL && i < inputs; i++)
@@ -97,7 +97,7 @@ static void pack_rows(float *packed, const float *x, size_t rows, size_t inputs,
 __attribute__((always_inline))
 static inline void multiply_panel(const struct few_rows *p, size_t n, size_t o, const size_t vectors, const size_t outputs,
 	const char *fetched, size_t step) {
-	const float *x = (const float *)p->x + n * p->inputs, *w = (const float *)p->w + o * p->w_stride;
+	const float *x = (const float *)p->x + n * packed_inputs(p->inputs), *w = (const float *)p->w + o * p->w_stride;
 	floats sums[OUTPUTS][VECTORS] = { { { 0 } } };
 	for (size_t i = 0; i < p->inputs; i++, x += PANEL, fetched += step) {
 		floats inputs[VECTORS];

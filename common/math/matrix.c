@@ -1,7 +1,7 @@
 /* matrix: cuts a matrix product into pieces and computes each by one call: of oneDNN where that is fast, of OpenBLAS
  * elsewhere. Both libraries copy ("pack") the operands of every call, which is cheap only for large pieces; yet there
- * have to be more pieces than threads, so that the threads finish at about the same time. Products of few rows, where
- * copying the weights would take long, are left to kernels that do not. */
+ * have to be more pieces than threads, so that the threads finish at about the same time. Where kernels that do not copy
+ * the weights are faster, they compute the pieces (matrix_kernels.c). */
 #include "math/matrix.h"
 
 #include <cblas.h>
@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "math/matrix_kernels.h"
 #include "math/matrix_onednn.h"
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -43,24 +44,6 @@ static void multiply_openblas(const struct product *p) {
 		(blasint)p->b.stride, p->add ? 1 : 0, p->c.fp32, (blasint)p->c.stride);
 }
 
-/* Writes the bfloat16 numbers as floats, without gaps between the rows. */
-static void widen_to(float *wide, struct matrix matrix, size_t rows, size_t columns) {
-	for (size_t r = 0; r < rows; r++)
-		kernels()->widen_bf16(wide + r * columns, matrix.bf16 + r * matrix.stride, columns);
-}
-
-/* The bfloat16 numbers as floats, in new memory. */
-static struct matrix widen(struct matrix matrix, size_t rows, size_t columns) {
-	struct matrix wide = float_matrix(allocate(rows * columns, sizeof *wide.fp32), columns);
-	widen_to(wide.fp32, matrix, rows, columns);
-	return wide;
-}
-
-static void round_result(struct matrix c, struct matrix exact, size_t rows, size_t columns) {
-	for (size_t r = 0; r < rows; r++)
-		kernels()->round_to_bf16(c.bf16 + r * c.stride, exact.fp32 + r * exact.stride, 1, columns, columns);
-}
-
 /* Exact products: a float holds the product of two numbers of 8 significant bits. */
 static void multiply_widened(const struct product *p) {
 	struct product wide = *p;
@@ -85,6 +68,10 @@ static void add_bias(const struct product *p, size_t first_row, size_t rows) {
 
 /* Computes the product, whose bias is left to add_bias(). */
 static void multiply_only(const struct product *product) {
+	if (has_tiles(product)) {
+		multiply_by_tiles(product);
+		return;
+	}
 	const struct onednn fast = onednn_is_fast();
 	const bool onednn = is_bf16(product) ? fast.bf16 : fast.fp32, first = !begun;
 	if (!onednn && is_bf16(product)) {
@@ -132,10 +119,6 @@ struct cut {
 	row_work *done;
 	void *context;
 };
-
-static size_t pieces(size_t whole, size_t piece) {
-	return (whole + piece - 1) / piece;
-}
 
 struct row_blocks { size_t rows, block; row_work *work; void *context; };
 
@@ -201,8 +184,14 @@ static size_t rows_of_piece(size_t rows, double work) {
 void multiply_rows(struct pool *pool, const struct product *product, row_work *done, void *context) {
 	if (product->rows == 0 || product->columns == 0)
 		return;
+	if (worth_transposing(product)) {
+		const struct product transposed = transpose_operands(pool, product);
+		multiply_rows(pool, &transposed, done, context);
+		return;
+	}
 	double work = (double)product->rows * (double)product->columns * (double)product->inner;
-	struct cut cut = { product, rows_of_piece(product->rows, work), product->columns, done, context };
+	const size_t rows = has_tiles(product) ? SHORT_ROWS : rows_of_piece(product->rows, work);
+	struct cut cut = { product, rows, product->columns, done, context };
 	run_pieces(pool, &cut);
 }
 
@@ -212,6 +201,10 @@ void multiply_tiles(struct pool *pool, const struct product *product) {
 	const double least_area = 192 * 192, large_area = 512 * 1024;
 	if (product->rows == 0 || product->columns == 0)
 		return;
+	if (worth_transposing(product)) {
+		multiply_rows(pool, product, NULL, NULL);
+		return;
+	}
 	struct cut cut = { product, product->rows, product->columns, NULL, NULL };
 	for (;;) {
 		double area = (double)cut.rows * (double)cut.columns;
@@ -227,112 +220,12 @@ void multiply_tiles(struct pool *pool, const struct product *product) {
 
 /* ---- few rows ------------------------------------------------------------------------------------------ */
 
-/* Up to FEW_ROWS, reading a weight from memory takes longer than the arithmetic on it: kernels->multiply_few() reads each
- * once, where the libraries first copy all of them. Above FEW_BESIDE_TILES, that arithmetic takes longer than copying and
- * multiplying by tiles. Beside OpenBLAS, kernels->multiply_packed() is the fastest from FEW_BESIDE_PACKED rows up to
- * SHORT_ROWS. (Measured on one core with AVX2 at 3072 x 768, milliseconds of multiply_few(), multiply_packed(), OpenBLAS
- * 0.3.21: 8 rows 1.2, 1.2, 2.8; 16 rows 2.1, 1.3, 3.1; 64 rows -, 4.7, 6.5; 128 rows -, 9.5, 10.4.) */
-enum { FEW_ROWS = 16, FEW_BESIDE_TILES = 12, FEW_BESIDE_PACKED = 8, FEW_COLUMNS = 96 };
-
-typedef void few_kernel(const struct few_rows *);
-
-/* A product of a few rows, and what computes it. */
-struct few_product {
-	const struct product *product;
-	few_kernel *kernel;
-	bool packs;    /* whether the kernel takes the rows packed: */
-	float *packed;
-};
-
-/* Computes a product of packed rows with weights in bfloat16, widened a few outputs at a time, which fit into a cache. */
-static void multiply_packed_bf16(const struct few_rows *product) {
-	enum { AT_ONCE = 24 };
-	float *wide = allocate(AT_ONCE * product->inputs, sizeof *wide);
-	struct few_rows part = *product;
-	part.w = wide;
-	part.w_stride = product->inputs;
-	for (size_t first = 0; first < product->outputs; first += AT_ONCE) {
-		const struct matrix w = { .bf16 = (bfloat16 *)product->w + first * product->w_stride, .stride = product->w_stride };
-		part.outputs = product->outputs - first < AT_ONCE ? product->outputs - first : AT_ONCE;
-		widen_to(wide, w, part.outputs, product->inputs);
-		part.y = product->y + first;
-		kernels()->multiply_packed(&part);
-	}
-	free(wide);
-}
-
-/* Returns false where a library is faster, or the only one to compute such a product. */
-static bool choose_kernel(struct few_product *few) {
-	const struct product *p = few->product;
-	const struct onednn fast = onednn_is_fast();
-	const bool rounded = is_bf16(p), onednn = rounded ? fast.bf16 : fast.fp32;
-	const size_t most = rounded && fast.tiles ? FEW_BESIDE_TILES : FEW_ROWS;
-	few->packs = !onednn && kernels()->multiply_packed != NULL && p->rows > FEW_BESIDE_PACKED;
-	if (few->packs)
-		few->kernel = rounded ? multiply_packed_bf16 : kernels()->multiply_packed;
-	else
-		few->kernel = rounded ? kernels()->multiply_few_bf16 : kernels()->multiply_few;
-	return (few->packs || p->rows <= most) && !p->transpose_a && p->transpose_b && !p->add;
-}
-
-static void pack_panel(void *context, size_t index, int worker) {
-	const struct few_product *few = context;
-	const struct product *p = few->product;
-	const size_t first = index * kernels()->panel_rows, left = p->rows - first;
-	const size_t rows = left < kernels()->panel_rows ? left : kernels()->panel_rows;
-	const struct matrix a = matrix_at(p->a, first, 0), exact = is_bf16(p) ? widen(a, rows, p->inner) : a;
-	(void)worker;
-	kernels()->pack_rows(few->packed + first * p->inner, exact.fp32, rows, p->inner, exact.stride);
-	if (is_bf16(p))
-		free(exact.fp32);
-}
-
-static void multiply_few_columns(void *context, size_t index, int worker) {
-	const struct few_product *few = context;
-	const struct product *whole = few->product;
-	const bool rounded = is_bf16(whole);
-	size_t column = index * FEW_COLUMNS, left = whole->columns - column;
-	float kept[SHORT_ROWS * FEW_COLUMNS];
-	const struct matrix b = matrix_at(whole->b, column, 0), c = matrix_at(whole->c, 0, column);
-	struct few_rows piece = { .y = c.fp32, .x = rounded ? (const void *)whole->a.bf16 : whole->a.fp32,
-		.w = rounded ? (const void *)b.bf16 : b.fp32, .rows = whole->rows,
-		.outputs = left < FEW_COLUMNS ? left : FEW_COLUMNS, .inputs = whole->inner, .y_stride = c.stride,
-		.x_stride = whole->a.stride, .w_stride = b.stride };
-	(void)worker;
-	if (few->packs)
-		piece.x = few->packed;
-	if (c.fp32 == NULL) {
-		piece.y = kept;
-		piece.y_stride = FEW_COLUMNS;
-	}
-	few->kernel(&piece);
-	if (whole->bias != NULL)
-		kernels()->add_bias(piece.y, whole->bias + column, piece.rows, piece.outputs, piece.y_stride);
-	if (c.fp32 == NULL)
-		round_result(c, float_matrix(kept, FEW_COLUMNS), piece.rows, piece.outputs);
-}
-
-/* Computes the product by a kernel. Returns false where none is chosen. */
-static bool multiply_few(struct pool *pool, const struct product *product) {
-	struct few_product few = { .product = product };
-	if (!choose_kernel(&few))
-		return false;
-	if (few.packs) {
-		const size_t panels = pieces(product->rows, kernels()->panel_rows);
-		few.packed = allocate(panels * kernels()->panel_rows * product->inner, sizeof *few.packed);
-		pool_run(pool, panels, pack_panel, &few);
-	}
-	pool_run(pool, pieces(product->columns, FEW_COLUMNS), multiply_few_columns, &few);
-	free(few.packed);
-	return true;
-}
-
 void multiply_short(struct pool *pool, const struct product *product, row_work *done, void *context) {
 	if (product->rows > SHORT_ROWS || product->rows == 0 || product->columns == 0) {
 		multiply_rows(pool, product, done, context);
 		return;
 	}
-	if (!multiply_few(pool, product)) {
+	if (!multiply_by_kernels(pool, product)) {
 		size_t columns = round_up((product->columns + PIECES - 1) / PIECES);
 		struct cut cut = { product, product->rows, columns < 192 ? 192 : columns, NULL, NULL };
 		run_pieces(pool, &cut);

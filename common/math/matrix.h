@@ -1,7 +1,7 @@
 /* matrix: matrix products on several threads, with results that do not depend on the number of threads.
  *
- * A product is cut into pieces by its shape alone; each piece is one single-threaded call of OpenBLAS or oneDNN, or, of few
- * rows, of a kernel (math/kernels.h). The threads of these libraries are not used. */
+ * A product is cut into pieces by its shape alone; each piece is one single-threaded call of OpenBLAS or oneDNN, or of a
+ * kernel (math/kernels.h) where that is faster. The threads of these libraries are not used. */
 #ifndef CLOZE_MATH_MATRIX_H
 #define CLOZE_MATH_MATRIX_H
 
@@ -50,7 +50,7 @@ static inline bool is_bf16(const struct product *product) {
 	return product->a.bf16 != NULL && product->b.bf16 != NULL;
 }
 
-/* Computes the product by one call of a library, on the calling thread. */
+/* Computes the product as one piece, on the calling thread. */
 void multiply(const struct product *product);
 
 /* Works on rows first_row to first_row + rows - 1 of a matrix, with all their columns. Any thread of the pool may call

@@ -33,7 +33,6 @@ static void ask(void) {
 	const int known = (int)dnnl_get_effective_cpu_isa();
 	fast.fp32 = (known & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core;
 	fast.bf16 = (known & dnnl_cpu_isa_avx512_core_bf16) == dnnl_cpu_isa_avx512_core_bf16;
-	fast.tiles = (known & dnnl_cpu_isa_avx512_core_amx) == dnnl_cpu_isa_avx512_core_amx;
 }
 
 struct onednn onednn_is_fast(void) {
@@ -307,7 +306,7 @@ void multiply_onednn(const struct product *p) {
 #else
 
 struct onednn onednn_is_fast(void) {
-	return (struct onednn){ false, false, false };
+	return (struct onednn){ false, false };
 }
 
 void multiply_onednn(const struct product *product) {

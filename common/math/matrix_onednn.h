@@ -5,9 +5,8 @@
 
 #include "math/matrix.h"
 
-/* Whether oneDNN multiplies floats faster than OpenBLAS does, and bfloat16 faster than floats, on this processor; and whether
- * it multiplies bfloat16 by tiles (AMX), many times faster. */
-struct onednn { bool fp32, bf16, tiles; };
+/* Whether oneDNN multiplies floats faster than OpenBLAS does, and bfloat16 faster than floats, on this processor. */
+struct onednn { bool fp32, bf16; };
 struct onednn onednn_is_fast(void);
 
 /* What oneDNN may take when a thread first calls it, and for each primitive: it generates code, and crashes without the

@@ -162,6 +162,7 @@ static double sum_of_squares(const float *x, size_t n) {
 COUNTED(multiply_few)
 COUNTED(multiply_few_bf16)
 COUNTED(multiply_packed)
+COUNTED(multiply_packed_bf16)
 
 static struct kernels timed;
 
@@ -171,7 +172,8 @@ __attribute__((constructor)) static void wrap_kernels(void) {
 		.add_bias_backward_bf16 = add_bias_backward_bf16, .round_to_bf16 = round_to_bf16, .widen_bf16 = widen_bf16,
 		.multiply_few = multiply_few, .multiply_few_bf16 = multiply_few_bf16,
 		.multiply_packed = real->multiply_packed != NULL ? multiply_packed : NULL, .pack_rows = real->pack_rows,
-		.panel_rows = real->panel_rows, .activate = activate, .activate_backward = activate_backward,
+		.multiply_packed_bf16 = real->multiply_packed_bf16 != NULL ? multiply_packed_bf16 : NULL,
+		.pack_rows_bf16 = real->pack_rows_bf16, .panel_rows = real->panel_rows, .activate = activate, .activate_backward = activate_backward,
 		.activate_bf16 = activate_bf16, .activate_backward_bf16 = activate_backward_bf16, .layer_norm = layer_norm,
 		.layer_norm_backward = layer_norm_backward, .dropout_add = dropout_add, .dropout_backward = dropout_backward,
 		.softmax = softmax, .softmax_backward = softmax_backward, .cross_entropy = cross_entropy, .log_sum_exp = log_sum_exp,

@@ -1,7 +1,10 @@
-/* test_base_pool: every task runs once on any number of threads, and one run ends before the next begins. */
+/* test_base_pool: every task runs once on any number of threads, and one run ends before the next begins; a pool keeps the
+ * memory that it lends. */
 #include "test.h"
 
 #include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/pool.h"
@@ -75,11 +78,27 @@ static void test_default_is_every_core(void **state) {
 	pool_destroy(NULL);
 }
 
+static void test_scratch(void **state) {
+	(void)state;
+	struct pool *pool = pool_create(1, &(struct failure){ 0 });
+	static const size_t sizes[] = { 100, 1, 3 << 20, 100 };
+	const char *before = NULL;
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		char *scratch = pool_scratch(pool, sizes[i]);
+		assert_int_equal((uintptr_t)scratch % 64, 0);
+		assert_true(sizes[i] > 100 || before == NULL || scratch == before);
+		memset(scratch, 1, sizes[i]);
+		before = scratch;
+	}
+	pool_destroy(pool);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_task_once),
 		cmocka_unit_test(test_sleeping_threads),
 		cmocka_unit_test(test_default_is_every_core),
+		cmocka_unit_test(test_scratch),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

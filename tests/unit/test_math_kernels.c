@@ -160,7 +160,7 @@ static void test_round_to_bf16(void **state) {
 		for (size_t i = 0; i < SPECIALS; i++)
 			if (isnan(specials[i]))
 				assert_true((got[i] & 0x7f80) == 0x7f80 && (got[i] & 0x7f) != 0);
-			else if (fpclassify(specials[i]) == FP_SUBNORMAL && strcmp(k->name, "avx512_bf16") == 0)
+			else if (fpclassify(specials[i]) == FP_SUBNORMAL && strstr(k->name, "_bf16") != NULL)
 				assert_int_equal(got[i], 0);
 			else
 				assert_int_equal(got[i], expected[i]);
@@ -277,7 +277,8 @@ static void test_multiply_few(void **state) {
 		bfloat16 *x_rounded = rounded_copy(x, ROWS * stride), *w_rounded = rounded_copy(w, OUTPUTS * stride);
 		float *x_widened = widened_copy(x_rounded, ROWS * stride), *w_widened = widened_copy(w_rounded, OUTPUTS * stride);
 		float *y = new_floats(ROWS * OUTPUTS);
-		struct few_rows product = { y, x, w, ROWS, OUTPUTS, inputs, OUTPUTS, stride, stride };
+		struct few_rows product = { .y = y, .x = x, .w = w, .rows = ROWS, .outputs = OUTPUTS, .inputs = inputs,
+			.y_stride = OUTPUTS, .x_stride = stride, .w_stride = stride };
 		compare_few(k->name, k->multiply_few, product, sizeof *x, x, w);
 		product.x = x_rounded;
 		product.w = w_rounded;
@@ -288,33 +289,70 @@ static void test_multiply_few(void **state) {
 	}
 }
 
-/* The version of multiply_packed() that pack_and_multiply() tests. */
+/* The version of multiply_packed() or multiply_packed_bf16() that pack_and_multiply() tests. */
 static const struct kernels *packing;
+static bool packs_bf16;
 
 static void pack_and_multiply(const struct few_rows *product) {
 	const size_t P = packing->panel_rows, rows = (product->rows + P - 1) / P * P;
-	float *packed = new_floats(rows * product->inputs);
+	const size_t count = rows * packed_inputs(product->inputs);
+	float *packed = new_floats(count);
 	struct few_rows with_packed = *product;
-	memset(packed, 0, rows * product->inputs * sizeof *packed);
-	packing->pack_rows(packed, product->x, product->rows, product->inputs, product->x_stride);
+	memset(packed, 0, count * sizeof *packed);
 	with_packed.x = packed;
-	packing->multiply_packed(&with_packed);
-	end_floats(packed, rows * product->inputs);
+	if (packs_bf16) {
+		packing->pack_rows_bf16((bfloat16 *)packed, product->x, product->rows, product->inputs, product->x_stride);
+		packing->multiply_packed_bf16(&with_packed);
+	} else {
+		packing->pack_rows(packed, product->x, product->rows, product->inputs, product->x_stride);
+		packing->multiply_packed(&with_packed);
+	}
+	end_floats(packed, count);
 }
 
-/* Part of a panel, one that is hardly longer than one vector, whole ones and a row. */
+/* Part of a panel, one that is hardly longer than half of it, whole ones and a row; and of outputs, less and more than a
+ * kernel has sums for at a time. */
 static void test_multiply_packed(void **state) {
 	(void)state;
-	enum { OUTPUTS = 13 };
-	EACH_VERSION(k) for (size_t variant = 0; k->multiply_packed != NULL && variant < 3 * SIZES; variant++) {
+	EACH_VERSION(k) for (size_t variant = 0; k->multiply_packed != NULL && variant < 9 * SIZES; variant++) {
 		const size_t P = k->panel_rows, rows = (const size_t[]){ P / 2, P / 2 + 1, 2 * P + 1 }[variant % 3];
-		const size_t inputs = sizes[variant / 3], stride = inputs + 3;
-		float *x = random_floats(23, 1, rows * stride), *w = random_floats(24, 1, OUTPUTS * stride);
-		float *y = new_floats(rows * OUTPUTS);
+		const size_t outputs = (const size_t[]){ 3, 29, 64 }[variant / 3 % 3];
+		const size_t inputs = sizes[variant / 9], stride = inputs + 3;
+		float *x = random_floats(23, 1, rows * stride), *w = random_floats(24, 1, outputs * stride);
+		bfloat16 *x_rounded = rounded_copy(x, rows * stride), *w_rounded = rounded_copy(w, outputs * stride);
+		float *x_widened = widened_copy(x_rounded, rows * stride), *w_widened = widened_copy(w_rounded, outputs * stride);
+		float *y = new_floats(rows * outputs);
+		struct few_rows product = { .y = y, .x = x, .w = w, .rows = rows, .outputs = outputs, .inputs = inputs,
+			.y_stride = outputs, .x_stride = stride, .w_stride = stride };
 		packing = k;
-		compare_few(k->name, pack_and_multiply, (struct few_rows){ y, x, w, rows, OUTPUTS, inputs, OUTPUTS, stride, stride },
-			sizeof *x, x, w);
-		end_floats(x, rows * stride), end_floats(w, OUTPUTS * stride), end_floats(y, rows * OUTPUTS);
+		packs_bf16 = false;
+		compare_few(k->name, pack_and_multiply, product, sizeof *x, x, w);
+		packs_bf16 = k->multiply_packed_bf16 != NULL;
+		product.x = x_rounded;
+		product.w = w_rounded;
+		if (packs_bf16)
+			compare_few(k->name, pack_and_multiply, product, sizeof *x_rounded, x_widened, w_widened);
+		free(x_rounded), free(w_rounded);
+		end_floats(x_widened, rows * stride), end_floats(w_widened, outputs * stride);
+		end_floats(x, rows * stride), end_floats(w, outputs * stride), end_floats(y, rows * outputs);
+	}
+}
+
+/* What lies beside the result stays as it was. */
+static void test_transpose_bf16(void **state) {
+	(void)state;
+	EACH_VERSION(k) for (size_t variant = 0; k->transpose_bf16 != NULL && variant < SIZES * SIZES; variant++) {
+		const size_t N = sizes[variant / SIZES], C = sizes[variant % SIZES], x_stride = C + 3, y_stride = N + 5;
+		float *numbers = random_floats(26, 1, N * x_stride), *others = random_floats(27, 1, C * y_stride);
+		bfloat16 *x = rounded_copy(numbers, N * x_stride), *y = rounded_copy(others, C * y_stride);
+		bfloat16 *expected = rounded_copy(others, C * y_stride);
+		for (size_t n = 0; n < N; n++)
+			for (size_t c = 0; c < C; c++)
+				expected[c * y_stride + n] = x[n * x_stride + c];
+		k->transpose_bf16(y, x, N, C, y_stride, x_stride);
+		assert_memory_equal(y, expected, C * y_stride * sizeof *y);
+		free(x), free(y), free(expected);
+		end_floats(numbers, N * x_stride), end_floats(others, C * y_stride);
 	}
 }
 
@@ -846,6 +884,7 @@ int main(void) {
 		cmocka_unit_test(test_bf16_kernels),
 		cmocka_unit_test(test_multiply_few),
 		cmocka_unit_test(test_multiply_packed),
+		cmocka_unit_test(test_transpose_bf16),
 		cmocka_unit_test(test_widen_bf16),
 		cmocka_unit_test(test_activate),
 		cmocka_unit_test(test_activate_pieces),
