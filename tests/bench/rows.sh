@@ -178,7 +178,7 @@ rows_sentences() {
 	local tokens words
 	for tokens in 8 16 64; do
 		words=$(printf ' the%.0s' $(seq 4 $tokens))
-		for _ in {0..20}; do echo "[MASK]$words"; done > "$scratch/sentences-$tokens"
+		for _ in {0..60}; do echo "[MASK]$words"; done > "$scratch/sentences-$tokens"
 	done
 	if has onnxruntime && has onnx; then
 		echo 'bench: exporting models for ONNX Runtime' >&2
