@@ -137,14 +137,16 @@ static bool is_evaluation_due(const struct run *run, const struct example_batch 
 
 /* ---- checkpoints --------------------------------------------------------------------------------------- */
 
-/* Removes the checkpoint that the run was resumed from, if a stop alone had left it, since there is a later one. */
+/* Removes the checkpoint that the run was resumed from, if a stop alone had left it, since there is what follows it. */
 static void remove_passing(struct run *run) {
-	if (run->passing_step > 0 && run->passing_step != run->state.best_saved && run->passing_step != run->state.step)
+	if (run->passing_step > 0 && run->passing_step != run->state.best_saved)
 		checkpoint_remove(run->folder, run->passing_step);
 	run->passing_step = 0;
 }
 
 static int save(struct run *run, struct failure *failure) {
+	if (run->passing_step == run->state.step)
+		run->passing_step = 0; /* it is wanted for itself now */
 	if (run->saved_step == run->state.step)
 		return 1;
 	double before = clock_seconds();

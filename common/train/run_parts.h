@@ -31,7 +31,7 @@ struct run {
 	int64_t first_step;           /* where this program began */
 	int64_t targets;              /* seen since */
 	int64_t saved_step;           /* of the last checkpoint */
-	int64_t passing_step;         /* of a checkpoint to be removed when there is a later one; 0: none */
+	int64_t passing_step;         /* of a checkpoint to be removed when there is what follows; 0: none */
 	bool stop, save;              /* asked for by the caller */
 	bool unsavable;               /* a checkpoint failed, or the parameters are no longer those of the step */
 	double interval_start;        /* of the next line of metrics, seconds */

@@ -495,6 +495,19 @@ static void stops_wherever_it_is_asked(void **state) {
 	}
 }
 
+/* The line of the last step cannot be printed. What the failure saved is removed, unless it was to be saved anyway. */
+static void fails_at_the_last_step(void **state) {
+	for (int save_steps = 0; save_steps <= 2; save_steps += 2) {
+		empty_scratch(state);
+		write_records("in", 16, 0, 5);
+		EXPECT(-1, "in", "1 2 3 ", f.lines_left = 3, f.settings.save_steps = save_steps);
+		assert_true(exists("out/checkpoint-4") && !exists("out/model.safetensors"));
+		EXPECT(RUN_COMPLETE, "in", "", f.settings.resume = true, f.settings.save_steps = save_steps);
+		assert_true(exists("out/model.safetensors"));
+		assert_int_equal(exists("out/checkpoint-4"), save_steps > 0);
+	}
+}
+
 static void saves_on_request(void **state) {
 	(void)state;
 	write_records("in", 16, 0, 5);
@@ -561,6 +574,7 @@ int main(void) {
 		cmocka_unit_test_setup(saves_before_it_fails, empty_scratch),
 		cmocka_unit_test_setup(saves_before_an_evaluation_fails, empty_scratch),
 		cmocka_unit_test_setup(stops_wherever_it_is_asked, empty_scratch),
+		cmocka_unit_test_setup(fails_at_the_last_step, empty_scratch),
 		cmocka_unit_test_setup(saves_on_request, empty_scratch),
 		cmocka_unit_test(refuses_contradictions),
 		cmocka_unit_test_setup(refuses_what_has_no_targets, empty_scratch),
