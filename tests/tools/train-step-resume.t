@@ -197,14 +197,15 @@ for pair in TERM:143 INT:130 HUP:129; do
 done
 
 # Opens the pipe `input` as 5, when $process has opened it to read. Where the process ends before, a guard opens it in its
-# place, so that nothing waits for ever.
+# place, so that nothing waits for ever. (Of the other signals, a shell that has not forgotten its parent's trap yet would
+# remove the scratch folder.)
 open_input() {
 	local guard
 	{ tail --pid="$process" -f /dev/null; : <> input; } 4<&- &
 	guard=$!
 	exec 5> input
 	disown $guard
-	kill $guard
+	kill -KILL $guard
 }
 
 # A signal while the input makes it wait.
