@@ -20,7 +20,7 @@
 
 enum part { PRODUCTS, ATTENTION, SOFTMAX, ACTIVATION, NORM, DROPOUT, BIAS, LOSS, EMBEDDINGS, ROUNDING, ADAMW, PARTS };
 static const char *const names[PARTS] = { "products", "attention's products", "softmax", "GELU", "layer norm",
-	"dropout, residual", "biases", "cross-entropy", "embeddings", "rounding", "AdamW, clipping" };
+	"dropout, residual", "biases", "cross-entropy", "embeddings", "rounding, transposing", "AdamW, clipping" };
 
 /* Of all threads, since the last reset. */
 static atomic_llong nanoseconds[PARTS], operations[PARTS];
@@ -100,6 +100,8 @@ TIMED(add_bias_backward, BIAS, (float *dbias, const float *dy, size_t N, size_t 
 TIMED(add_bias_backward_bf16, BIAS, (float *dbias, const bfloat16 *dy, size_t N, size_t C, size_t stride), dbias, dy, N, C,
 	stride)
 TIMED(round_to_bf16, ROUNDING, (bfloat16 *y, const float *x, size_t N, size_t C, size_t stride), y, x, N, C, stride)
+TIMED(transpose_bf16, ROUNDING, (bfloat16 *y, const bfloat16 *x, size_t N, size_t C, size_t y_stride, size_t x_stride), y, x,
+	N, C, y_stride, x_stride)
 TIMED(widen_bf16, ROUNDING, (float *y, const bfloat16 *x, size_t count), y, x, count)
 TIMED(activate, ACTIVATION, (enum activation act, float *y, const float *x, size_t n), act, y, x, n)
 TIMED(activate_backward, ACTIVATION, (enum activation act, float *dx, const float *dy, const float *x, size_t n), act, dx,
@@ -173,9 +175,11 @@ __attribute__((constructor)) static void wrap_kernels(void) {
 		.multiply_few = multiply_few, .multiply_few_bf16 = multiply_few_bf16,
 		.multiply_packed = real->multiply_packed != NULL ? multiply_packed : NULL, .pack_rows = real->pack_rows,
 		.multiply_packed_bf16 = real->multiply_packed_bf16 != NULL ? multiply_packed_bf16 : NULL,
-		.pack_rows_bf16 = real->pack_rows_bf16, .panel_rows = real->panel_rows, .activate = activate, .activate_backward = activate_backward,
-		.activate_bf16 = activate_bf16, .activate_backward_bf16 = activate_backward_bf16, .layer_norm = layer_norm,
-		.layer_norm_backward = layer_norm_backward, .dropout_add = dropout_add, .dropout_backward = dropout_backward,
+		.pack_rows_bf16 = real->pack_rows_bf16,
+		.transpose_bf16 = real->transpose_bf16 != NULL ? transpose_bf16 : NULL, .panel_rows = real->panel_rows,
+		.activate = activate, .activate_backward = activate_backward, .activate_bf16 = activate_bf16,
+		.activate_backward_bf16 = activate_backward_bf16, .layer_norm = layer_norm, .layer_norm_backward = layer_norm_backward,
+		.dropout_add = dropout_add, .dropout_backward = dropout_backward,
 		.softmax = softmax, .softmax_backward = softmax_backward, .cross_entropy = cross_entropy, .log_sum_exp = log_sum_exp,
 		.distill = distill, .sum_of_squares = sum_of_squares, .adamw = adamw };
 }
