@@ -268,39 +268,45 @@ static void compare_few(const char *version, void function(const struct few_rows
 	end_floats(part, whole.rows * whole.outputs);
 }
 
-static void test_multiply_few(void **state) {
-	(void)state;
-	enum { ROWS = 9, OUTPUTS = 11 };
-	EACH_VERSION(k) for (size_t s = 0; s < SIZES; s++) {
-		const size_t inputs = sizes[s], stride = inputs + 3;
-		float *x = random_floats(21, 1, ROWS * stride), *w = random_floats(22, 1, OUTPUTS * stride);
-		bfloat16 *x_rounded = rounded_copy(x, ROWS * stride), *w_rounded = rounded_copy(w, OUTPUTS * stride);
-		float *x_widened = widened_copy(x_rounded, ROWS * stride), *w_widened = widened_copy(w_rounded, OUTPUTS * stride);
-		float *y = new_floats(ROWS * OUTPUTS);
-		struct few_rows product = { .y = y, .x = x, .w = w, .rows = ROWS, .outputs = OUTPUTS, .inputs = inputs,
-			.y_stride = OUTPUTS, .x_stride = stride, .w_stride = stride };
-		compare_few(k->name, k->multiply_few, product, sizeof *x, x, w);
-		product.x = x_rounded;
-		product.w = w_rounded;
-		compare_few(k->name, k->multiply_few_bf16, product, sizeof *x_rounded, x_widened, w_widened);
-		free(x_rounded), free(w_rounded);
-		end_floats(x_widened, ROWS * stride), end_floats(w_widened, OUTPUTS * stride);
-		end_floats(x, ROWS * stride), end_floats(w, OUTPUTS * stride), end_floats(y, ROWS * OUTPUTS);
-	}
+typedef void few_kernel(const struct few_rows *product);
+
+/* Random products of floats, and of the same rounded unless `rounded` is NULL. */
+static void compare_both(const char *version, size_t rows, size_t outputs, size_t inputs, few_kernel *exact,
+	few_kernel *rounded) {
+	const size_t stride = inputs + 3;
+	float *x = random_floats(21, 1, rows * stride), *w = random_floats(22, 1, outputs * stride);
+	bfloat16 *x_rounded = rounded_copy(x, rows * stride), *w_rounded = rounded_copy(w, outputs * stride);
+	float *x_widened = widened_copy(x_rounded, rows * stride), *w_widened = widened_copy(w_rounded, outputs * stride);
+	float *y = new_floats(rows * outputs);
+	struct few_rows product = { .y = y, .x = x, .w = w, .rows = rows, .outputs = outputs, .inputs = inputs,
+		.y_stride = outputs, .x_stride = stride, .w_stride = stride };
+	compare_few(version, exact, product, sizeof *x, x, w);
+	product.x = x_rounded;
+	product.w = w_rounded;
+	if (rounded != NULL)
+		compare_few(version, rounded, product, sizeof *x_rounded, x_widened, w_widened);
+	free(x_rounded), free(w_rounded);
+	end_floats(x_widened, rows * stride), end_floats(w_widened, outputs * stride);
+	end_floats(x, rows * stride), end_floats(w, outputs * stride), end_floats(y, rows * outputs);
 }
 
-/* The version of multiply_packed() or multiply_packed_bf16() that pack_and_multiply() tests. */
-static const struct kernels *packing;
-static bool packs_bf16;
+static void test_multiply_few(void **state) {
+	(void)state;
+	EACH_VERSION(k) for (size_t s = 0; s < SIZES; s++)
+		compare_both(k->name, 9, 11, sizes[s], k->multiply_few, k->multiply_few_bf16);
+}
 
-static void pack_and_multiply(const struct few_rows *product) {
+/* The version whose kernels for packed rows are tested. */
+static const struct kernels *packing;
+
+static void pack_and_multiply(const struct few_rows *product, bool rounded) {
 	const size_t P = packing->panel_rows, rows = (product->rows + P - 1) / P * P;
 	const size_t count = rows * packed_inputs(product->inputs);
 	float *packed = new_floats(count);
 	struct few_rows with_packed = *product;
 	memset(packed, 0, count * sizeof *packed);
 	with_packed.x = packed;
-	if (packs_bf16) {
+	if (rounded) {
 		packing->pack_rows_bf16((bfloat16 *)packed, product->x, product->rows, product->inputs, product->x_stride);
 		packing->multiply_packed_bf16(&with_packed);
 	} else {
@@ -310,6 +316,14 @@ static void pack_and_multiply(const struct few_rows *product) {
 	end_floats(packed, count);
 }
 
+static void multiply_packed(const struct few_rows *product) {
+	pack_and_multiply(product, false);
+}
+
+static void multiply_packed_bf16(const struct few_rows *product) {
+	pack_and_multiply(product, true);
+}
+
 /* Part of a panel, one that is hardly longer than half of it, whole ones and a row; and of outputs, less and more than a
  * kernel has sums for at a time. */
 static void test_multiply_packed(void **state) {
@@ -317,24 +331,9 @@ static void test_multiply_packed(void **state) {
 	EACH_VERSION(k) for (size_t variant = 0; k->multiply_packed != NULL && variant < 9 * SIZES; variant++) {
 		const size_t P = k->panel_rows, rows = (const size_t[]){ P / 2, P / 2 + 1, 2 * P + 1 }[variant % 3];
 		const size_t outputs = (const size_t[]){ 3, 29, 64 }[variant / 3 % 3];
-		const size_t inputs = sizes[variant / 9], stride = inputs + 3;
-		float *x = random_floats(23, 1, rows * stride), *w = random_floats(24, 1, outputs * stride);
-		bfloat16 *x_rounded = rounded_copy(x, rows * stride), *w_rounded = rounded_copy(w, outputs * stride);
-		float *x_widened = widened_copy(x_rounded, rows * stride), *w_widened = widened_copy(w_rounded, outputs * stride);
-		float *y = new_floats(rows * outputs);
-		struct few_rows product = { .y = y, .x = x, .w = w, .rows = rows, .outputs = outputs, .inputs = inputs,
-			.y_stride = outputs, .x_stride = stride, .w_stride = stride };
 		packing = k;
-		packs_bf16 = false;
-		compare_few(k->name, pack_and_multiply, product, sizeof *x, x, w);
-		packs_bf16 = k->multiply_packed_bf16 != NULL;
-		product.x = x_rounded;
-		product.w = w_rounded;
-		if (packs_bf16)
-			compare_few(k->name, pack_and_multiply, product, sizeof *x_rounded, x_widened, w_widened);
-		free(x_rounded), free(w_rounded);
-		end_floats(x_widened, rows * stride), end_floats(w_widened, outputs * stride);
-		end_floats(x, rows * stride), end_floats(w, outputs * stride), end_floats(y, rows * outputs);
+		compare_both(k->name, rows, outputs, sizes[variant / 9], multiply_packed,
+			k->multiply_packed_bf16 != NULL ? multiply_packed_bf16 : NULL);
 	}
 }
 

@@ -217,8 +217,8 @@ static void compare_threads(struct shape shape, bool transpose_a, bool transpose
 static void test_pieces(void **state) {
 	(void)state;
 	/* One piece; pieces of rows, with an odd edge; few rows; few columns; tiles that are cut both ways; enough rows and
-	 * columns to transpose what is not of rows. These are hardly
-	 * larger than they have to be to be cut, so that an emulated processor is done with them in a minute. */
+	 * columns to transpose what is not of rows. These are hardly larger than they have to be for that, so that an emulated
+	 * processor is done with them in a minute. */
 	const struct shape shapes[] = { { 0, 5, 4 }, { 5, 0, 4 }, { 1, 1, 1 }, { 60, 70, 80 }, { 300, 257, 130 },
 		{ 33, 401, 100 }, { 1701, 33, 100 }, { 391, 411, 115 }, { 523, 514, 70 } };
 	for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
