@@ -1,7 +1,9 @@
 /* matrix: matrix products on several threads, with results that do not depend on the number of threads.
  *
- * A product is cut into pieces by its shape alone; each piece is one single-threaded call of OpenBLAS or oneDNN, or of a
- * kernel (math/kernels.h) where that is faster. The threads of these libraries are not used. */
+ * A product is cut into pieces; each piece is one single-threaded call of OpenBLAS or oneDNN, or of a kernel
+ * (math/kernels.h) where that is faster. The threads of these libraries are not used. The pieces of a library follow from
+ * the product's shape alone; those of a kernel, whose results do not depend on them, may follow from the number of
+ * threads, too. */
 #ifndef CLOZE_MATH_MATRIX_H
 #define CLOZE_MATH_MATRIX_H
 
@@ -60,8 +62,8 @@ typedef void row_work(void *context, size_t first_row, size_t rows);
 /* Calls `work` for each block of `block` rows, on the pool. */
 void run_rows(struct pool *pool, size_t rows, size_t block, row_work *work, void *context);
 
-/* Computes the product on the pool, cut into blocks of rows. Unless it is NULL, `done` is called for rows of C as soon
- * as they are computed, while they are in cache. */
+/* Computes the product on the pool, cut into blocks of rows and, where these are few, into columns. Unless it is NULL,
+ * `done` is called for rows of C, all their columns, as soon as they are computed, while they are in cache. */
 void multiply_rows(struct pool *pool, const struct product *product, row_work *done, void *context);
 
 enum { SHORT_ROWS = 128 };
@@ -71,7 +73,7 @@ enum { SHORT_ROWS = 128 };
  * places. `done` as above. */
 void multiply_short(struct pool *pool, const struct product *product, row_work *done, void *context);
 
-/* Computes the product on the pool, cut into rows and columns: for products with few rows, such as gradients of
+/* The same, cut into rows and columns alike: for products whose rows need not be finished together, such as gradients of
  * weights. */
 void multiply_tiles(struct pool *pool, const struct product *product);
 

@@ -216,11 +216,11 @@ static void compare_threads(struct shape shape, bool transpose_a, bool transpose
 
 static void test_pieces(void **state) {
 	(void)state;
-	/* One piece; pieces of rows, with an odd edge; few rows; few columns; tiles that are cut both ways; enough rows and
-	 * columns to transpose what is not of rows. These are hardly larger than they have to be for that, so that an emulated
-	 * processor is done with them in a minute. */
+	/* One piece; pieces of rows, with an odd edge; few rows; rows that are cut into columns, too; few columns; tiles that are
+	 * cut both ways; enough rows and columns to transpose what is not of rows. These are hardly larger than they have to be
+	 * for that, so that an emulated processor is done with them in a minute. */
 	const struct shape shapes[] = { { 0, 5, 4 }, { 5, 0, 4 }, { 1, 1, 1 }, { 60, 70, 80 }, { 300, 257, 130 },
-		{ 33, 401, 100 }, { 1701, 33, 100 }, { 391, 411, 115 }, { 523, 514, 70 } };
+		{ 33, 401, 100 }, { 300, 801, 70 }, { 1701, 33, 100 }, { 391, 411, 115 }, { 523, 514, 70 } };
 	for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
 		for (int variant = 0; variant < 16; variant++)
 			if (shapes[s].inner > 4 || !(variant & 4)) /* single numbers and nothing are not worth rounding */
