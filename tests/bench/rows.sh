@@ -78,15 +78,17 @@ rows_train() {
 	done
 }
 
-# evaluation DTYPE: of the records three times over, so that the start of the process, which is no part of the peers'
+# evaluation DTYPE: of the records six times over, so that the start of the process, which is no part of the peers'
 # figures, counts for little
 evaluation() {
-	echo "rec-cat $scratch/eval $scratch/eval $scratch/eval | perplexity --model $model --dtype $1 --batch-size $batch --resamples 0 > /dev/null
-		jq -cs '{tokens: (map(.input_ids | length) | add * 3)}' $scratch/eval.jsonl"
+	echo "rec-cat$(printf " $scratch/eval%.0s" {1..6}) |
+		perplexity --model $model --dtype $1 --batch-size $batch --resamples 0 > /dev/null; echo '{\"tokens\": $((6 * tokens))}'"
 }
 
 rows_evaluate() {
 	need_chunks
+	local tokens
+	tokens=$(jq -s 'map(.input_ids | length) | add' "$scratch/eval.jsonl")
 	row 'evaluate' "$(evaluation fp32)" "$(reference evaluate "$model" "$scratch/eval.jsonl" "$batch")" \
 		"$(reference expert_evaluate "$model" "$scratch/eval.jsonl" "$batch" fp32)"
 	row 'evaluate --dtype bf16' "$(evaluation bf16)" \
