@@ -191,7 +191,7 @@ static size_t rows_of_piece(const struct product *product) {
 	return piece < least ? least : piece;
 }
 
-/* Blocks of rows that are too few are cut into columns, but not into less than half of 768: pieces of 256 x 384 run at
+/* Where blocks of rows are fewer than wanted, they are cut into columns, 384 of them at least: pieces of 256 x 384 run at
  * 97 % of the speed of 256 x 3072. (Measured on two threads, AVX-512, oneDNN 2.6, and AVX2, OpenBLAS 0.3.21.) */
 static size_t columns_of_piece(const struct product *product, size_t rows, size_t wanted) {
 	enum { LEAST_COLUMNS = 384 };
