@@ -113,7 +113,7 @@ struct cut {
 	size_t rows, columns; /* of a piece */
 	row_work *done;
 	void *context;
-	atomic_size_t *left;  /* [blocks of rows] the pieces of each that are not computed yet; NULL: each is one piece */
+	atomic_size_t *left;  /* [blocks of rows] the pieces of each that are not computed yet; NULL: `done` is NULL */
 };
 
 struct row_blocks { size_t rows, block; row_work *work; void *context; };
@@ -150,13 +150,13 @@ static void multiply_piece(void *context, size_t index, int worker) {
 	piece.bias = whole->bias != NULL ? whole->bias + column : NULL;
 	piece.c = matrix_at(whole->c, row, column);
 	multiply(&piece);
-	if (cut->done != NULL && (cut->left == NULL || atomic_fetch_sub(&cut->left[block], 1) == 1))
+	if (cut->done != NULL && atomic_fetch_sub(&cut->left[block], 1) == 1)
 		finish_rows(cut, row, piece.rows);
 }
 
 static void run_pieces(struct pool *pool, struct cut *cut) {
 	const size_t blocks = pieces(cut->product->rows, cut->rows), across = pieces(cut->product->columns, cut->columns);
-	if (cut->done != NULL && across > 1) {
+	if (cut->done != NULL) {
 		cut->left = allocate(blocks, sizeof *cut->left);
 		for (size_t block = 0; block < blocks; block++)
 			atomic_init(&cut->left[block], across);
@@ -237,8 +237,8 @@ void multiply_tiles(struct pool *pool, const struct product *product) {
 		bool enough = count >= PIECES && area <= large_area;
 		if (enough || area < 2 * least_area || work_of(cut.rows, cut.columns, product->inner) < 2 * least_work)
 			break;
-		size_t *longer = 4 * cut.rows >= cut.columns ? &cut.rows : &cut.columns;
-		*longer = round_up(*longer / 2);
+		size_t *halved = 4 * cut.rows >= cut.columns ? &cut.rows : &cut.columns;
+		*halved = round_up(*halved / 2);
 	}
 	run_pieces(pool, &cut);
 }
